@@ -20,7 +20,7 @@ std::uint64_t Random::Next() {
 }
 
 std::uint64_t Random::Below(std::uint64_t bound) {
-  using Wide = unsigned __int128;
+  __extension__ using Wide = unsigned __int128;
   Wide product = Wide{Next()} * bound;
   auto low = static_cast<std::uint64_t>(product);
   if (low < bound) {
