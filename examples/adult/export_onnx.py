@@ -3,7 +3,7 @@
 
     python export_onnx.py
 
-Needs numpy, onnx and onnxruntime; checks with onnxruntime that the graph predicts what the
+Needs numpy, pyarrow, onnx and onnxruntime; checks with onnxruntime that the graph predicts what the
 coefficients say. Gemm and Sigmoid are used because the linear operators of ai.onnx.ml work in
 single precision, which would cost an exact explanation half of its digits.
 """
@@ -64,7 +64,8 @@ def main():
     beside = here / "model.onnx.part"
     beside.write_bytes(content)
     os.replace(beside, here / "model.onnx")
-    print(f"model.onnx: {len(content)} bytes, probabilities within {error:.1e} over {len(rows)} rows")
+    print(f"model.onnx: {len(content)} bytes, probabilities within {error:.1e} "
+          f"over {len(rows)} rows")
 
 
 if __name__ == "__main__":

@@ -196,8 +196,8 @@ def main():
     write_table(arguments.out / "background.parquet", names, background)
     lines = [f"  {json.dumps(name)}: {json.dumps(columns)}" for name, columns in groups.items()]
     (arguments.out / "groups.json").write_text("{\n" + ",\n".join(lines) + "\n}\n")
-    print(f"{len(test)} rows to explain and {len(background)} background rows, {len(names)} columns "
-          f"in {len(groups)} groups, in {arguments.out}")
+    print(f"{len(test)} rows to explain and {len(background)} background rows, "
+          f"{len(names)} columns in {len(groups)} groups, in {arguments.out}")
 
 
 if __name__ == "__main__":

@@ -26,7 +26,8 @@ ROWS = [0, 88, 91]
 
 def read_rows(path, columns):
     table = pq.read_table(path, columns=columns)
-    return [[Number(value) for value in row] for row in zip(*(c.to_pylist() for c in table.columns))]
+    columns = (column.to_pylist() for column in table.columns)
+    return [[Number(value) for value in row] for row in zip(*columns)]
 
 
 def group_contributions(rows, coef, members):
