@@ -6,7 +6,7 @@ import { plain } from "./format";
 
 const steps = 12;
 export const maxCategories = 9;
-const none = "var(--none)";
+export const none = "var(--none)";
 
 // How a row is coloured by the value of one group.
 export interface Colouring {
@@ -41,8 +41,8 @@ export function swatch(colour: string, label: string): HTMLElement {
   return h("span", { class: "swatch" }, h("i", { style: `background: ${colour}` }), label);
 }
 
-export function grey(): Colouring {
-  return { of: () => none, legend: () => [] };
+export function uniform(colour: string): Colouring {
+  return { of: () => colour, legend: () => [] };
 }
 
 export function byNumber(report: Report, g: number): Colouring {
@@ -85,6 +85,6 @@ export function byCategory(report: Report, g: number): Colouring {
 }
 
 export function colourBy(report: Report, g: number | null): Colouring {
-  if (g === null || report.groups[g].kind === "none") return grey();
+  if (g === null || report.groups[g].kind === "none") return uniform("var(--accent)");
   return report.groups[g].kind === "numeric" ? byNumber(report, g) : byCategory(report, g);
 }

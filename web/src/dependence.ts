@@ -199,7 +199,7 @@ function strips(
       y1: (d: Box) => rows.middle(d.k) - rows.half - 2,
       y2: (d: Box) => rows.middle(d.k) + rows.half + 2,
       fill: "var(--box)",
-      r: 3,
+      rx: 3,
     }),
     Plot.dot(dots, { x: "phi", y: "y", r: radius, fill: (d: Dot) => colourOf(d.i), fillOpacity: 0.75 }),
     Plot.ruleX(boxes, {
@@ -218,7 +218,7 @@ function strips(
   const captions = [
     kind === "none"
       ? `A group of several columns has no single value; this is the spread of its attributions (${spread}).`
-      : "The upright line is a value's median, the shaded box its middle half.",
+      : "The upright line is a value\u2019s median, the shaded box its middle half.",
   ];
   if (lines.length < all.length) {
     captions.push(`The ${count(lines.length)} most frequent of ${count(all.length)} values are drawn.`);

@@ -44,7 +44,7 @@ export function importanceChart(report: Report, options: ImportanceOptions): SVG
       y1: (d: Bar) => rows.middle(d.k) - rows.half,
       y2: (d: Bar) => rows.middle(d.k) + rows.half,
       fill: "var(--accent)",
-      r: 2,
+      rx: 2,
       className: "bars",
       ariaLabel: (d: Bar) => `${report.groups[d.g].name}: ${d.text}`,
       render: tagged(bars, (d) => ({

@@ -1,6 +1,6 @@
 // The page: fills in the words, draws the charts, and keeps what the reader chose.
 import { beeswarmChart, type Beeswarm } from "./beeswarm";
-import { rampLegend, swatch } from "./colour";
+import { none, rampLegend, swatch } from "./colour";
 import { Report } from "./data";
 import { dependenceChart } from "./dependence";
 import { emphasise, find, h, options, say } from "./dom";
@@ -12,7 +12,7 @@ const manyGroups = 40; // more are folded away until asked for
 const firstGroups = 30;
 
 const report = Report.fromPage();
-const state = { output: 0, row: -1, group: -1, colour: -1, all: false, extremes: 0 };
+const state = { output: 0, row: -1, group: -1, colour: -1, all: false, whole: false, extremes: 0 };
 let beeswarm: Beeswarm | null = null;
 
 const outputs = report.document.outputs;
@@ -42,7 +42,7 @@ function fillHeader(): void {
   if (order.length === 0 || !(total > 0)) {
     say("#headline", `No group moves ${target}.`);
   } else {
-    const size = fixed(sizes[0], decimalsFor(sizes[0]));
+    const size = fixed(sizes[0], decimalsFor(sizes[0]) - (sizes[0] < 1 ? 1 : 0));
     const average = report.logit ? `${size} on average (log-odds)` : `${size} on average`;
     say("#headline", ...emphasise("em", "", groups[order[0]].name, ` moves ${target} most: ${average}.`));
   }
@@ -101,6 +101,7 @@ function drawBeeswarm(): void {
   const previous = beeswarm;
   beeswarm = beeswarmChart(report, {
     width: widthOf("beeswarm"), output: state.output, groups,
+    whole: state.whole,
     onChoose(i) {
       chooseRow(i);
       const box = find("#one-row").getBoundingClientRect();
@@ -117,7 +118,7 @@ function drawBeeswarm(): void {
   chartOf("beeswarm").replaceChildren(beeswarm.chart);
   find("#beeswarm .legend").replaceChildren(
     ...(numeric ? [rampLegend("low value", "high value")] : []),
-    ...(other ? [swatch("var(--none)", "categories or several columns")] : []));
+    ...(other ? [swatch(none, "categories or several columns")] : []));
   const captions: string[] = [];
   if (report.sampled) captions.push(`${capital(rowsText())}.`);
   if (beeswarm.drawn < report.shown) {
@@ -127,6 +128,13 @@ function drawBeeswarm(): void {
   if (beeswarm.incomplete > 0) {
     captions.push(`${plural(beeswarm.incomplete, "row")} without finite attributions left out.`);
   }
+  if (beeswarm.beyond > 0) {
+    captions.push(`${plural(beeswarm.beyond, "dot")} far beyond the axis ${beeswarm.beyond === 1 ? "stands" : "stand"} ` +
+      "at its end as a triangle.");
+  }
+  const range = find<HTMLButtonElement>("#beeswarm .more");
+  range.hidden = !beeswarm.far;
+  range.textContent = state.whole ? "Usual range" : "Whole range";
   captions.push("The rings mark the row chosen below.");
   say("#beeswarm figcaption", captions.join(" "));
   beeswarm.highlight(state.row);
@@ -223,7 +231,8 @@ function fillChoices(): void {
 function fillFooter(): void {
   const d = report.document;
   say("#method", `Method: ${d.method}${d.reason === "" ? "" : ` (${d.reason})`}. `,
-    `${plural(d.model_evaluations, "model evaluation")}.`);
+    d.model_evaluations === 0 ? "No model evaluation was needed."
+      : `${plural(d.model_evaluations, "model evaluation")}.`);
   say("#reading", "How to read it: \u03c6 is a Shapley attribution. For each row, the attributions of all groups add up to ",
     "the prediction minus the base value",
     report.logit ? `, in ${unit(report)}; ${signed(Math.LN2, 2)} doubles the odds.` : ".");
@@ -270,6 +279,10 @@ function listen(): void {
   find("#importance .more").addEventListener("click", () => {
     state.all = !state.all;
     drawImportance();
+    drawBeeswarm();
+  });
+  find("#beeswarm .more").addEventListener("click", () => {
+    state.whole = !state.whole;
     drawBeeswarm();
   });
   const input = find<HTMLInputElement>("#row");

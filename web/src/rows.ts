@@ -72,13 +72,15 @@ export function layoutRows(options: RowsOptions): Rows {
     labels: [
       Plot.text(lines, {
         text: "short",
-        title: (d: { label: string; short: string }) => (d.short === d.label ? undefined : d.label),
         y: (d: { k: number }) => (stacked ? middle(d.k) - options.pitch / 2 - 9 : middle(d.k)),
         frameAnchor: "left",
         textAnchor: stacked ? "start" : "end",
         dx: stacked ? 0 : -12,
         fill: "var(--ink)",
+        stroke: "var(--card)", // keeps lines of the chart from crossing the letters
+        strokeWidth: stacked ? 5 : 0,
         className: "row-labels",
+        render: tagged(lines, () => ({}), (d) => (d.short === d.label ? "" : d.label)),
       }),
     ],
   };
@@ -99,6 +101,7 @@ export function xAxis(rows: Rows, label: string): Plot.Markish[] {
 export const zeroLine = (): Plot.Markish =>
   Plot.ruleX([0], { stroke: "var(--rule)", strokeWidth: 1.5 });
 
+// Draws `marks`, of which the last is the tip, in the frame of `rows`.
 export function draw(
   rows: Rows, ariaLabel: string, role: "img" | "group", marks: Plot.Markish[],
 ): SVGSVGElement {
@@ -114,7 +117,7 @@ export function draw(
     color: { type: "identity" },
     ariaLabel,
     style: { fontSize: "13px" },
-    marks: [...rows.labels, ...marks],
+    marks: [...marks.slice(0, -1), ...rows.labels, ...marks.slice(-1)], // the tip stays on top
   }) as unknown as SVGSVGElement;
   plot.setAttribute("role", role);
   return plot;
@@ -134,9 +137,9 @@ export function extent(values: Iterable<number>, anchor: number, share: number):
   return [low - pad, high + pad];
 }
 
-// Gives each drawn element of a mark the attributes of its datum.
+// Gives each drawn element of a mark the attributes of its datum, and a title where there is one.
 export function tagged<T>(
-  data: T[], attributes: (datum: T) => Record<string, string>,
+  data: T[], attributes: (datum: T) => Record<string, string>, title: (datum: T) => string = () => "",
 ): Plot.RenderFunction {
   return (index, scales, values, dimensions, context, next) => {
     const group = next!(index, scales, values, dimensions, context)!;
@@ -144,6 +147,11 @@ export function tagged<T>(
       const element = group.children[k];
       for (const [name, value] of Object.entries(attributes(data[i]))) {
         element.setAttribute(name, value);
+      }
+      if (title(data[i]) !== "") {
+        const hint = document.createElementNS("http://www.w3.org/2000/svg", "title");
+        hint.textContent = title(data[i]);
+        element.append(hint);
       }
     });
     return group;

@@ -124,7 +124,7 @@ export function waterfallChart(
       y1: (_: Step, k: number) => rows.middle(k + 1) - rows.half,
       y2: (_: Step, k: number) => rows.middle(k + 1) + rows.half,
       fill: shade,
-      r: 2,
+      rx: 2,
       className: "steps",
       render: tagged(bars, (d) => ({
         "data-group": String(d.g), "data-from": String(d.from), "data-to": String(d.to),
