@@ -3,15 +3,15 @@ import * as Plot from "@observablehq/plot";
 import { colourBy, none, uniform } from "./colour";
 import { chooseRows, quantile, type Report } from "./data";
 import { amount, count, decimalsFor, labelled, signed, unit } from "./format";
-import { draw, extent, layoutRows, narrow, xAxis, zeroLine } from "./rows";
+import { draw, extent, layoutRows, narrow, tipStyle, xAxis, zeroLine } from "./rows";
 import { stackOffsets } from "./swarm";
 
 const dotBudget = 7000; // more SVG circles than this make the page slow to draw
 
 export interface Beeswarm {
   chart: SVGSVGElement;
-  drawn: number; // rows
-  incomplete: number; // rows left out, as they have no finite attributions
+  chosen: number; // rows to draw
+  incomplete: number; // of these, the ones left out, as they have no finite attributions
   far: boolean; // whether a few dots lie so far out that the axis would better leave them
   beyond: number; // dots drawn at the edge of the axis instead of beyond it
   highlight(i: number): void;
@@ -76,7 +76,6 @@ export function beeswarmChart(report: Report, options: BeeswarmOptions): Beeswar
       });
     });
   });
-  const decimals = decimalsFor(Math.max(...domain.map(Math.abs)));
   const chart = draw(rows, "Beeswarm of the attributions of each row, one line a group", "img", [
     ...xAxis(rows, `\u03c6: moves the prediction by${report.logit ? ` (${unit(report)})` : ""}`),
     Plot.ruleY(groups, {
@@ -91,10 +90,11 @@ export function beeswarmChart(report: Report, options: BeeswarmOptions): Beeswar
       className: "swarm beyond",
     })),
     Plot.tip(dots, Plot.pointer({
+      ...tipStyle,
       x: "at",
       y: "y",
       title: (d: Dot) =>
-        `${labelled(report, d.i, d.g)}\n\u03c6 ${amount(report, signed(d.phi, decimals))}\n` +
+        `${labelled(report, d.i, d.g)}\n\u03c6 ${amount(report, signed(d.phi, decimalsFor(Math.abs(d.phi))))}\n` +
         `Row ${count(report.row(d.i))}: click to see it step by step`,
     })),
   ]);
@@ -122,7 +122,7 @@ export function beeswarmChart(report: Report, options: BeeswarmOptions): Beeswar
   const place = new Map(dots.map((dot) => [dot.i * report.groups.length + dot.g, dot.y]));
   return {
     chart,
-    drawn: finite.length,
+    chosen: chosen.length,
     incomplete: chosen.length - finite.length,
     far,
     beyond: dots.reduce((n, d) => (d.at === d.phi ? n : n + 1), 0),

@@ -58,7 +58,11 @@ export class Report {
     this.predictions = unpack(document.prediction);
     this.phis = unpack(document.phi);
     this.values = unpack(document.value);
-    this.groups = document.groups.map((group, g) => ({ ...group, kind: this.kindOf(group, g) }));
+    this.groups = document.groups.map((group, g) => ({
+      ...group,
+      name: group.name === "" ? "(no name)" : group.name,
+      kind: this.kindOf(group, g),
+    }));
   }
 
   static fromPage(): Report {
@@ -101,6 +105,7 @@ export class Report {
 
   // Whether every attribution of the row is a number that can be drawn.
   complete(i: number, output: number): boolean {
+    if (!Number.isFinite(this.baseValue[output])) return false;
     if (!Number.isFinite(this.prediction(i, output))) return false;
     return this.groups.every((_, g) => Number.isFinite(this.phi(i, output, g)));
   }

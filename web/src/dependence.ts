@@ -5,7 +5,7 @@ import * as Plot from "@observablehq/plot";
 import { colourBy } from "./colour";
 import { chooseRows, quantile, type Report } from "./data";
 import { amount, count, decimalsFor, fixed, labelled, plain, signed, unit } from "./format";
-import { draw, extent, layoutRows, narrow, xAxis, zeroLine } from "./rows";
+import { draw, extent, layoutRows, narrow, tipStyle, xAxis, zeroLine } from "./rows";
 import { stackOffsets } from "./swarm";
 
 const maxDots = 3000;
@@ -66,13 +66,15 @@ export function dependenceChart(report: Report, options: DependenceOptions): Dep
 
 type Part = { chart: SVGSVGElement; caption: string };
 
-function tipText(report: Report, options: DependenceOptions, decimals: number): (i: number) => string {
+function tipText(report: Report, options: DependenceOptions): (i: number) => string {
   const { output, group, colour } = options;
-  return (i) =>
-    `${labelled(report, i, group)}\n` +
-    `\u03c6 ${amount(report, signed(report.phi(i, output, group), decimals))}\n` +
-    (colour === null ? "" : `${labelled(report, i, colour)}\n`) +
-    `Row ${count(report.row(i))}`;
+  return (i) => {
+    const phi = report.phi(i, output, group);
+    return `${labelled(report, i, group)}\n` +
+      `\u03c6 ${amount(report, signed(phi, decimalsFor(Math.abs(phi))))}\n` +
+      (colour === null ? "" : `${labelled(report, i, colour)}\n`) +
+      `Row ${count(report.row(i))}`;
+  };
 }
 
 function scatter(
@@ -83,7 +85,6 @@ function scatter(
   const points = drawn.filter((i) => Number.isFinite(report.value(i, group)));
   const without = complete.filter((i) => !Number.isFinite(report.value(i, group))).length;
   const range = extent(points.map((i) => report.phi(i, output, group)), 0, 0.04);
-  const decimals = decimalsFor(Math.max(...range.map(Math.abs)));
   const x = (i: number) => report.value(i, group);
   const y = (i: number) => report.phi(i, output, group);
   const ring = points.includes(selected) ? [selected] : [];
@@ -114,7 +115,7 @@ function scatter(
       Plot.ruleY([0], { stroke: "var(--rule)", strokeWidth: 1.5 }),
       Plot.dot(points, { x, y, r: small ? 2 : 2.6, fill: colourOf, fillOpacity: 0.7 }),
       Plot.dot(ring, { x, y, r: 6, stroke: "var(--ink)", strokeWidth: 1.8 }),
-      Plot.tip(points, Plot.pointer({ x, y, title: tipText(report, options, decimals) })),
+      Plot.tip(points, Plot.pointer({ ...tipStyle, x, y, title: tipText(report, options) })),
     ],
   }) as unknown as SVGSVGElement;
   chart.setAttribute("role", "img");
@@ -189,7 +190,7 @@ function strips(
   }));
   type Box = (typeof boxes)[number];
   type Dot = (typeof dots)[number];
-  const tip = tipText(report, options, decimals);
+  const tip = tipText(report, options);
   const chart = draw(rows, "The attributions of the chosen group, one line a value", "img", [
     ...xAxis(rows, `\u03c6${report.logit ? ` (${unit(report)})` : ""}`),
     zeroLine(),
@@ -212,7 +213,7 @@ function strips(
     Plot.dot(dots.filter((d) => d.i === selected), {
       x: "phi", y: "y", r: 6, stroke: "var(--ink)", strokeWidth: 1.8,
     }),
-    Plot.tip(dots, Plot.pointer({ x: "phi", y: "y", title: (d: Dot) => tip(d.i) })),
+    Plot.tip(dots, Plot.pointer({ ...tipStyle, x: "phi", y: "y", title: (d: Dot) => tip(d.i) })),
   ]);
   const spread = `median ${fixed(boxes[0].middle, decimals)}`;
   const captions = [

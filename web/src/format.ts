@@ -67,9 +67,9 @@ export function percent(margin: number): string {
   const p = probability(margin);
   const rest = Math.min(p, 1 / (1 + Math.exp(margin)));
   if (Number.isNaN(p)) return "not a number";
-  if (rest < 1e-6) return p < 0.5 ? "below 0.0001 %" : "above 99.9999 %";
+  if (rest < 1e-6) return p < 0.5 ? "below 0.0001\u00a0%" : "above 99.9999\u00a0%";
   const decimals = rest >= 0.01 ? 1 : Math.min(4, Math.ceil(-Math.log10(rest)) - 1);
-  return `${(100 * p).toFixed(decimals)} %`;
+  return `${(100 * p).toFixed(decimals)}\u00a0%`;
 }
 
 export const unit = (report: Report): string => (report.logit ? "log-odds" : "");

@@ -3,7 +3,7 @@ import * as Plot from "@observablehq/plot";
 import type { Report } from "./data";
 import { h } from "./dom";
 import { amount, count, decimalsFor, fixed, unit } from "./format";
-import { draw, layoutRows, tagged, textWidth, xAxis } from "./rows";
+import { draw, layoutRows, tagged, textWidth, tipStyle, xAxis } from "./rows";
 
 export interface ImportanceOptions {
   width: number;
@@ -60,7 +60,7 @@ export function importanceChart(report: Report, options: ImportanceOptions): SVG
       fill: "var(--ink)",
       fontWeight: 600,
     }),
-    Plot.tip(bars, Plot.pointerY({ x: "size", y: (d: Bar) => rows.middle(d.k), title: tip })),
+    Plot.tip(bars, Plot.pointerY({ ...tipStyle, x: "size", y: (d: Bar) => rows.middle(d.k), title: tip })),
   ]);
   for (const bar of chart.querySelectorAll<SVGElement>(".bars [data-group]")) {
     const choose = () => options.onChoose(Number(bar.dataset.group));

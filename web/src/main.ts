@@ -11,11 +11,11 @@ import { waterfallChart } from "./waterfall";
 const manyGroups = 40; // more are folded away until asked for
 const firstGroups = 30;
 
-const report = Report.fromPage();
+let report: Report;
 const state = { output: 0, row: -1, group: -1, colour: -1, all: false, whole: false, extremes: 0 };
 let beeswarm: Beeswarm | null = null;
 
-const outputs = report.document.outputs;
+let outputs: string[] = [];
 const chartOf = (section: string) => find(`#${section} .chart`);
 const widthOf = (section: string) => Math.max(260, Math.floor(chartOf(section).clientWidth));
 
@@ -121,8 +121,8 @@ function drawBeeswarm(): void {
     ...(other ? [swatch(none, "categories or several columns")] : []));
   const captions: string[] = [];
   if (report.sampled) captions.push(`${capital(rowsText())}.`);
-  if (beeswarm.drawn < report.shown) {
-    captions.push(`So that the page stays quick, ${count(beeswarm.drawn)} of ${count(report.shown)} rows are drawn, ` +
+  if (beeswarm.chosen < report.shown) {
+    captions.push(`So that the page stays quick, ${count(beeswarm.chosen)} of ${count(report.shown)} rows are drawn, ` +
       "each group\u2019s extremes always among them.");
   }
   if (beeswarm.incomplete > 0) {
@@ -142,7 +142,8 @@ function drawBeeswarm(): void {
 
 const capital = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
 
-function drawRow(): void {
+// `note` comes before the words about the row.
+function drawRow(note = ""): void {
   const i = state.row;
   const chart = chartOf("one-row");
   if (i < 0) {
@@ -159,7 +160,7 @@ function drawRow(): void {
   const base = report.baseValue[state.output];
   const name = `Row ${count(report.row(i))}`;
   if (!report.complete(i, state.output)) {
-    say("#row-text", h("strong", {}, name), " has no finite attributions, so there is nothing to draw.");
+    say("#row-text", note, h("strong", {}, name), " has no finite attributions, so there is nothing to draw.");
     chart.replaceChildren();
     return;
   }
@@ -167,7 +168,7 @@ function drawRow(): void {
   const away = prediction - base;
   const distance = away === 0 ? "exactly the base value of "
     : `${amount(report, fixed(Math.abs(away), decimals))} ${away > 0 ? "above" : "below"} the base value of `;
-  say("#row-text", ...emphasise("strong", "", name, " is predicted ",
+  say("#row-text", ...emphasise("strong", note, name, " is predicted ",
     report.logit ? percent(prediction) : fixed(prediction, decimals),
     report.logit ? `, or ${amount(report, fixed(prediction, decimals))}: ` : ": "),
     `${distance}${fixed(base, decimals)}${report.logit ? ` (${percent(base)})` : ""}. `,
@@ -239,9 +240,9 @@ function fillFooter(): void {
   say("#version", `Written by Windlass ${d.windlass}. This file needs nothing else: no network, no server.`);
 }
 
-function chooseRow(i: number): void {
+function chooseRow(i: number, note = ""): void {
   state.row = i;
-  drawRow();
+  drawRow(note);
   drawDependence();
 }
 
@@ -289,7 +290,9 @@ function listen(): void {
   input.addEventListener("change", () => {
     if (report.shown === 0) return;
     const wanted = input.valueAsNumber;
-    chooseRow(Number.isFinite(wanted) ? nearest(wanted) : state.row);
+    const i = Number.isFinite(wanted) ? nearest(wanted) : state.row;
+    chooseRow(i, report.row(i) === wanted || !Number.isFinite(wanted) ? ""
+      : `This page has no row ${count(wanted)}; here is the nearest. `);
   });
   // The arrow keys of a number field would step to numbers that the page may not hold.
   input.addEventListener("keydown", (event) => {
@@ -336,6 +339,8 @@ function step(by: number): void {
 }
 
 function start(): void {
+  report = Report.fromPage();
+  outputs = report.document.outputs;
   if (outputs.length > 1) {
     find("#output-choice").hidden = false;
     options(find("#output"), outputs.map((name, o) => [String(o), name]), "0");
@@ -354,4 +359,10 @@ function start(): void {
   drawAll();
 }
 
-start();
+try {
+  start();
+} catch (error) {
+  say("h1", "This report cannot be drawn.");
+  say("#lede", error instanceof Error ? error.message : String(error));
+  throw error; // for the console, with its place in the code
+}

@@ -123,6 +123,10 @@ export function draw(
   return plot;
 }
 
+export const tipStyle = {
+  lineHeight: 1.35, textPadding: 10, stroke: "var(--rule)", fill: "var(--card)",
+} as const;
+
 // [low, high] of the finite numbers and `anchor`, widened by `share` on each side, never empty.
 export function extent(values: Iterable<number>, anchor: number, share: number): [number, number] {
   let low = anchor;

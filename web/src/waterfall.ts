@@ -3,7 +3,7 @@ import * as Plot from "@observablehq/plot";
 import type { Report } from "./data";
 import { amount, decimalsFor, fixed, percent, plural, probability, signed, unit, valueText }
   from "./format";
-import { draw, extent, layoutRows, narrow, tagged, textWidth, xAxis } from "./rows";
+import { draw, extent, layoutRows, narrow, tagged, textWidth, tipStyle, xAxis } from "./rows";
 
 const maxBars = 10;
 
@@ -150,6 +150,7 @@ export function waterfallChart(
       stroke: "var(--card)", strokeWidth: 4,
     })),
     Plot.tip(bars, Plot.pointerY({
+      ...tipStyle,
       x: (d: Step) => (d.from + d.to) / 2,
       y: (_: Step, k: number) => rows.middle(k + 1),
       title: between,
