@@ -14,11 +14,11 @@
 
 #include "windlass/base/error.h"
 
+namespace windlass {
+extern const std::string_view kReportTemplate;  // web/dist/report.html, by windlass_embed_file
+}
+
 namespace windlass::explain {
-
-// The built page, web/dist/report.html; see windlass_embed_file in cmake/EmbedFile.cmake.
-extern const std::string_view kReportTemplate;
-
 namespace {
 
 using Json = nlohmann::ordered_json;  // the order of keys is the order they are written in

@@ -1,0 +1,33 @@
+# The two commands of the README are `make demo` and `make test`; each does its own set-up.
+PRESET ?= release
+BUILD := build/$(PRESET)
+NINJA := ninja -C $(BUILD)
+export CMAKE_BUILD_PARALLEL_LEVEL ?= $(shell nproc)
+
+.PHONY: help setup build demo test test-release test-sanitize web-check bench fuzz format clean
+
+help:
+	@echo "make demo   explain the UCI Adult job with the shipped model and say what was found"
+	@echo "make test   build everything and run every test (also under sanitizers)"
+	@echo "make bench  measure against pinned peers (long); make fuzz  a minute a target"
+
+setup:
+	@scripts/setup.sh
+
+$(BUILD)/build.ninja: CMakeLists.txt CMakePresets.json
+	@cmake --preset $(PRESET) > $(PRESET).configure.log 2>&1 || { cat $(PRESET).configure.log; rm -f $(PRESET).configure.log; exit 1; }
+	@rm -f $(PRESET).configure.log
+
+build: setup
+	@$(MAKE) --no-print-directory $(BUILD)/build.ninja
+	@echo "build: compiling into $(BUILD)"
+	@$(NINJA) --quiet
+
+demo: build
+	@scripts/demo.sh $(BUILD)/bin/windlass
+
+test:
+	@scripts/test.sh
+
+clean:
+	rm -rf build

@@ -1,0 +1,40 @@
+#include "windlass/base/cancel.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include "windlass/base/error.h"
+
+namespace windlass {
+namespace {
+
+volatile sig_atomic_t signals_seen = 0;
+const CancelToken* process_token = nullptr;
+
+void OnSignal(int) {
+  if (signals_seen > 0) ::_exit(130);  // asked twice: the user means now
+  signals_seen = 1;
+  process_token->Cancel();               // a lock-free store: allowed in a handler
+}
+
+}  // namespace
+
+void CancelToken::Check() const {
+  if (cancelled()) throw Error(ErrorCode::kCancelled, "interrupted");
+}
+
+const CancelToken& ProcessCancelToken() {
+  static const CancelToken* token = new CancelToken;
+  return *token;
+}
+
+void InstallSignalHandlers() {
+  process_token = &ProcessCancelToken();
+  struct sigaction action {};
+  action.sa_handler = OnSignal;
+  ::sigemptyset(&action.sa_mask);
+  ::sigaction(SIGINT, &action, nullptr);
+  ::sigaction(SIGTERM, &action, nullptr);
+}
+
+}  // namespace windlass

@@ -1,0 +1,27 @@
+// One log for a process, and beside it the log of the job that runs.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string_view>
+
+namespace windlass {
+
+enum class LogLevel { kDebug, kInfo, kWarning, kError };
+
+// Lines go to the job's log file while one is open; warnings and errors to standard error too.
+void Log(LogLevel level, std::string_view message);
+
+// What is at least this severe is also written to standard error. Default: kWarning.
+void SetConsoleLogLevel(LogLevel level);
+
+// While it lives, every line is also appended to the file.
+class LogFile {
+ public:
+  explicit LogFile(const std::filesystem::path& path);
+  ~LogFile();
+  LogFile(const LogFile&) = delete;
+  LogFile& operator=(const LogFile&) = delete;
+};
+
+}  // namespace windlass

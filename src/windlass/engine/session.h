@@ -1,0 +1,75 @@
+// The one seam that lets the same driver run anywhere: a driver's own queue of completions.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "windlass/base/bytes.h"
+#include "windlass/base/cancel.h"
+#include "windlass/base/error.h"
+#include "windlass/base/object_spec.h"
+#include "windlass/engine/task.h"
+
+namespace windlass::engine {
+
+using TaskId = std::uint64_t;
+
+// One finished task: the result's reference, or an error.
+struct Completion {
+  TaskId id = 0;
+  std::optional<Error> error;
+  ObjectRef result;      // valid when there is no error
+  int attempts = 1;
+  double wall_seconds = 0;
+  double cpu_seconds = 0;
+};
+
+// Driven from one thread; only Cancel may be called from others.
+class Session {
+ public:
+  virtual ~Session() = default;
+
+  // Makes an object known to the workers: once an object, however many tasks read it.
+  virtual ObjectRef Put(Bytes object) = 0;
+
+  // Forgets an object that no later task will read. Running tasks keep what they hold.
+  virtual void Drop(const ObjectRef& ref) = 0;
+
+  // Queues a task and returns at once. Throws Error{kNotFound} for an unknown kind.
+  virtual TaskId Submit(const Task& task) = 0;
+
+  // The next finished task, in whatever order they finish.
+  // Throws Error{kDeadlineExceeded} saying how many tasks it waited for, Error{kInternal} when
+  // none is under way.
+  virtual Completion Next(Deadline deadline) = 0;
+
+  // The bytes of a result or of a Put object. Throws Error{kNotFound}.
+  virtual Bytes Get(const ObjectRef& ref) = 0;
+
+  // Asks one task to stop; it still completes, with Error{kCancelled}, unless it was faster.
+  virtual void Cancel(TaskId id) = 0;
+
+  // How many tasks run at the same time now; may change.
+  virtual int Slots() const = 0;
+
+  // Events that running tasks sent: called from within Next, on the driver's thread.
+  using EventHandler = std::function<void(TaskId, const Json&)>;
+  virtual void OnEvent(EventHandler handler) = 0;
+};
+
+// Makes sessions from an engine string: `local`, `local?workers=4`, `local?chaos=SEED`.
+class Engine : public Registrable {
+ public:
+  static constexpr std::string_view kRegistryKind = "engine";
+  // `workers`: what -w says; -1 is sequential, 0 as many as the machine has cores.
+  virtual std::unique_ptr<Session> Start(const ObjectSpec& spec, int workers) const = 0;
+};
+
+// Throws Error{kNotFound} naming the known engines.
+std::unique_ptr<Session> StartSession(std::string_view engine, int workers);
+
+}  // namespace windlass::engine

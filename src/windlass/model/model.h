@@ -1,0 +1,93 @@
+// Anything that predicts: rows of numbers in, one or several outputs a row out.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "windlass/base/bytes.h"
+#include "windlass/base/object_spec.h"
+#include "windlass/base/registry.h"
+
+namespace windlass::model {
+
+// What turns margins into outputs.
+enum class Activation { kIdentity, kSigmoid, kSoftmax };
+
+// outputs = activation(coef x + intercept).
+struct LinearStructure {
+  std::vector<double> coef;       // [outputs, columns], row-major
+  std::vector<double> intercept;  // [outputs]
+  Activation activation = Activation::kIdentity;
+
+  std::int64_t outputs() const { return static_cast<std::int64_t>(intercept.size()); }
+  std::int64_t columns() const {
+    return intercept.empty() ? 0 : static_cast<std::int64_t>(coef.size()) / outputs();
+  }
+};
+
+class WINDLASS_API Model {
+ public:
+  virtual ~Model();
+
+  // The number of columns that it takes.
+  virtual std::int64_t columns() const = 0;
+
+  // Names of the columns where the model knows them, else empty.
+  virtual std::vector<std::string> column_names() const { return {}; }
+
+  // Names of the outputs: "0", "1", ... where the model does not name them.
+  virtual std::vector<std::string> output_names() const = 0;
+
+  // Whether a missing value (NaN) is an input that it understands.
+  virtual bool accepts_missing() const { return false; }
+
+  // x: [rows, columns] row-major; out: [rows, outputs] row-major. Thread safe. Throws Error when
+  // the library behind it fails.
+  virtual void Predict(std::span<const double> x, std::int64_t rows,
+                       std::span<double> out) const = 0;
+
+  // Its structure where it is linear and says so, else null; lives as long as the model.
+  virtual const LinearStructure* linear() const { return nullptr; }
+
+  // Names and versions of the libraries whose arithmetic Predict uses, for memo keys; empty for
+  // our own kernels.
+  virtual std::string library() const { return {}; }
+};
+
+// A model as bytes: what travels to workers. `spec` is e.g. {name: "onnx", location:
+// "model.onnx", options: {opaque: 1}}; location serves messages only.
+struct ModelSource {
+  ObjectSpec spec;
+  Bytes content;
+};
+
+// How a format's bytes become a model. Registered by name ("linear", "onnx").
+class WINDLASS_API ModelFormat : public Registrable {
+ public:
+  static constexpr std::string_view kRegistryKind = "model format";
+
+  // Endings, with the dot, by which a bare path is recognised.
+  virtual std::vector<std::string> endings() const = 0;
+
+  // Options that it understands beyond the common ones ("opaque").
+  virtual std::vector<std::string> options() const { return {}; }
+
+  // Throws Error{kInvalidInput} naming the location and what would be right.
+  virtual std::unique_ptr<Model> Load(const ModelSource& source) const = 0;
+};
+
+// `linear:coef.json`, `onnx:model.onnx?opaque=1`, or a bare path recognised by its ending.
+// Throws Error{kNotFound} naming the known formats.
+ObjectSpec ParseModelSpec(std::string_view text);
+
+// Makes the model. `opaque=1` hides its structure. Throws as ModelFormat::Load does.
+std::unique_ptr<Model> LoadModel(const ModelSource& source);
+
+// Registers the formats of this library: linear and onnx.
+void RegisterModelFormats(Registry& registry);
+
+}  // namespace windlass::model
