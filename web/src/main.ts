@@ -82,7 +82,7 @@ function drawBeeswarm(): void {
     say(
       "#beeswarm-text",
       "Each dot is one row. Right of the middle line a group raised the prediction, left of it ",
-      "it lowered it. Choose a dot to see its row step by step.",
+      "lowered it. Choose a dot to see its row step by step.",
     );
   }
   chartOf("beeswarm").replaceChildren(beeswarm.chart);
