@@ -5,20 +5,32 @@
 #include <functional>
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "windlass/explain/plan.h"
 
 namespace windlass::explain {
 
-// Attributions of some rows.
+// A row that has no attributions because its value under the link is infinite or not a number.
+struct Failure {
+  std::int64_t row = 0;  // among the rows that were given
+  std::string why;
+};
+
+// Attributions of some rows; those of failed rows are NaN.
 struct Attributions {
   std::vector<double> prediction;   // [rows, outputs], in link space
   std::vector<double> phi;          // [rows, outputs, players]
   std::int64_t model_evaluations = 0;
-  std::int64_t failed_rows = 0;     // left as NaN under OnError::kRow
+  std::vector<Failure> failures;
+  std::int64_t outputs = 0;
+  std::int64_t players = 0;
 
   void Resize(std::int64_t rows, std::int64_t outputs, std::int64_t players);
+
+  // Marks one output of a row as failed: NaN in prediction and phi, and a Failure.
+  void Fail(std::int64_t row, std::int64_t output, std::string why);
 };
 
 class Explainer {
@@ -30,10 +42,7 @@ class Explainer {
 
   // x: [rows, columns] row-major. `check` is called between pieces of work and throws to stop.
   // Thread safe. A row's result depends on that row alone.
-  //
-  // Throws Error{kInvalidInput} naming the row (0-based, from `first_row` on) whose value under
-  // the link is infinite, unless the plan says OnError::kRow.
-  virtual void Explain(std::span<const double> x, std::int64_t first_row, std::int64_t rows,
+  virtual void Explain(std::span<const double> x, std::int64_t rows,
                        const std::function<void()>& check, Attributions& out) const = 0;
 };
 

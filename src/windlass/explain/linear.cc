@@ -14,13 +14,6 @@
 
 namespace windlass::explain {
 
-void Attributions::Resize(std::int64_t rows, std::int64_t outputs, std::int64_t players) {
-  prediction.assign(static_cast<std::size_t>(rows * outputs), 0.0);
-  phi.assign(static_cast<std::size_t>(rows * outputs * players), 0.0);
-  model_evaluations = 0;
-  failed_rows = 0;
-}
-
 GroupSums::GroupSums(const Plan& plan, std::span<const double> coef) : groups_(plan.groups) {
   coef_.assign(coef.begin(), coef.end());
 }
@@ -67,17 +60,6 @@ void Varying::Of(const double* row, std::span<bool> out) const {
   }
 }
 
-void FailRow(const Plan& plan, std::int64_t row, std::string_view why, std::span<double> prediction,
-             std::span<double> phi) {
-  if (plan.on_error == OnError::kFail) {
-    throw Error(ErrorCode::kInvalidInput,
-                fmt::format("row {} (counted from 0): {}; --on-error row goes on without such rows",
-                            row, why));
-  }
-  std::ranges::fill(prediction, std::numeric_limits<double>::quiet_NaN());
-  std::ranges::fill(phi, std::numeric_limits<double>::quiet_NaN());
-}
-
 namespace {
 
 // f(x) = coef x + intercept: contributions are independent of the coalition.
@@ -106,7 +88,7 @@ class IdentityExplainer final : public Explainer {
 
   std::span<const double> base_value() const override { return base_value_; }
 
-  void Explain(std::span<const double> x, std::int64_t first_row, std::int64_t rows,
+  void Explain(std::span<const double> x, std::int64_t rows,
                const std::function<void()>& check, Attributions& out) const override {
     const int players = plan_.players();
     const auto outputs = static_cast<std::int64_t>(plan_.outputs.size());
@@ -127,9 +109,7 @@ class IdentityExplainer final : public Explainer {
         }
         out.prediction[r * outputs + k] = prediction;
         if (!std::isfinite(prediction)) {
-          FailRow(plan_, first_row + r, "its margin is not a finite number",
-                  std::span(out.prediction).subspan(r * outputs + k, 1), phi);
-          ++out.failed_rows;
+          out.Fail(r, k, "its margin is not a finite number");
           continue;
         }
         CloseToTotal(prediction - base_value_[k], {varying.get(), std::size_t(players)}, phi);
@@ -182,7 +162,7 @@ class SigmoidExplainer final : public Explainer {
 
   std::span<const double> base_value() const override { return base_value_; }
 
-  void Explain(std::span<const double> x, std::int64_t first_row, std::int64_t rows,
+  void Explain(std::span<const double> x, std::int64_t rows,
                const std::function<void()>& check, Attributions& out) const override {
     const auto outputs = static_cast<std::int64_t>(outputs_.size());
     out.Resize(rows, outputs, plan_.players());
@@ -191,8 +171,7 @@ class SigmoidExplainer final : public Explainer {
           std::min<std::int64_t>(SigmoidGame::kBlock, rows - begin));
       for (std::size_t game = 0; game < games_.size(); ++game) {
         check();
-        ExplainBlock(static_cast<int>(game), x.subspan(begin * plan_.columns), first_row + begin,
-                     begin, count, out);
+        ExplainBlock(static_cast<int>(game), x.subspan(begin * plan_.columns), begin, count, out);
       }
     }
     out.model_evaluations = rows * static_cast<std::int64_t>(games_.size());
@@ -209,8 +188,8 @@ class SigmoidExplainer final : public Explainer {
     return plan_.link == Link::kLogit ? -value : 1 - value;
   }
 
-  void ExplainBlock(int game, std::span<const double> x, std::int64_t first_row,
-                    std::int64_t begin, int count, Attributions& out) const {
+  void ExplainBlock(int game, std::span<const double> x, std::int64_t begin, int count,
+                    Attributions& out) const {
     constexpr int kBlock = SigmoidGame::kBlock;
     const int players = plan_.players();
     std::vector<double> a(static_cast<std::size_t>(players) * kBlock, 0.0);
@@ -238,9 +217,7 @@ class SigmoidExplainer final : public Explainer {
         const std::int64_t at = (begin + r) * outputs + k;
         const std::span to = std::span(out.phi).subspan(at * players, players);
         if (!good[r]) {
-          FailRow(plan_, first_row + r, "its margin is not a finite number",
-                  std::span(out.prediction).subspan(at, 1), to);
-          ++out.failed_rows;
+          out.Fail(begin + r, k, "its margin is not a finite number");
           continue;
         }
         const bool mirrored = outputs_[k].mirrored;

@@ -36,10 +36,6 @@ class Varying {
   std::vector<bool> constant_;  // groups in which the background does not vary
 };
 
-// Throws, or fills with NaN, as the plan says.
-void FailRow(const Plan& plan, std::int64_t row, std::string_view why,
-             std::span<double> prediction, std::span<double> phi);
-
 std::shared_ptr<const Explainer> MakeSoftmaxExplainer(const Plan& plan,
                                                       const model::LinearStructure& structure);
 

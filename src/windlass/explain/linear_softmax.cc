@@ -26,7 +26,7 @@ class SoftmaxExplainer final : public Explainer {
 
   std::span<const double> base_value() const override { return base_value_; }
 
-  void Explain(std::span<const double> x, std::int64_t first_row, std::int64_t rows,
+  void Explain(std::span<const double> x, std::int64_t rows,
                const std::function<void()>& check, Attributions& out) const override {
     const int players = plan_.players();
     const std::size_t outputs = plan_.outputs.size();
@@ -52,9 +52,7 @@ class SoftmaxExplainer final : public Explainer {
         const std::span phi = std::span(out.phi).subspan(at * players, players);
         out.prediction[at] = v[k].back();
         if (!std::isfinite(v[k].back())) {
-          FailRow(plan_, first_row + r, "its margin is not a finite number",
-                  std::span(out.prediction).subspan(at, 1), phi);
-          ++out.failed_rows;
+          out.Fail(r, static_cast<std::int64_t>(k), "its margin is not a finite number");
           continue;
         }
         ShapleyValues(v[k], players, phi);

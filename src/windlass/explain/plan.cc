@@ -43,7 +43,6 @@ Bytes Plan::Encode() const {
   AppendRaw(out, seed);
   AppendRaw(out, l1_reg);
   AppendRaw(out, l1_features);
-  AppendRaw(out, on_error);
   AppendRaw(out, clip);
   return Bytes(std::move(out));
 }
@@ -75,7 +74,6 @@ Plan Plan::Decode(const Bytes& bytes) {
   plan.seed = reader.Read<std::uint64_t>();
   plan.l1_reg = reader.Read<L1Reg>();
   plan.l1_features = reader.Read<std::int32_t>();
-  plan.on_error = reader.Read<OnError>();
   plan.clip = reader.Read<double>();
   reader.Finish();
   return plan;

@@ -19,9 +19,6 @@ std::string_view LinkName(Link link);
 enum class Method : std::uint8_t { kLinear = 0, kExact = 1, kKernel = 2 };
 std::string_view MethodName(Method method);
 
-// What happens to a row whose value under the link is infinite or not a number.
-enum class OnError : std::uint8_t { kFail = 0, kRow = 1 };
-
 // How KernelSHAP selects features before the regression (Lundberg & Lee 2017; shap's l1_reg).
 enum class L1Reg : std::uint8_t { kNone = 0, kNumFeatures = 1, kAic = 2, kBic = 3 };
 
@@ -39,7 +36,6 @@ struct Plan {
   std::uint64_t seed = 0;
   L1Reg l1_reg = L1Reg::kNone;
   std::int32_t l1_features = 0;    // for kNumFeatures
-  OnError on_error = OnError::kFail;
   double clip = 0;                 // probabilities are kept within [clip, 1 - clip]
 
   std::int64_t background_rows() const { return static_cast<std::int64_t>(weights.size()); }
