@@ -3,7 +3,7 @@
 // `node build.mjs` writes the file; `node build.mjs --check` builds in memory and fails when the
 // committed file differs, so that nobody edits the output or forgets to rebuild.
 import { createHash } from "node:crypto";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
@@ -23,17 +23,42 @@ async function bundle(entry, loader) {
     format: loader === "js" ? "iife" : undefined,
     legalComments: "none",
     absWorkingDir: here("."),
+    metafile: true,
   });
-  return result.outputFiles[0].text.trim();
+  return { text: result.outputFiles[0].text.trim(), inputs: result.metafile.inputs };
 }
 
-// Licences of the bundled packages ask for their notices to travel with copies.
-function notices() {
-  const lock = JSON.parse(readFileSync(here("package-lock.json"), "utf8"));
-  const bundled = Object.keys(lock.packages)
-    .filter((path) => /node_modules\/(@observablehq\/plot|d3[^/]*|isoformat|interval-tree-1d|binary-search-bounds|internmap|delaunator|robust-predicates)$/.test(path))
-    .map((path) => `${path.slice(path.lastIndexOf("node_modules/") + 13)} ${lock.packages[path].version} (${lock.packages[path].license})`);
-  return [...new Set(bundled)].sort().join(", ");
+// The licences of the bundled packages ask that their notices travel with every copy. Packages
+// under the same words are listed together. Returns HTML.
+function notices(inputs) {
+  const folders = new Set();
+  for (const input of Object.keys(inputs)) {
+    const found = input.match(/^node_modules\/(@[^/]+\/)?[^/]+/);
+    if (found) folders.add(found[0]);
+  }
+  const byWords = new Map();
+  for (const folder of [...folders].sort()) {
+    const { name, version } = JSON.parse(readFileSync(here(`${folder}/package.json`), "utf8"));
+    const file = readdirSync(here(folder)).find((entry) => /^licen[cs]e(\.|$)/i.test(entry));
+    if (file === undefined) throw new Error(`${folder} has no licence file to pass on`);
+    const lines = readFileSync(here(`${folder}/${file}`), "utf8").split("\n");
+    const isCopyright = (line) => /^\s*copyright\b.*\d{4}/i.test(line);
+    const words = lines
+      .filter((line) => !isCopyright(line))
+      .join(" ")
+      .replace(/\s+/g, " ")
+      .trim();
+    const copyright = lines
+      .filter(isCopyright)
+      .map((line) => line.trim())
+      .join(", ");
+    const entry = copyright === "" ? `${name} ${version}` : `${name} ${version}: ${copyright}`;
+    byWords.set(words, [...(byWords.get(words) ?? []), entry]);
+  }
+  const escape = (text) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;");
+  return [...byWords]
+    .map(([words, entries]) => `<p>${entries.map(escape).join("<br>")}</p><p>${escape(words)}</p>`)
+    .join("\n");
 }
 
 function once(text, needle, replacement) {
@@ -44,14 +69,14 @@ function once(text, needle, replacement) {
   return parts.join(replacement);
 }
 
-const script = await bundle("src/main.ts", "js");
-const style = await bundle("src/report.css", "css");
+const { text: script, inputs } = await bundle("src/main.ts", "js");
+const { text: style } = await bundle("src/report.css", "css");
 if (/<\/script|<!--/i.test(script)) throw new Error("the script would end its own element");
 // Only this very script may run: one that slipped in with the data has another hash.
 const hash = createHash("sha256").update(script).digest("base64");
 
 let page = readFileSync(here("src/report.html"), "utf8").replace(/\n\s*/g, "\n");
-page = once(page, "__NOTICES__", notices());
+page = once(page, "__NOTICES__", notices(inputs));
 page = once(page, "__STYLE__", style);
 page = once(page, "__SCRIPT_HASH__", `sha256-${hash}`);
 page = once(page, "__SCRIPT__", script);

@@ -118,8 +118,8 @@ class Check:
         """Waits until the page has drawn its first chart."""
         deadline = time.monotonic() + SETTLE_SECONDS
         while time.monotonic() < deadline:
-            if self.browser.script("return document.querySelector('#dependence .chart') !== null && "
-                                   "document.querySelectorAll('#importance .chart svg').length > 0"):
+            if self.browser.script(
+                    "return document.querySelector('#importance .chart svg') !== null"):
                 return
             time.sleep(0.05)
         self.fault(f"no chart was drawn within {SETTLE_SECONDS} s")
@@ -182,20 +182,20 @@ class Check:
             return
         largest = max(sizes)
         longest = max(bars, key=lambda bar: bar[1])
+        name = self.expected.groups[longest[0]]
         self.expect(sizes[longest[0]] == largest,
-                    f"output {output}: the longest bar is that of {self.expected.groups[longest[0]]!r}, "
-                    f"not the largest mean |phi|")
-        tops = [bar[2] for bar in sorted(bars, key=lambda bar: -sizes[bar[0]])]
-        ordered = all(a < b or math.isclose(sizes[p[0]], sizes[q[0]]) for a, b, p, q in
-                      zip(tops, tops[1:], *(lambda s: (s, s[1:]))(
-                          sorted(bars, key=lambda bar: -sizes[bar[0]]))))
-        self.expect(ordered, f"output {output}: the bars are not in order of importance")
+                    f"output {output}: the longest bar is that of {name!r}, whose mean |phi| is "
+                    "not the largest")
+        down = [sizes[bar[0]] for bar in sorted(bars, key=lambda bar: bar[2])]
+        self.expect(down == sorted(sizes, reverse=True),
+                    f"output {output}: the bars are not in order of importance")
         if largest > 0:
             for group, width, _, _ in bars:
                 wanted = longest[1] * sizes[group] / largest
+                name = self.expected.groups[group]
                 self.expect(abs(width - wanted) < 1.0,
-                            f"output {output}: the bar of {self.expected.groups[group]!r} is {width:.1f} "
-                            f"pixels long, but its value asks for {wanted:.1f}")
+                            f"output {output}: the bar of {name!r} is {width:.1f} pixels long, but "
+                            f"its value asks for {wanted:.1f}")
 
     def swarm(self):
         dots = self.browser.script(
@@ -206,7 +206,7 @@ class Check:
         if complete and groups:
             self.expect(dots >= min(complete, 60) * min(groups, 30),
                         f"the beeswarm has only {dots} dots for {complete} rows of {groups} groups")
-        self.expect(dots <= 20_000, f"the beeswarm has {dots} dots, which no browser draws smoothly")
+        self.expect(dots <= 20_000, f"the beeswarm has {dots} dots: too many to draw smoothly")
         bad = self.browser.script(
             "return [...document.querySelectorAll('svg *')].filter(e => [...e.attributes].some(a =>"
             "/^(x|y|cx|cy|r|d|width|height|x1|x2|y1|y2|transform)$/.test(a.name) &&"
@@ -214,8 +214,8 @@ class Check:
         self.expect(bad == 0, f"{bad} marks have coordinates that are no numbers")
         if len(self.expected.rows) < self.expected.document["rows"]:
             text = self.browser.script("return document.querySelector('main').textContent")
-            sample = (f"a sample of {len(self.expected.rows):,} of {self.expected.document['rows']:,} "
-                      "rows; importance bars are over all rows")
+            shown, rows = len(self.expected.rows), self.expected.document["rows"]
+            sample = f"a sample of {shown:,} of {rows:,} rows; importance bars are over all rows"
             self.expect(sample in text, f"the page does not say {sample!r}")
 
     def steps(self):
@@ -271,11 +271,12 @@ class Check:
         slack = 1e-5 * (1 + abs(base) + sum(abs(x) for x in phi))
         level = base
         for start, end, _, _, group in bars:
-            self.expect(abs(start - level) < slack, f"row {row}: a bar begins at {start}, not {level}")
+            self.expect(abs(start - level) < slack,
+                        f"row {row}: a bar begins at {start}, not {level}")
             if group >= 0:
+                name = self.expected.groups[group]
                 self.expect(abs(end - start - phi[group]) < slack,
-                            f"row {row}: the bar of {self.expected.groups[group]!r} is {end - start}, "
-                            f"not {phi[group]}")
+                            f"row {row}: the bar of {name!r} is {end - start}, not {phi[group]}")
             level = end
         self.expect(abs(level - prediction) < slack,
                     f"row {row}: the bars end at {level}, but the prediction is {prediction}")
@@ -288,7 +289,8 @@ class Check:
             at = x[0]
             for start, end, left, right, _ in bars:
                 begin, finish = (left, right) if end >= start else (right, left)
-                self.expect(abs(begin - at) < 1.0, f"row {row}: a bar is drawn {begin - at:.1f} pixels off")
+                self.expect(abs(begin - at) < 1.0,
+                            f"row {row}: a bar is drawn {begin - at:.1f} pixels off")
                 at = finish
             self.expect(abs(at - x[1]) < 1.0,
                         f"row {row}: the bars end {at - x[1]:.1f} pixels from the prediction")
@@ -300,7 +302,8 @@ class Check:
         points = self.browser.script(
             "document.querySelector('#beeswarm').scrollIntoView({behavior: 'instant'});"
             "return [...document.querySelectorAll('#beeswarm .chart .swarm circle')].map(c => {"
-            "  const b = c.getBoundingClientRect(); return [b.left + b.width / 2, b.top + b.height / 2]"
+            "  const b = c.getBoundingClientRect();"
+            "  return [b.left + b.width / 2, b.top + b.height / 2]"
             "}).filter(p => p[1] > 0 && p[1] < innerHeight)")
         if len(self.expected.rows) < 3 or not points:
             return
@@ -330,8 +333,9 @@ class Check:
     def dependence(self):
         choices = self.browser.script(
             "return [...document.querySelector('#feature').options].map(o => [o.value, o.text])")
-        self.expect(len(choices) == len(self.expected.groups),
-                    f"{len(choices)} groups can be chosen for dependence, of {len(self.expected.groups)}")
+        groups = len(self.expected.groups)
+        self.expect(len(choices) == groups,
+                    f"{len(choices)} groups can be chosen for dependence, of {groups}")
         colours = self.browser.script(
             "return [...document.querySelector('#colour').options].map(o => o.value)")
         usable = [g for g in range(len(self.expected.groups))
@@ -343,7 +347,8 @@ class Check:
                 self.choose("#colour", colour)
                 marks = self.browser.script(
                     "return document.querySelectorAll('#dependence .chart circle').length")
-                self.expect(marks > 0, f"no dot for the dependence of {self.expected.groups[group]!r}")
+                self.expect(marks > 0,
+                            f"no dot for the dependence of {self.expected.groups[group]!r}")
         self.choose("#colour", "-1")
 
     def widths(self):

@@ -31,9 +31,10 @@ def packed(values, code):
     return {name: base64.b64encode(struct.pack(f"<{len(values)}{code}", *values)).decode()}
 
 
-def page(document):
+def page(document, escaped=True):
+    """The whole page. escaped=False plants the defect that a hostile name waits for."""
     text = json.dumps(document, ensure_ascii=False)
-    for character in "<>&\u2028\u2029":
+    for character in "<>&\u2028\u2029" if escaped else "":
         text = text.replace(character, f"\\u{ord(character):04x}")
     before, after = TEMPLATE.read_text(encoding="utf-8").split(PLACEHOLDER)
     return before + text + after
@@ -103,7 +104,8 @@ def plain_groups(count):
 
 MIXED = [
     ("Age", ["Age"], [], 0.9),
-    ("Marital Status", ["m1", "m2", "m3"], ["Married", "Never-Married", "Separated", "Widowed"], 1.1),
+    ("Marital Status", ["m1", "m2", "m3"],
+     ["Married", "Never-Married", "Separated", "Widowed"], 1.1),
     ("Capital", ["gain", "loss"], [], 0.7),
     ("Hours per week", ["Hours per week"], [], 0.4),
     ("Sex", ["Sex"], ["Female", "Male"], 0.2),

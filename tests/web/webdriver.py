@@ -32,7 +32,8 @@ class Browser:
         driver = shutil.which("chromedriver")
         if driver is None:
             raise WebDriverError("chromedriver is not installed (Debian package chromium-driver)")
-        self._profile = tempfile.TemporaryDirectory(prefix="windlass-web-", ignore_cleanup_errors=True)
+        self._profile = tempfile.TemporaryDirectory(prefix="windlass-web-",
+                                                    ignore_cleanup_errors=True)
         self._driver = subprocess.Popen([driver, "--port=0"], stdout=subprocess.PIPE,
                                         stderr=subprocess.STDOUT, text=True)
         self._session = None
@@ -132,6 +133,10 @@ class Browser:
             if "no such alert" in str(error):
                 return None
             raise
+
+    def dismiss(self):
+        """Closes an open alert."""
+        self.command("POST", "/alert/dismiss")
 
     def resize(self, width, height, scale=1):
         self.devtools("Emulation.setDeviceMetricsOverride", width=width, height=height,

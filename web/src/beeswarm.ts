@@ -39,7 +39,8 @@ function usualRange(report: Report, output: number, groups: number[]): number[] 
   const ends: number[] = [];
   for (const g of groups) {
     const phis = Float64Array.from({ length: report.shown }, (_, i) => report.phi(i, output, g))
-      .filter(Number.isFinite).sort();
+      .filter(Number.isFinite)
+      .sort();
     if (phis.length > 0) ends.push(quantile(phis, 0.01), quantile(phis, 0.99));
   }
   return ends;
@@ -53,14 +54,23 @@ export function beeswarmChart(report: Report, options: BeeswarmOptions): Beeswar
   const everything = extent(
     (function* () {
       for (const i of finite) for (const g of groups) yield report.phi(i, output, g);
-    })(), 0, 0.02);
+    })(),
+    0,
+    0.02,
+  );
   const usual = extent(usualRange(report, output, groups), 0, 0.12);
   const far = everything[1] - everything[0] > 1.6 * (usual[1] - usual[0]);
-  const domain: [number, number] = far && !options.whole
-    ? [Math.max(usual[0], everything[0]), Math.min(usual[1], everything[1])] : everything;
+  const domain: [number, number] =
+    far && !options.whole
+      ? [Math.max(usual[0], everything[0]), Math.min(usual[1], everything[1])]
+      : everything;
   const clamp = (phi: number) => Math.min(domain[1], Math.max(domain[0], phi));
   const rows = layoutRows({
-    width, labels: groups.map((g) => report.groups[g].name), pitch: 36, half: 15, domain,
+    width,
+    labels: groups.map((g) => report.groups[g].name),
+    pitch: 36,
+    half: 15,
+    domain,
   });
   const radius = narrow(width) ? 1.8 : 2.3;
   const dots: Dot[] = [];
@@ -68,35 +78,71 @@ export function beeswarmChart(report: Report, options: BeeswarmOptions): Beeswar
     const numeric = report.groups[g].kind === "numeric";
     const colouring = numeric ? colourBy(report, g) : uniform(none);
     const offsets = stackOffsets(
-      finite.map((i) => rows.x(clamp(report.phi(i, output, g)))), rows.half, radius * 1.5);
+      finite.map((i) => rows.x(clamp(report.phi(i, output, g)))),
+      rows.half,
+      radius * 1.5,
+    );
     finite.forEach((i, place) => {
       const phi = report.phi(i, output, g);
       dots.push({
-        i, g, phi, at: clamp(phi), y: rows.middle(k) + offsets[place], colour: colouring.of(i),
+        i,
+        g,
+        phi,
+        at: clamp(phi),
+        y: rows.middle(k) + offsets[place],
+        colour: colouring.of(i),
       });
     });
   });
+  const tip = (d: Dot) => {
+    const phi = signed(d.phi, decimalsFor(Math.abs(d.phi)));
+    return (
+      `${labelled(report, d.i, d.g)}\n\u03c6 ${amount(report, phi)}\n` +
+      `Row ${count(report.row(d.i))}: click to see it step by step`
+    );
+  };
   const chart = draw(rows, "Beeswarm of the attributions of each row, one line a group", "img", [
     ...xAxis(rows, `\u03c6: moves the prediction by${report.logit ? ` (${unit(report)})` : ""}`),
     Plot.ruleY(groups, {
-      y: (_: number, k: number) => rows.middle(k), stroke: "var(--line)", strokeDasharray: "2,4",
+      y: (_: number, k: number) => rows.middle(k),
+      stroke: "var(--line)",
+      strokeDasharray: "2,4",
     }),
     zeroLine(),
-    Plot.dot(dots.filter((d) => d.at === d.phi), {
-      x: "at", y: "y", r: radius, fill: "colour", fillOpacity: 0.8, className: "swarm",
-    }),
-    ...[-1, 1].map((side) => Plot.dot(dots.filter((d) => (d.phi - d.at) * side > 0), {
-      x: "at", y: "y", r: radius * 1.7, fill: "colour", symbol: "triangle", rotate: 90 * side,
-      className: "swarm beyond",
-    })),
-    Plot.tip(dots, Plot.pointer({
-      ...tipStyle,
-      x: "at",
-      y: "y",
-      title: (d: Dot) =>
-        `${labelled(report, d.i, d.g)}\n\u03c6 ${amount(report, signed(d.phi, decimalsFor(Math.abs(d.phi))))}\n` +
-        `Row ${count(report.row(d.i))}: click to see it step by step`,
-    })),
+    Plot.dot(
+      dots.filter((d) => d.at === d.phi),
+      {
+        x: "at",
+        y: "y",
+        r: radius,
+        fill: "colour",
+        fillOpacity: 0.8,
+        className: "swarm",
+      },
+    ),
+    ...[-1, 1].map((side) =>
+      Plot.dot(
+        dots.filter((d) => (d.phi - d.at) * side > 0),
+        {
+          x: "at",
+          y: "y",
+          r: radius * 1.7,
+          fill: "colour",
+          symbol: "triangle",
+          rotate: 90 * side,
+          className: "swarm beyond",
+        },
+      ),
+    ),
+    Plot.tip(
+      dots,
+      Plot.pointer({
+        ...tipStyle,
+        x: "at",
+        y: "y",
+        title: tip,
+      }),
+    ),
   ]);
   chart.classList.add("swarm");
 

@@ -66,7 +66,9 @@ export function byCategory(report: Report, g: number): Colouring {
     const value = report.value(i, g);
     if (value in counts) ++counts[value];
   }
-  const present = counts.map((_, c) => c).filter((c) => counts[c] > 0)
+  const present = counts
+    .map((_, c) => c)
+    .filter((c) => counts[c] > 0)
     .sort((a, b) => counts[b] - counts[a] || a - b);
   // Beyond nine colours nobody can tell them apart: the rarest share the last.
   const colourOf = new Map(present.map((c, k) => [c, `var(--c${Math.min(k, maxCategories)})`]));

@@ -1,4 +1,4 @@
-// The report's data: the JSON that the C++ side (src/windlass/explain/report.cc) puts into the page.
+// The report's data: the JSON that src/windlass/explain/report.cc puts into the page.
 
 // Arrays of numbers travel as base64 of little-endian IEEE floats: exact, compact, and able to hold
 // NaN. Every platform that runs a browser is little-endian.
@@ -144,7 +144,10 @@ export function scramble(value: number): number {
 // At most about `limit` of the rows, evenly chosen, and always the two extremes of each group in
 // `always`, so that the range drawn is the range there is.
 export function chooseRows(
-  report: Report, output: number, limit: number, always: number[],
+  report: Report,
+  output: number,
+  limit: number,
+  always: number[],
 ): number[] {
   const all = Array.from({ length: report.shown }, (_, i) => i);
   if (all.length <= limit) return all;

@@ -47,8 +47,9 @@ export function dependenceChart(report: Report, options: DependenceOptions): Dep
     if (Number.isFinite(value) && values.size <= fewValues) values.add(value);
   }
   const asLines = report.groups[group].kind !== "numeric" || values.size <= fewValues;
-  const drawn = chooseRows(report, output, maxDots, [group])
-    .filter((i) => Number.isFinite(report.phi(i, output, group)));
+  const drawn = chooseRows(report, output, maxDots, [group]).filter((i) =>
+    Number.isFinite(report.phi(i, output, group)),
+  );
   const colouring = colourBy(report, colour);
   const parts = asLines
     ? strips(report, options, complete, drawn, colouring.of)
@@ -70,21 +71,30 @@ function tipText(report: Report, options: DependenceOptions): (i: number) => str
   const { output, group, colour } = options;
   return (i) => {
     const phi = report.phi(i, output, group);
-    return `${labelled(report, i, group)}\n` +
+    return (
+      `${labelled(report, i, group)}\n` +
       `\u03c6 ${amount(report, signed(phi, decimalsFor(Math.abs(phi))))}\n` +
       (colour === null ? "" : `${labelled(report, i, colour)}\n`) +
-      `Row ${count(report.row(i))}`;
+      `Row ${count(report.row(i))}`
+    );
   };
 }
 
 function scatter(
-  report: Report, options: DependenceOptions, complete: number[], drawn: number[],
+  report: Report,
+  options: DependenceOptions,
+  complete: number[],
+  drawn: number[],
   colourOf: (i: number) => string,
 ): Part {
   const { width, output, group, selected } = options;
   const points = drawn.filter((i) => Number.isFinite(report.value(i, group)));
   const without = complete.filter((i) => !Number.isFinite(report.value(i, group))).length;
-  const range = extent(points.map((i) => report.phi(i, output, group)), 0, 0.04);
+  const range = extent(
+    points.map((i) => report.phi(i, output, group)),
+    0,
+    0.04,
+  );
   const x = (i: number) => report.value(i, group);
   const y = (i: number) => report.phi(i, output, group);
   const ring = points.includes(selected) ? [selected] : [];
@@ -104,12 +114,20 @@ function scatter(
     marks: [
       Plot.gridY({ stroke: "var(--line)", strokeOpacity: 1 }),
       Plot.axisY({
-        tickSize: 0, fill: "var(--soft)", labelArrow: "none",
+        tickSize: 0,
+        fill: "var(--soft)",
+        labelArrow: "none",
         label: `\u03c6${report.logit ? ` (${unit(report)})` : ""}`,
       }),
       Plot.axisX({
-        tickSize: 4, stroke: "var(--rule)", fill: "var(--soft)", label: report.groups[group].name,
-        labelAnchor: "center", labelArrow: "none", labelOffset: 38, ticks: small ? 5 : 10,
+        tickSize: 4,
+        stroke: "var(--rule)",
+        fill: "var(--soft)",
+        label: report.groups[group].name,
+        labelAnchor: "center",
+        labelArrow: "none",
+        labelOffset: 38,
+        ticks: small ? 5 : 10,
         tickFormat: (value: number) => plain(value),
       }),
       Plot.ruleY([0], { stroke: "var(--rule)", strokeWidth: 1.5 }),
@@ -139,10 +157,13 @@ function linesOf(report: Report, options: DependenceOptions, complete: number[])
   const label = (value: number) => {
     if (Number.isNaN(value)) return kind === "none" ? name : "no value";
     return kind === "category"
-      ? report.groups[group].categories[value] ?? `category ${plain(value)}` : plain(value);
+      ? (report.groups[group].categories[value] ?? `category ${plain(value)}`)
+      : plain(value);
   };
   const lines = [...phisOf].map(([value, phis]) => ({
-    label: label(value), value, phis: Float64Array.from(phis).sort() as unknown as number[],
+    label: label(value),
+    value,
+    phis: Float64Array.from(phis).sort() as unknown as number[],
   }));
   // Numbers have an order of their own; categories stand from what raises the prediction most.
   if (kind === "numeric") return lines.sort((a, b) => a.value - b.value);
@@ -150,7 +171,10 @@ function linesOf(report: Report, options: DependenceOptions, complete: number[])
 }
 
 function strips(
-  report: Report, options: DependenceOptions, complete: number[], drawn: number[],
+  report: Report,
+  options: DependenceOptions,
+  complete: number[],
+  drawn: number[],
   colourOf: (i: number) => string,
 ): Part {
   const { width, output, group, selected } = options;
@@ -166,7 +190,11 @@ function strips(
     pitch: single ? 150 : 42,
     half: single ? 64 : 16,
     top: 12,
-    domain: extent(lines.flatMap((line) => [line.phis[0], line.phis[line.phis.length - 1]]), 0, 0.03),
+    domain: extent(
+      lines.flatMap((line) => [line.phis[0], line.phis[line.phis.length - 1]]),
+      0,
+      0.03,
+    ),
   });
   const decimals = decimalsFor(Math.max(...rows.domain.map(Math.abs)));
   const radius = narrow(width) ? 1.8 : 2.4;
@@ -177,7 +205,10 @@ function strips(
       return Object.is(Number.isFinite(raw) ? raw : NaN, line.value);
     });
     const offsets = stackOffsets(
-      members.map((i) => rows.x(report.phi(i, output, group))), rows.half, radius * 1.5);
+      members.map((i) => rows.x(report.phi(i, output, group))),
+      rows.half,
+      radius * 1.5,
+    );
     members.forEach((i, place) => {
       dots.push({ i, phi: report.phi(i, output, group), y: rows.middle(k) + offsets[place] });
     });
@@ -202,7 +233,13 @@ function strips(
       fill: "var(--box)",
       rx: 3,
     }),
-    Plot.dot(dots, { x: "phi", y: "y", r: radius, fill: (d: Dot) => colourOf(d.i), fillOpacity: 0.75 }),
+    Plot.dot(dots, {
+      x: "phi",
+      y: "y",
+      r: radius,
+      fill: (d: Dot) => colourOf(d.i),
+      fillOpacity: 0.75,
+    }),
     Plot.ruleX(boxes, {
       x: "middle",
       y1: (d: Box) => rows.middle(d.k) - rows.half - 2,
@@ -210,19 +247,28 @@ function strips(
       stroke: "var(--ink)",
       strokeWidth: 2,
     }),
-    Plot.dot(dots.filter((d) => d.i === selected), {
-      x: "phi", y: "y", r: 6, stroke: "var(--ink)", strokeWidth: 1.8,
-    }),
+    Plot.dot(
+      dots.filter((d) => d.i === selected),
+      {
+        x: "phi",
+        y: "y",
+        r: 6,
+        stroke: "var(--ink)",
+        strokeWidth: 1.8,
+      },
+    ),
     Plot.tip(dots, Plot.pointer({ ...tipStyle, x: "phi", y: "y", title: (d: Dot) => tip(d.i) })),
   ]);
   const spread = `median ${fixed(boxes[0].middle, decimals)}`;
   const captions = [
     kind === "none"
-      ? `A group of several columns has no single value; this is the spread of its attributions (${spread}).`
+      ? `This group has no single value; this is the spread of its attributions (${spread}).`
       : "The upright line is a value\u2019s median, the shaded box its middle half.",
   ];
   if (lines.length < all.length) {
-    captions.push(`The ${count(lines.length)} most frequent of ${count(all.length)} values are drawn.`);
+    captions.push(
+      `The ${count(lines.length)} most frequent of ${count(all.length)} values are drawn.`,
+    );
   }
   return { chart, caption: captions.join(" ") };
 }

@@ -2,7 +2,9 @@
 type Child = Node | string;
 
 export function h<K extends keyof HTMLElementTagNameMap>(
-  tag: K, attributes: Record<string, string> = {}, ...children: Child[]
+  tag: K,
+  attributes: Record<string, string> = {},
+  ...children: Child[]
 ): HTMLElementTagNameMap[K] {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
@@ -25,7 +27,11 @@ export function emphasise(tag: "strong" | "em", ...parts: string[]): Child[] {
   return parts.map((part, k) => (k % 2 === 1 ? h(tag, {}, part) : part));
 }
 
-export function options(select: HTMLSelectElement, labels: [string, string][], chosen: string): void {
+export function options(
+  select: HTMLSelectElement,
+  labels: [string, string][],
+  chosen: string,
+): void {
   select.replaceChildren(...labels.map(([value, label]) => h("option", { value }, label)));
   select.value = chosen;
 }

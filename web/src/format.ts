@@ -24,9 +24,11 @@ export function fixed(value: number, decimals: number): string {
   else if (size > 0 && size < 0.5 * 10 ** -decimals) text = String(Number(size.toPrecision(1)));
   else {
     text = size.toFixed(decimals);
-    if (size >= 1e4) text = new Intl.NumberFormat("en-US", {
-      minimumFractionDigits: decimals, maximumFractionDigits: decimals,
-    }).format(size);
+    if (size >= 1e4)
+      text = new Intl.NumberFormat("en-US", {
+        minimumFractionDigits: decimals,
+        maximumFractionDigits: decimals,
+      }).format(size);
   }
   return (value < 0 && Number(text.replaceAll(",", "")) !== 0 ? minus : "") + text;
 }

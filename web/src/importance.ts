@@ -27,7 +27,10 @@ export function importanceChart(report: Report, options: ImportanceOptions): SVG
     domain: [0, largest > 0 ? largest : 1],
   });
   const bars = groups.map((g, k) => ({
-    g, k, size: Number.isFinite(sizes[k]) ? sizes[k] : 0, text: texts[k],
+    g,
+    k,
+    size: Number.isFinite(sizes[k]) ? sizes[k] : 0,
+    text: texts[k],
   }));
   type Bar = (typeof bars)[number];
   const total = bars.reduce((sum, bar) => sum + bar.size, 0);
@@ -35,7 +38,8 @@ export function importanceChart(report: Report, options: ImportanceOptions): SVG
     `${report.groups[d.g].name}\nmoves a prediction by ${amount(report, d.text)} on average` +
     (total > 0 ? `\n${((100 * d.size) / total).toFixed(1)} % of all attribution` : "") +
     (report.groups[d.g].columns.length > 1
-      ? `\n${count(report.groups[d.g].columns.length)} columns` : "");
+      ? `\n${count(report.groups[d.g].columns.length)} columns`
+      : "");
   const chart = draw(rows, "Bar chart of the mean absolute attribution of each group", "group", [
     ...xAxis(rows, `mean |\u03c6|${report.logit ? ` (${unit(report)})` : ""}`),
     Plot.rect(bars, {
@@ -48,7 +52,10 @@ export function importanceChart(report: Report, options: ImportanceOptions): SVG
       className: "bars",
       ariaLabel: (d: Bar) => `${report.groups[d.g].name}: ${d.text}`,
       render: tagged(bars, (d) => ({
-        "data-group": String(d.g), "data-action": "", tabindex: "0", role: "button",
+        "data-group": String(d.g),
+        "data-action": "",
+        tabindex: "0",
+        role: "button",
       })),
     }),
     Plot.text(bars, {
@@ -60,7 +67,10 @@ export function importanceChart(report: Report, options: ImportanceOptions): SVG
       fill: "var(--ink)",
       fontWeight: 600,
     }),
-    Plot.tip(bars, Plot.pointerY({ ...tipStyle, x: "size", y: (d: Bar) => rows.middle(d.k), title: tip })),
+    Plot.tip(
+      bars,
+      Plot.pointerY({ ...tipStyle, x: "size", y: (d: Bar) => rows.middle(d.k), title: tip }),
+    ),
   ]);
   for (const bar of chart.querySelectorAll<SVGElement>(".bars [data-group]")) {
     const choose = () => options.onChoose(Number(bar.dataset.group));
@@ -79,17 +89,40 @@ export function importanceTable(report: Report, output: number): HTMLTableElemen
   const sizes = order.map((g) => report.meanAbsolute(output, g));
   const total = sizes.filter(Number.isFinite).reduce((a, b) => a + b, 0);
   const number = { class: "number" };
-  return h("table", {},
-    h("thead", {}, h("tr", {},
-      h("th", { scope: "col" }, "Group"),
-      h("th", { scope: "col", ...number }, report.logit ? "Mean |\u03c6|, log-odds" : "Mean |\u03c6|"),
-      h("th", { scope: "col", ...number }, "Share"),
-      h("th", { scope: "col" }, "Columns"))),
-    h("tbody", {}, ...order.map((g, k) => h("tr", {},
-      h("td", {}, report.groups[g].name),
-      h("td", number, fixed(sizes[k], Math.min(8, decimalsFor(sizes[0]) + 2))),
-      h("td", number, total > 0 ? `${((100 * sizes[k]) / total).toFixed(1)} %` : ""),
-      h("td", {}, columnsText(report.groups[g].columns))))));
+  return h(
+    "table",
+    {},
+    h(
+      "thead",
+      {},
+      h(
+        "tr",
+        {},
+        h("th", { scope: "col" }, "Group"),
+        h(
+          "th",
+          { scope: "col", ...number },
+          report.logit ? "Mean |\u03c6|, log-odds" : "Mean |\u03c6|",
+        ),
+        h("th", { scope: "col", ...number }, "Share"),
+        h("th", { scope: "col" }, "Columns"),
+      ),
+    ),
+    h(
+      "tbody",
+      {},
+      ...order.map((g, k) =>
+        h(
+          "tr",
+          {},
+          h("td", {}, report.groups[g].name),
+          h("td", number, fixed(sizes[k], Math.min(8, decimalsFor(sizes[0]) + 2))),
+          h("td", number, total > 0 ? `${((100 * sizes[k]) / total).toFixed(1)} %` : ""),
+          h("td", {}, columnsText(report.groups[g].columns)),
+        ),
+      ),
+    ),
+  );
 }
 
 function columnsText(columns: string[]): string {

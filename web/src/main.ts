@@ -4,9 +4,10 @@ import { none, rampLegend, swatch } from "./colour";
 import { Report } from "./data";
 import { dependenceChart } from "./dependence";
 import { emphasise, find, h, options, say } from "./dom";
-import { amount, count, decimalsFor, fixed, percent, plural, signed, unit } from "./format";
+import { amount, count, decimalsFor, fixed, percent, plural } from "./format";
 import { importanceChart, importanceTable } from "./importance";
 import { waterfallChart } from "./waterfall";
+import { fillFooter, fillHeader, rowsText } from "./words";
 
 const manyGroups = 40; // more are folded away until asked for
 const firstGroups = 30;
@@ -24,73 +25,38 @@ function listed(): number[] {
   return state.all || order.length <= manyGroups ? order : order.slice(0, firstGroups);
 }
 
-function rowsText(): string {
-  const { rows } = report.document;
-  return report.sampled
-    ? `a sample of ${count(report.shown)} of ${count(rows)} rows; importance bars are over all rows`
-    : plural(rows, "row");
-}
-
-function fillHeader(): void {
-  const { document: d, groups } = report;
-  const order = report.order(state.output);
-  const sizes = order.map((g) => report.meanAbsolute(state.output, g));
-  const total = sizes.filter(Number.isFinite).reduce((a, b) => a + b, 0);
-  document.title = `${d.model === "" ? "Model" : d.model}: explained by Windlass`;
-  say("#model", d.model === "" ? "" : `\u00b7 ${d.model}`);
-  const target = outputs.length > 1 ? `the output \u201c${outputs[state.output]}\u201d` : "predictions";
-  if (order.length === 0 || !(total > 0)) {
-    say("#headline", `No group moves ${target}.`);
-  } else {
-    const size = fixed(sizes[0], decimalsFor(sizes[0]) - (sizes[0] < 1 ? 1 : 0));
-    const average = report.logit ? `${size} on average (log-odds)` : `${size} on average`;
-    say("#headline", ...emphasise("em", "", groups[order[0]].name, ` moves ${target} most: ${average}.`));
-  }
-  say("#lede", lede(order, sizes, total));
-  const fact = (name: string, value: string, note = "") =>
-    h("div", {}, h("dt", {}, name), h("dd", {}, value, ...(note === "" ? [] : [h("small", {}, note)])));
-  say("#facts",
-    fact("Rows explained", count(d.rows), report.sampled ? `${count(report.shown)} of them in this page` : d.data),
-    fact("Groups", count(groups.length), plural(groups.reduce((n, g) => n + g.columns.length, 0), "column")),
-    fact("Method", d.method, d.reason),
-    fact("Link", d.link, report.logit ? "attributions add up in log-odds" : "attributions add up in the model\u2019s own output"),
-    fact("Base value", fixed(report.baseValue[state.output], 2),
-      report.logit ? `log-odds; a probability of ${percent(report.baseValue[state.output])}` : "the mean over the background"));
-}
-
-function lede(order: number[], sizes: number[], total: number): string {
-  const names = order.slice(0, 3).map((g) => report.groups[g].name);
-  const parts: string[] = [];
-  if (order.length > 4 && total > 0) {
-    const share = (100 * (sizes[0] + sizes[1] + sizes[2])) / total;
-    parts.push(`${names[0]}, ${names[1]} and ${names[2]} together account for ` +
-      `${share.toFixed(0)} % of all attribution to ${count(order.length)} groups.`);
-  }
-  const what = rowsText();
-  parts.push(`This page shows ${what}${report.sampled || report.document.data === "" ? "" : ` of ${report.document.data}`}.`);
-  return parts.join(" ");
-}
-
 function drawImportance(): void {
   const groups = listed();
   const hidden = report.groups.length - groups.length;
-  say("#importance-text",
-    "How far each group moves a prediction away from the base value, up or down, on average over all ",
-    `${plural(report.document.rows, "row")}. Choose a bar to see how that group acts.`);
-  chartOf("importance").replaceChildren(importanceChart(report, {
-    width: widthOf("importance"), output: state.output, groups,
-    onChoose(group) {
-      chooseGroup(group);
-      find("#dependence").scrollIntoView();
-      find("#feature").focus({ preventScroll: true });
-    },
-  }));
-  say("#importance figcaption", hidden > 0
-    ? `The ${count(groups.length)} most important of ${count(report.groups.length)} groups.` : "");
+  say(
+    "#importance-text",
+    "How far each group moves a prediction away from the base value, up or down, on average over ",
+    `all ${plural(report.document.rows, "row")}. Choose a bar to see how that group acts.`,
+  );
+  chartOf("importance").replaceChildren(
+    importanceChart(report, {
+      width: widthOf("importance"),
+      output: state.output,
+      groups,
+      onChoose(group) {
+        chooseGroup(group);
+        find("#dependence").scrollIntoView();
+        find("#feature").focus({ preventScroll: true });
+      },
+    }),
+  );
+  say(
+    "#importance figcaption",
+    hidden > 0
+      ? `The ${count(groups.length)} most important of ${count(report.groups.length)} groups.`
+      : "",
+  );
   const more = find<HTMLButtonElement>("#importance .more");
   more.hidden = report.groups.length <= manyGroups;
-  more.textContent = hidden > 0
-    ? `Show all ${count(report.groups.length)} groups` : `Show only the first ${firstGroups}`;
+  more.textContent =
+    hidden > 0
+      ? `Show all ${count(report.groups.length)} groups`
+      : `Show only the first ${firstGroups}`;
   say("#importance .table", importanceTable(report, state.output));
 }
 
@@ -100,7 +66,9 @@ function drawBeeswarm(): void {
   const other = groups.some((g) => report.groups[g].kind !== "numeric");
   const previous = beeswarm;
   beeswarm = beeswarmChart(report, {
-    width: widthOf("beeswarm"), output: state.output, groups,
+    width: widthOf("beeswarm"),
+    output: state.output,
+    groups,
     whole: state.whole,
     onChoose(i) {
       chooseRow(i);
@@ -111,26 +79,33 @@ function drawBeeswarm(): void {
     },
   });
   if (previous === null) {
-    say("#beeswarm-text",
-      "Each dot is one row. Right of the middle line a group raised that row\u2019s prediction, left of it ",
-      "lowered it. Choose a dot to see its row step by step.");
+    say(
+      "#beeswarm-text",
+      "Each dot is one row. Right of the middle line a group raised the prediction, left of it ",
+      "lowered it. Choose a dot to see its row step by step.",
+    );
   }
   chartOf("beeswarm").replaceChildren(beeswarm.chart);
   find("#beeswarm .legend").replaceChildren(
     ...(numeric ? [rampLegend("low value", "high value")] : []),
-    ...(other ? [swatch(none, "categories or several columns")] : []));
+    ...(other ? [swatch(none, "categories or several columns")] : []),
+  );
   const captions: string[] = [];
-  if (report.sampled) captions.push(`${capital(rowsText())}.`);
+  if (report.sampled) captions.push(`${capital(rowsText(report))}.`);
   if (beeswarm.chosen < report.shown) {
-    captions.push(`So that the page stays quick, ${count(beeswarm.chosen)} of ${count(report.shown)} rows are drawn, ` +
-      "each group\u2019s extremes always among them.");
+    const drawn = `${count(beeswarm.chosen)} of ${count(report.shown)} rows are drawn`;
+    captions.push(
+      `So that the page stays quick, ${drawn}, each group\u2019s extremes always among them.`,
+    );
   }
   if (beeswarm.incomplete > 0) {
     captions.push(`${plural(beeswarm.incomplete, "row")} without finite attributions left out.`);
   }
   if (beeswarm.beyond > 0) {
-    captions.push(`${plural(beeswarm.beyond, "dot")} far beyond the axis ${beeswarm.beyond === 1 ? "stands" : "stand"} ` +
-      "at its end as a triangle.");
+    const stand = beeswarm.beyond === 1 ? "stands" : "stand";
+    captions.push(
+      `${plural(beeswarm.beyond, "dot")} far beyond the axis ${stand} at its end as a triangle.`,
+    );
   }
   const range = find<HTMLButtonElement>("#beeswarm .more");
   range.hidden = !beeswarm.far;
@@ -160,24 +135,46 @@ function drawRow(note = ""): void {
   const base = report.baseValue[state.output];
   const name = `Row ${count(report.row(i))}`;
   if (!report.complete(i, state.output)) {
-    say("#row-text", note, h("strong", {}, name), " has no finite attributions, so there is nothing to draw.");
+    say(
+      "#row-text",
+      note,
+      h("strong", {}, name),
+      " has no finite attributions, so there is nothing to draw.",
+    );
     chart.replaceChildren();
     return;
   }
   const decimals = decimalsFor(Math.max(Math.abs(prediction), Math.abs(base)));
   const away = prediction - base;
-  const distance = away === 0 ? "exactly the base value of "
-    : `${amount(report, fixed(Math.abs(away), decimals))} ${away > 0 ? "above" : "below"} the base value of `;
-  say("#row-text", ...emphasise("strong", note, name, " is predicted ",
-    report.logit ? percent(prediction) : fixed(prediction, decimals),
-    report.logit ? `, or ${amount(report, fixed(prediction, decimals))}: ` : ": "),
+  const size = amount(report, fixed(Math.abs(away), decimals));
+  const distance =
+    away === 0
+      ? "exactly the base value of "
+      : `${size} ${away > 0 ? "above" : "below"} the base value of `;
+  say(
+    "#row-text",
+    ...emphasise(
+      "strong",
+      note,
+      name,
+      " is predicted ",
+      report.logit ? percent(prediction) : fixed(prediction, decimals),
+      report.logit ? `, or ${amount(report, fixed(prediction, decimals))}: ` : ": ",
+    ),
     `${distance}${fixed(base, decimals)}${report.logit ? ` (${percent(base)})` : ""}. `,
-    ...(report.shown > 1 ? [`${rankText(i)}.`] : []));
+    ...(report.shown > 1 ? [`${rankText(i)}.`] : []),
+  );
   chart.replaceChildren(waterfallChart(report, i, state.output, widthOf("one-row")));
-  say("#one-row figcaption", "From the base value, the prediction expected before anything is known of the row, ",
-    "to its prediction; ", h("span", { class: "positive" }, "red"), " raises it, ",
-    h("span", { class: "negative" }, "blue"), " lowers it.",
-    report.sampled ? ` This page holds ${rowsText()}.` : "");
+  say(
+    "#one-row figcaption",
+    "From the base value, the prediction expected before anything is known of the row, ",
+    "to its prediction; ",
+    h("span", { class: "positive" }, "red"),
+    " raises it, ",
+    h("span", { class: "negative" }, "blue"),
+    " lowers it.",
+    report.sampled ? ` This page holds ${rowsText(report)}.` : "",
+  );
 }
 
 // Rows from the farthest from the base value to the nearest, for the output in view.
@@ -198,7 +195,8 @@ function extremes(): { order: number[]; place: Map<number, number> } {
 function rankText(i: number): string {
   const { order, place } = extremes();
   const rank = (place.get(i) ?? 0) + 1;
-  const tail = rank % 100 >= 11 && rank % 100 <= 13 ? "th" : ["th", "st", "nd", "rd"][rank % 10] ?? "th";
+  const tail =
+    rank % 100 >= 11 && rank % 100 <= 13 ? "th" : (["th", "st", "nd", "rd"][rank % 10] ?? "th");
   const ordinal = rank === 1 ? "the most extreme" : `the ${count(rank)}${tail} most extreme`;
   return `It is ${ordinal} of ${plural(order.length, "row")}`;
 }
@@ -207,14 +205,24 @@ function drawDependence(): void {
   const { group, output, colour } = state;
   if (group < 0) return;
   const { chart, legend, caption } = dependenceChart(report, {
-    width: widthOf("dependence"), output, group, colour: colour < 0 ? null : colour,
+    width: widthOf("dependence"),
+    output,
+    group,
+    colour: colour < 0 ? null : colour,
     selected: state.row,
   });
   const order = report.order(output);
   const size = report.meanAbsolute(output, group);
-  say("#dependence-text", ...emphasise("strong", "", report.groups[group].name,
-    ` moves predictions by ${amount(report, fixed(size, decimalsFor(size)))} on average, ` +
-    `number ${count(order.indexOf(group) + 1)} of ${plural(order.length, "group")}.`));
+  say(
+    "#dependence-text",
+    ...emphasise(
+      "strong",
+      "",
+      report.groups[group].name,
+      ` moves predictions by ${amount(report, fixed(size, decimalsFor(size)))} on average, ` +
+        `number ${count(order.indexOf(group) + 1)} of ${plural(order.length, "group")}.`,
+    ),
+  );
   find("#dependence .legend").replaceChildren(...legend);
   chartOf("dependence").replaceChildren(...(chart === null ? [] : [chart]));
   say("#dependence figcaption", caption);
@@ -222,22 +230,20 @@ function drawDependence(): void {
 
 function fillChoices(): void {
   const order = report.order(state.output);
-  options(find("#feature"), order.map((g) => [String(g), report.groups[g].name]), String(state.group));
+  options(
+    find("#feature"),
+    order.map((g) => [String(g), report.groups[g].name]),
+    String(state.group),
+  );
   const colourable = order.filter((g) => report.groups[g].kind !== "none");
-  options(find("#colour"),
-    [["-1", "nothing"], ...colourable.map((g): [string, string] => [String(g), report.groups[g].name])],
-    String(state.colour));
-}
-
-function fillFooter(): void {
-  const d = report.document;
-  say("#method", `Method: ${d.method}${d.reason === "" ? "" : ` (${d.reason})`}. `,
-    d.model_evaluations === 0 ? "No model evaluation was needed."
-      : `${plural(d.model_evaluations, "model evaluation")}.`);
-  say("#reading", "How to read it: \u03c6 is a Shapley attribution. For each row, the attributions of all groups add up to ",
-    "the prediction minus the base value",
-    report.logit ? `, in ${unit(report)}; ${signed(Math.LN2, 2)} doubles the odds.` : ".");
-  say("#version", `Written by Windlass ${d.windlass}. This file needs nothing else: no network, no server.`);
+  options(
+    find("#colour"),
+    [
+      ["-1", "nothing"],
+      ...colourable.map((g): [string, string] => [String(g), report.groups[g].name]),
+    ],
+    String(state.colour),
+  );
 }
 
 function chooseRow(i: number, note = ""): void {
@@ -273,7 +279,7 @@ function listen(): void {
     state.output = Number((event.target as HTMLSelectElement).value);
     state.extremes = 0;
     state.group = report.order(state.output)[0] ?? -1;
-    fillHeader();
+    fillHeader(report, state.output);
     fillChoices();
     drawAll();
   });
@@ -291,8 +297,12 @@ function listen(): void {
     if (report.shown === 0) return;
     const wanted = input.valueAsNumber;
     const i = Number.isFinite(wanted) ? nearest(wanted) : state.row;
-    chooseRow(i, report.row(i) === wanted || !Number.isFinite(wanted) ? ""
-      : `This page has no row ${count(wanted)}; here is the nearest. `);
+    chooseRow(
+      i,
+      report.row(i) === wanted || !Number.isFinite(wanted)
+        ? ""
+        : `This page has no row ${count(wanted)}; here is the nearest. `,
+    );
   });
   // The arrow keys of a number field would step to numbers that the page may not hold.
   input.addEventListener("keydown", (event) => {
@@ -312,13 +322,19 @@ function listen(): void {
   const ends = (sign: number) => () => {
     const { order } = extremes();
     if (order.length === 0) return;
-    chooseRow(order.reduce((best, i) =>
-      sign * (report.prediction(i, state.output) - report.prediction(best, state.output)) > 0 ? i : best));
+    chooseRow(
+      order.reduce((best, i) =>
+        sign * (report.prediction(i, state.output) - report.prediction(best, state.output)) > 0
+          ? i
+          : best,
+      ),
+    );
   };
   find("#highest").addEventListener("click", ends(1));
   find("#lowest").addEventListener("click", ends(-1));
   find<HTMLSelectElement>("#feature").addEventListener("change", (event) =>
-    chooseGroup(Number((event.target as HTMLSelectElement).value)));
+    chooseGroup(Number((event.target as HTMLSelectElement).value)),
+  );
   find<HTMLSelectElement>("#colour").addEventListener("change", (event) => {
     state.colour = Number((event.target as HTMLSelectElement).value);
     drawDependence();
@@ -343,7 +359,11 @@ function start(): void {
   outputs = report.document.outputs;
   if (outputs.length > 1) {
     find("#output-choice").hidden = false;
-    options(find("#output"), outputs.map((name, o) => [String(o), name]), "0");
+    options(
+      find("#output"),
+      outputs.map((name, o) => [String(o), name]),
+      "0",
+    );
   }
   const input = find<HTMLInputElement>("#row");
   if (report.shown > 0) {
@@ -352,9 +372,9 @@ function start(): void {
     state.row = 0;
   }
   state.group = report.order(0)[0] ?? -1;
-  fillHeader();
+  fillHeader(report, state.output);
   fillChoices();
-  fillFooter();
+  fillFooter(report);
   listen();
   drawAll();
 }

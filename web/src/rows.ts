@@ -67,7 +67,15 @@ export function layoutRows(options: RowsOptions): Rows {
   const lines = full.map((label, k) => ({ label, short: fit(label, room), k }));
   const [low, high] = domain;
   return {
-    width, height, left, right, top, bottom, half, middle, domain,
+    width,
+    height,
+    left,
+    right,
+    top,
+    bottom,
+    half,
+    middle,
+    domain,
     x: (value) => left + ((value - low) / (high - low)) * (width - left - right),
     labels: [
       Plot.text(lines, {
@@ -80,7 +88,11 @@ export function layoutRows(options: RowsOptions): Rows {
         stroke: "var(--card)", // keeps lines of the chart from crossing the letters
         strokeWidth: stacked ? 5 : 0,
         className: "row-labels",
-        render: tagged(lines, () => ({}), (d) => (d.short === d.label ? "" : d.label)),
+        render: tagged(
+          lines,
+          () => ({}),
+          (d) => (d.short === d.label ? "" : d.label),
+        ),
       }),
     ],
   };
@@ -92,8 +104,15 @@ export function xAxis(rows: Rows, label: string): Plot.Markish[] {
   return [
     Plot.gridX({ stroke: "var(--line)", strokeOpacity: 1, ticks }),
     Plot.axisX({
-      anchor: "bottom", tickSize: 0, ticks, label, labelAnchor: "center", labelArrow: "none",
-      fill: "var(--soft)", tickPadding: 6, labelOffset: 36,
+      anchor: "bottom",
+      tickSize: 0,
+      ticks,
+      label,
+      labelAnchor: "center",
+      labelArrow: "none",
+      fill: "var(--soft)",
+      tickPadding: 6,
+      labelOffset: 36,
     }),
   ];
 }
@@ -103,7 +122,10 @@ export const zeroLine = (): Plot.Markish =>
 
 // Draws `marks`, of which the last is the tip, in the frame of `rows`.
 export function draw(
-  rows: Rows, ariaLabel: string, role: "img" | "group", marks: Plot.Markish[],
+  rows: Rows,
+  ariaLabel: string,
+  role: "img" | "group",
+  marks: Plot.Markish[],
 ): SVGSVGElement {
   const plot = Plot.plot({
     width: rows.width,
@@ -124,7 +146,10 @@ export function draw(
 }
 
 export const tipStyle = {
-  lineHeight: 1.35, textPadding: 10, stroke: "var(--rule)", fill: "var(--card)",
+  lineHeight: 1.35,
+  textPadding: 10,
+  stroke: "var(--rule)",
+  fill: "var(--card)",
 } as const;
 
 // [low, high] of the finite numbers and `anchor`, widened by `share` on each side, never empty.
@@ -143,7 +168,9 @@ export function extent(values: Iterable<number>, anchor: number, share: number):
 
 // Gives each drawn element of a mark the attributes of its datum, and a title where there is one.
 export function tagged<T>(
-  data: T[], attributes: (datum: T) => Record<string, string>, title: (datum: T) => string = () => "",
+  data: T[],
+  attributes: (datum: T) => Record<string, string>,
+  title: (datum: T) => string = () => "",
 ): Plot.RenderFunction {
   return (index, scales, values, dimensions, context, next) => {
     const group = next!(index, scales, values, dimensions, context)!;

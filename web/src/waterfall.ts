@@ -1,8 +1,17 @@
 // The waterfall: how one row's prediction is built up from the base value, group by group.
 import * as Plot from "@observablehq/plot";
 import type { Report } from "./data";
-import { amount, decimalsFor, fixed, percent, plural, probability, signed, unit, valueText }
-  from "./format";
+import {
+  amount,
+  decimalsFor,
+  fixed,
+  percent,
+  plural,
+  probability,
+  signed,
+  unit,
+  valueText,
+} from "./format";
 import { draw, extent, layoutRows, narrow, tagged, textWidth, tipStyle, xAxis } from "./rows";
 
 const maxBars = 10;
@@ -19,13 +28,20 @@ export interface Step {
 // Biggest contributions first, the small ones folded into one. They start from the base value; as
 // attributions travel as single precision, the last step ends at the prediction itself.
 export function steps(report: Report, i: number, output: number): Step[] {
-  const parts = report.groups.map((group, g) => ({
-    g, label: group.name, value: valueText(report, i, g), phi: report.phi(i, output, g),
-  })).sort((a, b) => Math.abs(b.phi) - Math.abs(a.phi) || a.g - b.g);
+  const parts = report.groups
+    .map((group, g) => ({
+      g,
+      label: group.name,
+      value: valueText(report, i, g),
+      phi: report.phi(i, output, g),
+    }))
+    .sort((a, b) => Math.abs(b.phi) - Math.abs(a.phi) || a.g - b.g);
   if (parts.length > maxBars + 1) {
     const rest = parts.splice(maxBars);
     parts.push({
-      g: -1, label: plural(rest.length, "other group"), value: "",
+      g: -1,
+      label: plural(rest.length, "other group"),
+      value: "",
       phi: rest.reduce((sum, part) => sum + part.phi, 0),
     });
   }
@@ -41,7 +57,10 @@ export function steps(report: Report, i: number, output: number): Step[] {
 const landmarks = [0.0001, 0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999, 0.9999];
 
 export function waterfallChart(
-  report: Report, i: number, output: number, width: number,
+  report: Report,
+  i: number,
+  output: number,
+  width: number,
 ): SVGSVGElement {
   const bars = steps(report, i, output);
   const base = report.baseValue[output];
@@ -52,7 +71,13 @@ export function waterfallChart(
   const labels = ["Base value", ...bars.map((bar) => bar.label), "Prediction"];
   const details = ["", ...bars.map((bar) => (bar.value === "" ? "" : `= ${bar.value}`)), ""];
   const rows = layoutRows({
-    width, labels, details, pitch: 30, half: 11, right, top: report.logit ? 44 : 10,
+    width,
+    labels,
+    details,
+    pitch: 30,
+    half: 11,
+    right,
+    top: report.logit ? 44 : 10,
     domain: extent(ends, base, 0.1),
   });
   const shade = (d: Step) => (d.phi < 0 ? "var(--negative)" : "var(--positive)");
@@ -66,7 +91,10 @@ export function waterfallChart(
     const onward = reach > rows.left && reach < rows.width - 2;
     const side = onward ? points : -points;
     return {
-      text, inside, k, side,
+      text,
+      inside,
+      k,
+      side,
       x: inside ? (bar.from + bar.to) / 2 : onward ? bar.to : bar.from,
     };
   });
@@ -96,18 +124,27 @@ export function waterfallChart(
     const [low, high] = rows.domain;
     const spacing = narrow(width) ? 46 : 56;
     let taken = -Infinity;
-    const ticks = landmarks.map((p) => Math.log(p / (1 - p)))
+    const ticks = landmarks
+      .map((p) => Math.log(p / (1 - p)))
       .filter((margin) => margin > low && margin < high)
       .filter((margin) => {
         if (rows.x(margin) - taken < spacing) return false;
         taken = rows.x(margin);
         return true;
       });
-    top.push(Plot.axisX(ticks, {
-      anchor: "top", tickSize: 4, stroke: "var(--rule)", fill: "var(--soft)",
-      tickFormat: (margin: number) => `${Number((100 * probability(margin)).toPrecision(6))} %`,
-      label: "probability", labelAnchor: "center", labelArrow: "none", labelOffset: 38,
-    }));
+    top.push(
+      Plot.axisX(ticks, {
+        anchor: "top",
+        tickSize: 4,
+        stroke: "var(--rule)",
+        fill: "var(--soft)",
+        tickFormat: (margin: number) => `${Number((100 * probability(margin)).toPrecision(6))} %`,
+        label: "probability",
+        labelAnchor: "center",
+        labelArrow: "none",
+        labelOffset: 38,
+      }),
+    );
   }
   return draw(rows, "Waterfall from the base value to the prediction of the chosen row", "img", [
     ...xAxis(rows, report.logit ? unit(report) : "prediction"),
@@ -127,33 +164,71 @@ export function waterfallChart(
       rx: 2,
       className: "steps",
       render: tagged(bars, (d) => ({
-        "data-group": String(d.g), "data-from": String(d.from), "data-to": String(d.to),
+        "data-group": String(d.g),
+        "data-from": String(d.from),
+        "data-to": String(d.to),
       })),
     }),
-    Plot.text(texts.filter((d) => d.inside), {
-      x: "x", y: (d: Text) => rows.middle(d.k + 1), text: "text", fill: "var(--card)",
-      fontWeight: 600, pointerEvents: "none",
-    }),
-    ...[-1, 1].map((side) => Plot.text(texts.filter((d) => !d.inside && d.side === side), {
-      x: "x", y: (d: Text) => rows.middle(d.k + 1), text: "text", dx: 7 * side,
-      textAnchor: side < 0 ? "end" : "start", fill: "var(--ink)", fontWeight: 600,
-      stroke: "var(--card)", strokeWidth: 4, pointerEvents: "none",
-    })),
+    Plot.text(
+      texts.filter((d) => d.inside),
+      {
+        x: "x",
+        y: (d: Text) => rows.middle(d.k + 1),
+        text: "text",
+        fill: "var(--card)",
+        fontWeight: 600,
+        pointerEvents: "none",
+      },
+    ),
+    ...[-1, 1].map((side) =>
+      Plot.text(
+        texts.filter((d) => !d.inside && d.side === side),
+        {
+          x: "x",
+          y: (d: Text) => rows.middle(d.k + 1),
+          text: "text",
+          dx: 7 * side,
+          textAnchor: side < 0 ? "end" : "start",
+          fill: "var(--ink)",
+          fontWeight: 600,
+          stroke: "var(--card)",
+          strokeWidth: 4,
+          pointerEvents: "none",
+        },
+      ),
+    ),
     Plot.dot(levels, {
-      x: "level", y: (d: Level) => rows.middle(d.k), r: 5, fill: "var(--ink)",
+      x: "level",
+      y: (d: Level) => rows.middle(d.k),
+      r: 5,
+      fill: "var(--ink)",
       className: "levels",
       render: tagged(levels, (d) => ({ "data-level": String(d.level) })),
     }),
-    ...[-1, 1].map((side) => Plot.text(levels.filter((d) => levelSide(d) === side), {
-      x: "level", y: (d: Level) => rows.middle(d.k), text: levelText, dx: 11 * side,
-      textAnchor: side < 0 ? "end" : "start", fill: "var(--ink)", fontWeight: 600,
-      stroke: "var(--card)", strokeWidth: 4,
-    })),
-    Plot.tip(bars, Plot.pointerY({
-      ...tipStyle,
-      x: (d: Step) => (d.from + d.to) / 2,
-      y: (_: Step, k: number) => rows.middle(k + 1),
-      title: between,
-    })),
+    ...[-1, 1].map((side) =>
+      Plot.text(
+        levels.filter((d) => levelSide(d) === side),
+        {
+          x: "level",
+          y: (d: Level) => rows.middle(d.k),
+          text: levelText,
+          dx: 11 * side,
+          textAnchor: side < 0 ? "end" : "start",
+          fill: "var(--ink)",
+          fontWeight: 600,
+          stroke: "var(--card)",
+          strokeWidth: 4,
+        },
+      ),
+    ),
+    Plot.tip(
+      bars,
+      Plot.pointerY({
+        ...tipStyle,
+        x: (d: Step) => (d.from + d.to) / 2,
+        y: (_: Step, k: number) => rows.middle(k + 1),
+        title: between,
+      }),
+    ),
   ]);
 }

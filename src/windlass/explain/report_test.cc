@@ -114,7 +114,7 @@ TEST(Report, IsOneFileThatReachesForNothing) {
   const std::string page = RenderReport(Small());
   EXPECT_THAT(page, HasSubstr("default-src 'none'"));
   EXPECT_THAT(page, Not(HasSubstr("__WINDLASS_DATA__")));
-  for (const auto* reference : {"<script src", "<link rel=\"stylesheet", "<img", "@import", "url("}) {
+  for (const auto* reference : {"<script src", "rel=\"stylesheet", "<img", "@import", "url("}) {
     EXPECT_THAT(page.substr(0, page.find(kOpen)), Not(HasSubstr(reference)));
   }
   EXPECT_LT(page.size(), 1536u * 1024u);
@@ -130,7 +130,8 @@ TEST(Report, SameDataGivesSameBytes) {
 }
 
 TEST(Report, KeepsTextFromBecomingMarkup) {
-  const std::string hostile = "</script><script>alert(1)</script><!-- & \xe2\x80\xa8\xe2\x80\xa9 \\";
+  const std::string hostile =
+      "</script><script>alert(1)</script><!-- & \xe2\x80\xa8\xe2\x80\xa9 \\";
   ReportData data = Small();
   data.groups[0].name = hostile;
   data.groups[1].categories[0] = hostile;
