@@ -1,0 +1,15 @@
+#include "windlass/cli/builtins.h"
+
+#include "windlass/engine/local.h"
+#include "windlass/explain/capability.h"
+#include "windlass/model/model.h"
+
+namespace windlass {
+
+void RegisterBuiltins(Registry& registry) {
+  engine::RegisterLocalEngine(registry);
+  model::RegisterModelFormats(registry);
+  explain::RegisterExplain(registry);
+}
+
+}  // namespace windlass

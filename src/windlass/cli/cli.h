@@ -1,0 +1,40 @@
+// The command line: each command fills a spec or asks the store, and prints.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include <CLI/CLI.hpp>
+
+#include "windlass/base/json.h"
+#include "windlass/job/run.h"
+
+namespace windlass::cli {
+
+// What a command's callback leaves for Main to return.
+struct Outcome {
+  int exit_code = 0;
+};
+
+// Options that every command running a spec has.
+struct RunFlags {
+  job::RunOptions options;
+  std::string out;
+  bool no_memo = false;
+  bool resume = false;
+  bool quiet = false;
+  bool json = false;
+
+  void AddTo(CLI::App& command, bool out_required);
+  job::RunOptions Finish() const;
+};
+
+// Runs a spec and prints its result: for people, or as JSON.
+void RunAndPrint(const Json& spec, const std::string& what, const RunFlags& flags);
+
+void AddExplainCommand(CLI::App& app, Outcome& outcome);
+void AddRunCommand(CLI::App& app, Outcome& outcome);
+void AddJobCommands(CLI::App& app, Outcome& outcome);
+void AddStoreCommands(CLI::App& app, Outcome& outcome);
+
+}  // namespace windlass::cli

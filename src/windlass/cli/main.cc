@@ -1,0 +1,49 @@
+// The thin command: answers --version itself and opens libwindlass (and with it Arrow) only when
+// there is work to do.
+#include <dlfcn.h>
+
+#include <climits>
+#include <cstdio>
+#include <cstring>
+#include <string>
+#include <unistd.h>
+
+namespace {
+
+using MainFunction = int (*)(int, char**);
+
+std::string OwnFolder() {
+  char path[PATH_MAX];
+  const ssize_t size = ::readlink("/proc/self/exe", path, sizeof path - 1);
+  if (size <= 0) return ".";
+  const std::string file(path, static_cast<std::size_t>(size));
+  return file.substr(0, file.rfind('/'));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc == 2 && std::strcmp(argv[1], "--version") == 0) {
+    std::puts("windlass " WINDLASS_VERSION);
+    return 0;
+  }
+#if defined(__x86_64__)
+  if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) {
+    std::fputs("windlass: this build needs a processor with AVX2 and FMA (x86-64-v3)\n", stderr);
+    return 2;
+  }
+#endif
+  // RTLD_LOCAL: Arrow exports hundreds of symbols of libraries that others may bring as well.
+  const std::string library = OwnFolder() + "/../lib/libwindlass.so";
+  void* handle = ::dlopen(library.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (handle == nullptr) {
+    std::fprintf(stderr, "windlass: %s\n", ::dlerror());
+    return 1;
+  }
+  const auto run = reinterpret_cast<MainFunction>(::dlsym(handle, "windlass_main"));
+  if (run == nullptr) {
+    std::fprintf(stderr, "windlass: %s is not a Windlass library\n", library.c_str());
+    return 1;
+  }
+  return run(argc, argv);
+}

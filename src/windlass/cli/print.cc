@@ -1,0 +1,121 @@
+#include "windlass/cli/print.h"
+
+#include <algorithm>
+#include <iostream>
+
+#include <fmt/format.h>
+
+namespace windlass::cli {
+namespace {
+
+constexpr std::size_t kShownGroups = 8;
+constexpr int kBarWidth = 30;
+
+// Columns that a text takes on a terminal: its UTF-8 characters.
+std::size_t Width(const std::string& text) {
+  return static_cast<std::size_t>(
+      std::ranges::count_if(text, [](char c) { return (c & 0xc0) != 0x80; }));
+}
+
+std::string Padded(const std::string& text, std::size_t width) {
+  return text + std::string(width > Width(text) ? width - Width(text) : 0, ' ');
+}
+
+void PrintImportance(const Json& output, const std::string& unit) {
+  std::vector<std::pair<double, std::string>> groups;
+  for (const Json& group : output.at("importance")) {
+    groups.emplace_back(group.at("mean_abs").get<double>(), group.at("group").get<std::string>());
+  }
+  std::ranges::stable_sort(groups, std::greater{}, [](const auto& g) { return g.first; });
+  std::cout << fmt::format("\n{}: what moves it, on average over the rows ({})\n",
+                           output.at("output").get<std::string>(), unit);
+  std::size_t widest = 0;
+  const std::size_t shown = std::min(groups.size(), kShownGroups);
+  for (std::size_t i = 0; i < shown; ++i) widest = std::max(widest, Width(groups[i].second));
+  for (std::size_t i = 0; i < shown; ++i) {
+    const double part = groups[0].first > 0 ? groups[i].first / groups[0].first : 0;
+    const auto bar = static_cast<std::size_t>(part * kBarWidth + 0.5);
+    std::cout << fmt::format("  {}  {:>8.4f}  {}\n", Padded(groups[i].second, widest),
+                             groups[i].first, std::string(bar, '#'));
+  }
+  if (shown < groups.size()) {
+    std::cout << fmt::format("  and {} more groups\n", groups.size() - shown);
+  }
+}
+
+void PrintExplain(const job::RunResult& result, const std::string& out) {
+  const Json& summary = result.result;
+  const Json& tasks = result.run.at("tasks");
+  const std::string memo =
+      tasks.at("recalled").get<std::int64_t>() > 0
+          ? fmt::format(" ({} of {} blocks were remembered)",
+                        Grouped(tasks.at("recalled").get<std::int64_t>()),
+                        Grouped(tasks.at("total").get<std::int64_t>()))
+          : "";
+  std::cout << fmt::format("Explained {} rows over {} groups in {}{}.\n",
+                           Grouped(summary.at("rows").get<std::int64_t>()),
+                           summary.at("groups").get<std::int64_t>(), Seconds(result.seconds), memo);
+  std::cout << fmt::format("Method {}: {}.\n", summary.at("method").get<std::string>(),
+                           summary.at("reason").get<std::string>());
+  if (const auto failed = summary.at("failed_rows").get<std::int64_t>(); failed > 0) {
+    std::cout << fmt::format("{} rows have no finite value and were left out (NaN).\n",
+                             Grouped(failed));
+  }
+  const std::string unit =
+      summary.at("link") == "logit" ? "mean |phi|, log-odds" : "mean |phi|";
+  for (const Json& output : summary.at("outputs")) PrintImportance(output, unit);
+  std::cout << fmt::format("\nReport: {0}/report.html\nNumbers: {0}/attributions.parquet\n", out);
+}
+
+}  // namespace
+
+std::string Grouped(std::int64_t number) {
+  std::string digits = std::to_string(number);
+  for (auto at = std::ssize(digits) - 3; at > (number < 0 ? 1 : 0); at -= 3) digits.insert(at, ",");
+  return digits;
+}
+
+std::string Seconds(double seconds) {
+  if (seconds < 60) return fmt::format("{:.3g} s", seconds);
+  const auto whole = static_cast<std::int64_t>(seconds + 0.5);
+  if (whole < 3600) return fmt::format("{}:{:02} min", whole / 60, whole % 60);
+  return fmt::format("{}:{:02} h", whole / 3600, whole / 60 % 60);
+}
+
+std::string Size(std::uint64_t bytes) {
+  constexpr const char* kUnits[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+  double value = static_cast<double>(bytes);
+  int unit = 0;
+  while (value >= 1024 && unit < 4) {
+    value /= 1024;
+    ++unit;
+  }
+  return unit == 0 ? fmt::format("{} B", bytes) : fmt::format("{:.1f} {}", value, kUnits[unit]);
+}
+
+std::string FormatTable(const std::vector<std::vector<std::string>>& rows) {
+  std::vector<std::size_t> widths;
+  for (const auto& row : rows) {
+    widths.resize(std::max(widths.size(), row.size()));
+    for (std::size_t c = 0; c < row.size(); ++c) widths[c] = std::max(widths[c], Width(row[c]));
+  }
+  std::string text;
+  for (const auto& row : rows) {
+    std::string line;
+    for (std::size_t c = 0; c < row.size(); ++c) {
+      line += c + 1 < row.size() ? Padded(row[c], widths[c]) + "  " : row[c];
+    }
+    text += line + "\n";
+  }
+  return text;
+}
+
+void PrintResult(const std::string& kind, const job::RunResult& result, const std::string& out) {
+  if (kind == "explain") {
+    PrintExplain(result, out);
+  } else {
+    std::cout << result.result.dump(2) << "\n";
+  }
+}
+
+}  // namespace windlass::cli

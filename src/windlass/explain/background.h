@@ -1,0 +1,36 @@
+// The background: the rows that stand for "not known", read, checked, weighted, summarised.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "windlass/table/table.h"
+
+namespace windlass::explain {
+
+struct Background {
+  table::Schema schema;
+  std::int64_t rows = 0;
+  std::vector<double> values;   // [rows, columns]
+  std::vector<double> weights;  // [rows], sum 1
+};
+
+// Reads the whole table at `uri`. A column named `weights_column` (empty: none) holds weights and
+// is not part of the schema. `columns` (empty: the file's) fixes names and order.
+//
+// Throws Error{kInvalidInput}: no rows, a weight that is negative or missing, all weights zero, a
+// missing or unknown column.
+Background ReadBackground(const std::string& uri, const std::string& weights_column,
+                          const std::vector<std::string>& columns);
+
+// `kmeans(K)`: K rows at the centres of weighted k-means clusters (Lloyd's algorithm from a
+// k-means++ start, Arthur & Vassilvitskii 2007), every value moved to the nearest one that occurs
+// in its column, as shap.kmeans does, weighted by cluster size. `sample(K)`: K rows drawn without
+// replacement, in their order. Both leave a background of at most K rows as it is.
+//
+// Throws Error{kInvalidInput} for anything else, or for kmeans over categorical columns.
+Background Summarize(Background background, std::string_view how, std::uint64_t seed);
+
+}  // namespace windlass::explain

@@ -1,0 +1,249 @@
+#include "windlass/explain/capability.h"
+
+#include <time.h>
+
+#include <cmath>
+#include <deque>
+#include <memory>
+
+#include <fmt/format.h>
+
+#include "windlass/base/build_info.h"
+#include "windlass/base/error.h"
+#include "windlass/base/file.h"
+#include "windlass/base/sync_point.h"
+#include "windlass/engine/driver.h"
+#include "windlass/explain/make_plan.h"
+#include "windlass/explain/output.h"
+#include "windlass/explain/report.h"
+#include "windlass/explain/task.h"
+#include "windlass/job/capability.h"
+#include "windlass/job/progress.h"
+
+namespace windlass::explain {
+namespace {
+
+using job::FieldType;
+
+// Rows a task takes when the user does not say: enough to outweigh its cost, few enough to share
+// the published job evenly.
+constexpr std::int64_t kLinearBatch = 256;
+constexpr std::int64_t kSampledBatch = 16;
+
+const job::Schema& ExplainSchema() {
+  static const job::Schema schema(
+      "explain", 1,
+      {{"model", "what to explain: linear:FILE.json, onnx:FILE.onnx, or a path", {FieldType::kText},
+        true},
+       {"data", "the rows to explain: a path or URI of a table", {FieldType::kText}, true},
+       {"background", "rows that stand for what is not known: a table", {FieldType::kText}, true},
+       {"background_weights", "a column of the background that holds weights", {FieldType::kText}},
+       {"summarize", "make the background smaller: kmeans(K) or sample(K)", {FieldType::kText}},
+       {"groups", "a JSON file from group name to columns", {FieldType::kText}},
+       {"link", "where attributions add up", {FieldType::kText}, false, "identity",
+        {"identity", "logit"}},
+       {"method", "the algorithm", {FieldType::kText}, false, "auto",
+        {"auto", "linear", "exact", "kernel"}},
+       {"nsamples", "coalitions a row for method kernel", {FieldType::kText, FieldType::kInteger},
+        false, "auto", {"auto"}, 2.0},
+       {"max_coalitions", "most coalitions a row for exact methods", {FieldType::kInteger}, false,
+        65536, {}, 1.0},
+       {"l1_reg", "feature selection for method kernel: none, num_features(K), aic, bic",
+        {FieldType::kText}, false, "none"},
+       {"seed", "of everything random", {FieldType::kInteger}, false, 0, {}, 0.0},
+       {"output", "what to explain of the model", {FieldType::kText}, false, "probability",
+        {"probability", "margin"}},
+       {"class", "one output, by name or 0-based index; all without it",
+        {FieldType::kText, FieldType::kInteger}},
+       {"on_error", "a row without a finite value: stop, or leave it NaN and go on",
+        {FieldType::kText}, false, "fail", {"fail", "row"}},
+       {"clip", "keep probabilities within [CLIP, 1 - CLIP]", {FieldType::kNumber}, false, 0.0, {},
+        0.0, 0.5}});
+  return schema;
+}
+
+double ProcessCpuSeconds() {
+  timespec now{};
+  ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
+}
+
+// Adds up wall and CPU time between Start and Stop.
+class Stopwatch {
+ public:
+  void Start() {
+    wall_start_ = Clock::now();
+    cpu_start_ = ProcessCpuSeconds();
+  }
+  void Stop() {
+    wall_ += std::chrono::duration<double>(Clock::now() - wall_start_).count();
+    cpu_ += ProcessCpuSeconds() - cpu_start_;
+  }
+  double wall() const { return wall_; }
+  double cpu() const { return cpu_; }
+
+ private:
+  Clock::time_point wall_start_{};
+  double cpu_start_ = 0;
+  double wall_ = 0;
+  double cpu_ = 0;
+};
+
+void CheckMissing(const table::Chunk& chunk, const PreparedPlan& prepared,
+                  const std::string& data) {
+  if (prepared.accepts_missing) return;
+  const auto columns = static_cast<std::int64_t>(prepared.columns.size());
+  for (std::int64_t i = 0; i < chunk.rows * columns; ++i) {
+    if (std::isnan(chunk.values[i])) {
+      throw Error(ErrorCode::kInvalidInput,
+                  fmt::format("{}: row {}, column \"{}\" is missing, and the model takes no missing "
+                              "values",
+                              data, chunk.first_row + i / columns,
+                              prepared.columns[i % columns].name));
+    }
+  }
+}
+
+class Explain final : public job::Capability {
+ public:
+  const job::Schema& schema() const override { return ExplainSchema(); }
+
+  Json Run(const Json& spec, job::Context& context) const override {
+    Stopwatch load, plan_watch, drive, read, write;
+    load.Start();
+    PreparedPlan prepared = MakePlan(spec);
+    const std::string data = spec.at("data");
+    table::ReadOptions options;
+    for (const auto& column : prepared.columns) options.columns.push_back(column.name);
+    options.codes = prepared.columns;
+    const auto reader = table::OpenTable(data, options);
+    load.Stop();
+
+    plan_watch.Start();
+    const Bytes plan_bytes = prepared.plan.Encode();
+    const engine::ObjectRef plan = context.session().Put(plan_bytes);
+    const auto explainer = MakeExplainer(Plan::Decode(plan_bytes));
+    const std::vector<double> base_value(explainer->base_value().begin(),
+                                         explainer->base_value().end());
+    plan_watch.Stop();
+
+    OutputWriter output(prepared, base_value, context.Output("attributions.parquet"));
+    const bool go_on = spec.at("on_error") == "row";
+    const std::int64_t batch =
+        context.batch() > 0 ? context.batch()
+                            : (prepared.plan.method == Method::kLinear ? kLinearBatch
+                                                                       : kSampledBatch);
+    context.progress().Begin("rows", reader->rows().value_or(0));
+
+    // Rows stay here until their attributions are written beside them.
+    std::deque<table::Chunk> waiting;
+    const auto next = [&]() -> std::optional<engine::DriveTask> {
+      read.Start();
+      table::Chunk chunk;
+      const bool more = reader->Next(batch, chunk);
+      if (more) CheckMissing(chunk, prepared, data);
+      read.Stop();
+      if (!more) return std::nullopt;
+      engine::DriveTask task;
+      const auto rows = context.session().Put(
+          EncodeRows(chunk.rows, static_cast<std::int64_t>(prepared.columns.size()), chunk.values));
+      task.task = MakeExplainTask(plan, rows);
+      task.own = {rows};
+      waiting.push_back(std::move(chunk));
+      return task;
+    };
+    const auto reduce = [&](std::int64_t, const Bytes& result) {
+      write.Start();
+      const table::Chunk chunk = std::move(waiting.front());
+      waiting.pop_front();
+      const Attributions attributions = DecodeAttributions(result);
+      if (!attributions.failures.empty() && !go_on) {
+        const Failure& failure = attributions.failures.front();
+        throw Error(ErrorCode::kInvalidInput,
+                    fmt::format("{}: row {} (counted from 0) has no attributions: {}; --on-error "
+                                "row goes on without such rows, --clip keeps probabilities off 0 "
+                                "and 1",
+                                data, chunk.first_row + failure.row, failure.why));
+      }
+      output.Append(chunk.rows, chunk.values.data(), attributions);
+      context.progress().Advance(chunk.rows);
+      write.Stop();
+      SyncPoint("explain.block");
+    };
+    engine::DriveOptions drive_options;
+    drive_options.memo = context.memo();
+    drive_options.libraries = prepared.libraries;
+    drive.Start();
+    const engine::DriveStats stats =
+        engine::Drive(context.session(), drive_options, context.token(), next, reduce);
+    drive.Stop();
+    context.Count(stats);
+    write.Start();
+    output.Close();
+    const Json summary = Summary(spec, prepared, base_value, output);
+    WriteFileAtomically(context.Output("summary.json"), summary.dump(2) + "\n");
+    write.Stop();
+
+    Stopwatch report;
+    report.Start();
+    ReportData page = output.Report();
+    page.windlass_version = Version();
+    page.model = spec.at("model");
+    page.data = data;
+    WriteFileAtomically(context.Output("report.html"), RenderReport(page));
+    report.Stop();
+
+    context.Timing("load", load.wall(), load.cpu());
+    context.Timing("plan", plan_watch.wall(), plan_watch.cpu());
+    context.Timing("read", read.wall());
+    context.Timing("write", write.wall());
+    context.Timing("report", report.wall(), report.cpu());
+    // From loaded model and tables to attributions in memory.
+    const double rest_wall = read.wall() + write.wall();
+    const double rest_cpu = read.cpu() + write.cpu();
+    context.Timing("compute", plan_watch.wall() + drive.wall() - rest_wall,
+                   plan_watch.cpu() + drive.cpu() - rest_cpu);
+    return summary;
+  }
+
+ private:
+  static Json Summary(const Json& spec, const PreparedPlan& prepared,
+                      const std::vector<double>& base_value, const OutputWriter& output) {
+    const std::size_t players = prepared.groups.size();
+    const std::vector<double> importance = output.Importance();
+    Json by_output = Json::array();
+    for (std::size_t k = 0; k < prepared.output_names.size(); ++k) {
+      Json groups = Json::array();
+      for (std::size_t g = 0; g < players; ++g) {
+        groups.push_back({{"group", prepared.groups[g].name},
+                          {"mean_abs", importance[k * players + g]}});
+      }
+      by_output.push_back({{"output", prepared.output_names[k]},
+                           {"base_value", base_value[k]},
+                           {"importance", std::move(groups)}});
+    }
+    Json summary = {
+        {"spec", spec},
+        {"method", MethodName(prepared.plan.method)},
+        {"reason", prepared.reason},
+        {"link", LinkName(prepared.plan.link)},
+        {"rows", output.rows()},
+        {"failed_rows", output.failed_rows()},
+        {"background_rows", prepared.plan.background_rows()},
+        {"groups", players},
+        {"model_evaluations", output.model_evaluations()},
+        {"outputs", std::move(by_output)},
+        {"versions", {{"windlass", Version()}, {"model_library", prepared.libraries}}}};
+    if (prepared.plan.method == Method::kKernel) summary["nsamples"] = prepared.plan.nsamples;
+    return summary;
+  }
+};
+
+}  // namespace
+
+void RegisterExplain(Registry& registry) {
+  RegisterExplainTask(registry);
+  registry.Add<job::Capability>("explain", std::make_shared<Explain>());
+}
+
+}  // namespace windlass::explain

@@ -1,0 +1,47 @@
+#include "windlass/explain/explainer.h"
+
+#include <algorithm>
+#include <limits>
+
+#include <fmt/format.h>
+
+#include "windlass/base/error.h"
+#include "windlass/explain/linear.h"
+
+namespace windlass::explain {
+
+void Attributions::Resize(std::int64_t rows, std::int64_t output_count,
+                          std::int64_t player_count) {
+  outputs = output_count;
+  players = player_count;
+  prediction.assign(static_cast<std::size_t>(rows * outputs), 0.0);
+  phi.assign(static_cast<std::size_t>(rows * outputs * players), 0.0);
+  model_evaluations = 0;
+  failures.clear();
+}
+
+void Attributions::Fail(std::int64_t row, std::int64_t output, std::string why) {
+  constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+  const std::int64_t at = row * outputs + output;
+  prediction[at] = kNaN;
+  std::fill_n(phi.begin() + at * players, players, kNaN);
+  failures.push_back({row, std::move(why)});
+}
+
+std::shared_ptr<const Explainer> MakeExplainer(const Plan& plan) {
+  const auto model = model::LoadModel(plan.model);
+  switch (plan.method) {
+    case Method::kLinear:
+      if (model->linear() == nullptr) {
+        throw Error(ErrorCode::kInvalidInput,
+                    "method linear needs a model that shows that it is linear; this one does not");
+      }
+      return MakeLinearExplainer(plan, *model->linear());
+    case Method::kExact:
+    case Method::kKernel: break;
+  }
+  throw Error(ErrorCode::kUnsupported,
+              fmt::format("method {} is not built in", MethodName(plan.method)));
+}
+
+}  // namespace windlass::explain

@@ -1,0 +1,230 @@
+#include "windlass/explain/make_plan.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+
+#include <fmt/format.h>
+
+#include "windlass/base/error.h"
+#include "windlass/base/file.h"
+#include "windlass/explain/background.h"
+#include "windlass/explain/linear.h"
+
+namespace windlass::explain {
+namespace {
+
+// Coalitions are indexed by 32-bit masks and their values kept in memory.
+constexpr int kMaxExactPlayers = 24;
+
+std::vector<std::string> NamesOf(const table::Schema& schema) {
+  std::vector<std::string> names;
+  for (const auto& column : schema) names.push_back(column.name);
+  return names;
+}
+
+model::ModelSource ReadModel(const std::string& text) {
+  model::ModelSource source;
+  source.spec = model::ParseModelSpec(text);
+  source.content = Bytes(WithContext([&] { return ReadFile(source.spec.location); },
+                                     [&] { return std::string("model ") + text; }));
+  return source;
+}
+
+// --class: names or indices, separated by commas; nothing: all outputs.
+std::vector<std::int32_t> ChooseOutputs(const Json& wanted, const std::vector<std::string>& names) {
+  std::vector<std::int32_t> chosen;
+  if (wanted.is_null()) {
+    for (std::size_t k = 0; k < names.size(); ++k) chosen.push_back(static_cast<std::int32_t>(k));
+    return chosen;
+  }
+  const std::string text = wanted.is_string() ? wanted.get<std::string>() : wanted.dump();
+  const auto found = std::ranges::find(names, text);
+  if (found != names.end()) return {static_cast<std::int32_t>(found - names.begin())};
+  int index = -1;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), index);
+  if (error != std::errc() || end != text.data() + text.size() || index < 0 ||
+      index >= std::ssize(names)) {
+    throw Error(ErrorCode::kInvalidInput,
+                fmt::format("class \"{}\" is no output of the model, which has {} (0..{}){}", text,
+                            names.size(), std::ssize(names) - 1, Suggestion(text, names)));
+  }
+  return {index};
+}
+
+double Coalitions(int players) { return std::ldexp(1.0, players); }
+
+struct Choice {
+  Method method;
+  std::string reason;
+};
+
+void CheckCoalitions(Method method, int players, std::int64_t allowed) {
+  if (players <= kMaxExactPlayers && Coalitions(players) <= static_cast<double>(allowed)) return;
+  throw Error(ErrorCode::kInvalidInput,
+              fmt::format("method {} over {} groups needs 2^{} coalitions a row, more than the {} "
+                          "allowed; group columns together, raise --max-coalitions (up to 2^{}), "
+                          "or use --method kernel",
+                          MethodName(method), players, players, allowed, kMaxExactPlayers));
+}
+
+Choice ChooseMethod(const std::string& wanted, const model::Model& model, const Plan& plan,
+                    std::int64_t allowed) {
+  const int players = plan.players();
+  const model::LinearStructure* linear = model.linear();
+  const bool closed = linear != nullptr && IsClosedForm(*linear, plan.margin, plan.link);
+  const bool few =
+      players <= kMaxExactPlayers && Coalitions(players) <= static_cast<double>(allowed);
+  if (wanted == "linear") {
+    if (linear == nullptr) {
+      throw Error(ErrorCode::kInvalidInput,
+                  "method linear needs a model whose structure is linear and not hidden; use "
+                  "--method auto");
+    }
+    if (!closed) CheckCoalitions(Method::kLinear, players, allowed);
+    return {Method::kLinear, "asked for; exact for a linear model"};
+  }
+  if (wanted == "exact") {
+    CheckCoalitions(Method::kExact, players, allowed);
+    return {Method::kExact, fmt::format("asked for; all 2^{} coalitions", players)};
+  }
+  if (wanted == "kernel") return {Method::kKernel, "asked for; sampled by KernelSHAP"};
+  if (closed) return {Method::kLinear, "exact, in closed form: the model's output is linear"};
+  if (linear != nullptr && few) {
+    return {Method::kLinear, fmt::format("exact over all 2^{} coalitions: the model is linear up "
+                                         "to its last function",
+                                         players)};
+  }
+  if (few) {
+    return {Method::kExact, fmt::format("exact: all 2^{} coalitions are within the {} allowed",
+                                        players, allowed)};
+  }
+  return {Method::kKernel,
+          fmt::format("sampled: 2^{} coalitions are more than the {} allowed", players, allowed)};
+}
+
+void ParseL1Reg(const std::string& text, Plan& plan) {
+  plan.l1_reg = L1Reg::kNone;
+  if (text == "none") return;
+  if (text == "aic" || text == "bic") {
+    plan.l1_reg = text == "aic" ? L1Reg::kAic : L1Reg::kBic;
+    return;
+  }
+  constexpr std::string_view kPrefix = "num_features(";
+  int count = 0;
+  if (text.starts_with(kPrefix) && text.ends_with(")")) {
+    const char* begin = text.data() + kPrefix.size();
+    const char* end = text.data() + text.size() - 1;
+    const auto [stop, error] = std::from_chars(begin, end, count);
+    if (error == std::errc() && stop == end && count >= 1) {
+      plan.l1_reg = L1Reg::kNumFeatures;
+      plan.l1_features = count;
+      return;
+    }
+  }
+  throw Error(ErrorCode::kInvalidInput,
+              fmt::format("l1_reg is \"{}\"; it must be none, num_features(K) with K at least 1, "
+                          "aic or bic",
+                          text));
+}
+
+void CheckBackgroundValues(const Background& background, bool accepts_missing,
+                           const std::string& uri) {
+  const std::size_t columns = background.schema.size();
+  for (std::size_t i = 0; i < background.values.size(); ++i) {
+    if (std::isnan(background.values[i]) && !accepts_missing) {
+      throw Error(ErrorCode::kInvalidInput,
+                  fmt::format("{}: row {}, column \"{}\" is missing, and the model takes no missing "
+                              "values",
+                              uri, i / columns, background.schema[i % columns].name));
+    }
+  }
+}
+
+}  // namespace
+
+PreparedPlan MakePlan(const Json& spec) {
+  PreparedPlan prepared;
+  Plan& plan = prepared.plan;
+  const std::string model_text = spec.at("model");
+  plan.model = ReadModel(model_text);
+  const auto model = model::LoadModel(plan.model);
+  prepared.libraries = model->library();
+  prepared.accepts_missing = model->accepts_missing();
+
+  const std::string data_uri = spec.at("data");
+  const std::string background_uri = spec.at("background");
+  const std::string weights =
+      spec.at("background_weights").is_null() ? "" : spec.at("background_weights");
+  // The model's names, where it has them, fix which columns are read and in what order; else the
+  // data's do.
+  const std::vector<std::string> data_names = table::ColumnNames(data_uri);
+  std::vector<std::string> names = model->column_names();
+  if (names.empty()) names = data_names;
+  if (model->columns() >= 0 && model->columns() != std::ssize(names)) {
+    throw Error(ErrorCode::kInvalidInput,
+                fmt::format("{} has {} columns, but the model {} takes {}", data_uri, names.size(),
+                            model_text, model->columns()));
+  }
+  Background background = WithContext(
+      [&] { return ReadBackground(background_uri, weights, names); },
+      [&] { return std::string("the background must have the columns of the data"); });
+  CheckBackgroundValues(background, prepared.accepts_missing, background_uri);
+  plan.seed = spec.at("seed").get<std::uint64_t>();
+  if (!spec.at("summarize").is_null()) {
+    background = Summarize(std::move(background), spec.at("summarize").get<std::string>(),
+                           plan.seed);
+  }
+  prepared.columns = background.schema;
+  plan.columns = std::ssize(names);
+  plan.background = std::move(background.values);
+  plan.weights = std::move(background.weights);
+
+  const Groups groups = WithContext(
+      [&] {
+        if (spec.at("groups").is_null()) return Groups::OfColumns(names);
+        const std::string path = spec.at("groups");
+        return Groups::Parse(ReadFile(path), names);
+      },
+      [&] {
+        return spec.at("groups").is_null()
+                   ? std::string("groups")
+                   : fmt::format("while reading groups from {}", spec.at("groups").get<std::string>());
+      });
+  for (const Group& group : groups) {
+    prepared.groups.push_back(group);
+    plan.groups.emplace_back(group.columns.begin(), group.columns.end());
+  }
+
+  plan.link = spec.at("link") == "logit" ? Link::kLogit : Link::kIdentity;
+  plan.margin = spec.at("output") == "margin";
+  if (plan.margin && plan.link == Link::kLogit) {
+    throw Error(ErrorCode::kInvalidInput,
+                "link logit needs probabilities; with --output margin use --link identity");
+  }
+  if (plan.margin && model->linear() == nullptr) {
+    throw Error(ErrorCode::kInvalidInput,
+                fmt::format("--output margin needs a model that shows its margin; {} does not",
+                            model_text));
+  }
+  if (!plan.margin && plan.link == Link::kLogit && model->linear() != nullptr &&
+      model->linear()->activation == model::Activation::kIdentity) {
+    throw Error(ErrorCode::kInvalidInput,
+                fmt::format("link logit needs probabilities, but {} gives plain numbers; use "
+                            "--link identity",
+                            model_text));
+  }
+  const std::vector<std::string> output_names = model->output_names();
+  plan.outputs = ChooseOutputs(spec.at("class"), output_names);
+  for (const auto output : plan.outputs) prepared.output_names.push_back(output_names[output]);
+  plan.clip = spec.at("clip");
+  ParseL1Reg(spec.at("l1_reg"), plan);
+
+  const auto allowed = spec.at("max_coalitions").get<std::int64_t>();
+  const Choice choice = ChooseMethod(spec.at("method"), *model, plan, allowed);
+  plan.method = choice.method;
+  prepared.reason = choice.reason;
+  return prepared;
+}
+
+}  // namespace windlass::explain

@@ -1,0 +1,27 @@
+// From a spec to a plan: reads and checks model, background and groups, and chooses the method.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "windlass/base/json.h"
+#include "windlass/explain/groups.h"
+#include "windlass/explain/plan.h"
+#include "windlass/table/table.h"
+
+namespace windlass::explain {
+
+struct PreparedPlan {
+  Plan plan;
+  std::vector<Group> groups;
+  table::Schema columns;                  // of the background: names and codes of the data
+  std::vector<std::string> output_names;  // of the explained outputs
+  std::string reason;                     // why this method
+  std::string libraries;                  // of the model, for memo keys
+  bool accepts_missing = false;
+};
+
+// Throws Error{kInvalidInput, kNotFound} saying what in the spec is wrong and what would be right.
+PreparedPlan MakePlan(const Json& spec);
+
+}  // namespace windlass::explain

@@ -1,0 +1,175 @@
+#include "windlass/explain/output.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <set>
+
+#include "windlass/base/random.h"
+
+namespace windlass::explain {
+namespace {
+
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+constexpr std::uint64_t kShownStream = 0x73686f776e21;
+
+std::vector<table::OutputColumn> ColumnsOf(const PreparedPlan& prepared) {
+  using Type = table::OutputColumn::Type;
+  std::vector<table::OutputColumn> columns = {{"row", Type::kInt64},
+                                              {"output", Type::kText},
+                                              {"base_value", Type::kDouble},
+                                              {"prediction", Type::kDouble}};
+  for (const Group& group : prepared.groups) {
+    // A group may be called like one of ours; a file with two columns of a name is of no use.
+    std::string name = group.name;
+    while (std::ranges::any_of(columns, [&](const auto& c) { return c.name == name; })) {
+      name += "_";
+    }
+    columns.push_back({name, Type::kDouble});
+  }
+  return columns;
+}
+
+bool ByKey(std::uint64_t a_key, std::uint64_t b_key) { return a_key < b_key; }
+
+}  // namespace
+
+OutputWriter::OutputWriter(const PreparedPlan& prepared, std::vector<double> base_value,
+                           const std::filesystem::path& attributions)
+    : prepared_(prepared),
+      base_value_(std::move(base_value)),
+      writer_(table::CreateParquet(attributions.string(), ColumnsOf(prepared))),
+      absolute_(prepared.output_names.size() * prepared.groups.size(), 0.0) {}
+
+void OutputWriter::Append(std::int64_t rows, const double* values,
+                          const Attributions& attributions) {
+  const std::size_t outputs = prepared_.output_names.size();
+  const std::size_t players = prepared_.groups.size();
+  const std::size_t lines = static_cast<std::size_t>(rows) * outputs;
+  std::vector<table::OutputValues> columns(4 + players);
+  for (std::size_t line = 0; line < lines; ++line) {
+    columns[0].integers.push_back(rows_ + static_cast<std::int64_t>(line / outputs));
+    columns[1].texts.push_back(prepared_.output_names[line % outputs]);
+    columns[2].doubles.push_back(base_value_[line % outputs]);
+  }
+  columns[3].doubles = attributions.prediction;
+  for (std::size_t g = 0; g < players; ++g) {
+    auto& column = columns[4 + g].doubles;
+    column.resize(lines);
+    for (std::size_t line = 0; line < lines; ++line) {
+      column[line] = attributions.phi[line * players + g];
+    }
+  }
+  writer_->Append(columns);
+  std::set<std::int64_t> failed;
+  for (const Failure& failure : attributions.failures) failed.insert(failure.row);
+  const std::size_t width = outputs * players;
+  for (std::int64_t r = 0; r < rows; ++r) {
+    if (!failed.contains(r)) {
+      const double* phi = &attributions.phi[r * width];
+      for (std::size_t i = 0; i < width; ++i) absolute_[i] += std::abs(phi[i]);
+      Offer(values + r * static_cast<std::int64_t>(prepared_.columns.size()), attributions, r);
+    }
+  }
+  rows_ += rows;
+  failed_rows_ += static_cast<std::int64_t>(failed.size());
+  model_evaluations_ += attributions.model_evaluations;
+}
+
+void OutputWriter::Offer(const double* values, const Attributions& attributions, std::int64_t r) {
+  const std::uint64_t key = Random(kShownStream, static_cast<std::uint64_t>(rows_ + r)).Next();
+  const auto heap = [](const Shown& a, const Shown& b) { return ByKey(a.key, b.key); };
+  if (std::ssize(shown_) == kReportRows) {
+    if (key >= shown_.front().key) return;
+    std::ranges::pop_heap(shown_, heap);
+    shown_.pop_back();
+  }
+  const std::size_t outputs = prepared_.output_names.size();
+  const std::size_t width = outputs * prepared_.groups.size();
+  Shown shown;
+  shown.key = key;
+  shown.row = rows_ + r;
+  shown.prediction.assign(&attributions.prediction[r * outputs],
+                          &attributions.prediction[r * outputs] + outputs);
+  shown.phi.assign(&attributions.phi[r * width], &attributions.phi[r * width] + width);
+  shown.values.assign(values, values + prepared_.columns.size());
+  shown_.push_back(std::move(shown));
+  std::ranges::push_heap(shown_, heap);
+}
+
+void OutputWriter::Close() { writer_->Close(); }
+
+std::vector<double> OutputWriter::Importance() const {
+  std::vector<double> importance = absolute_;
+  const double count = static_cast<double>(std::max<std::int64_t>(1, rows_ - failed_rows_));
+  for (double& value : importance) value /= count;
+  return importance;
+}
+
+// One column: its number or category. Several 0/1 columns of which at most one is 1, as one-hot
+// encoding makes: which one it is. Anything else has no single value to show.
+void OutputWriter::FillGroup(std::size_t g, ReportGroup& described, std::vector<double>& value,
+                             const std::vector<const Shown*>& shown) const {
+  const Group& group = prepared_.groups[g];
+  described.name = group.name;
+  for (const int column : group.columns) {
+    described.columns.push_back(prepared_.columns[column].name);
+  }
+  value.assign(shown.size(), kNaN);
+  if (group.columns.size() == 1) {
+    described.categories = prepared_.columns[group.columns[0]].categories;
+    for (std::size_t i = 0; i < shown.size(); ++i) value[i] = shown[i]->values[group.columns[0]];
+    return;
+  }
+  bool other = false;
+  for (std::size_t i = 0; i < shown.size(); ++i) {
+    double hot = -1;
+    for (std::size_t c = 0; c < group.columns.size(); ++c) {
+      const double x = shown[i]->values[group.columns[c]];
+      if (x == 0) continue;
+      if (x != 1 || hot >= 0) {  // not one-hot
+        value.assign(shown.size(), kNaN);
+        return;
+      }
+      hot = static_cast<double>(c);
+    }
+    other = other || hot < 0;
+    value[i] = hot >= 0 ? hot : static_cast<double>(group.columns.size());
+  }
+  const std::string prefix = group.name + "=";
+  for (const std::string& name : described.columns) {
+    described.categories.push_back(name.starts_with(prefix) ? name.substr(prefix.size()) : name);
+  }
+  if (other) described.categories.push_back("none of these");
+}
+
+ReportData OutputWriter::Report() const {
+  std::vector<const Shown*> shown;
+  for (const Shown& row : shown_) shown.push_back(&row);
+  std::ranges::sort(shown, {}, &Shown::row);
+  ReportData data;
+  data.link = LinkName(prepared_.plan.link);
+  data.method = MethodName(prepared_.plan.method);
+  data.reason = prepared_.reason;
+  data.rows = rows_;
+  data.model_evaluations = model_evaluations_;
+  data.outputs = prepared_.output_names;
+  data.importance = Importance();
+  data.base_value = base_value_;
+  const std::size_t players = prepared_.groups.size();
+  data.groups.resize(players);
+  data.value.assign(shown.size() * players, kNaN);
+  std::vector<double> value;
+  for (std::size_t g = 0; g < players; ++g) {
+    FillGroup(g, data.groups[g], value, shown);
+    for (std::size_t i = 0; i < shown.size(); ++i) data.value[i * players + g] = value[i];
+  }
+  for (const Shown* row : shown) {
+    data.row.push_back(row->row);
+    data.prediction.insert(data.prediction.end(), row->prediction.begin(), row->prediction.end());
+    data.phi.insert(data.phi.end(), row->phi.begin(), row->phi.end());
+  }
+  return data;
+}
+
+}  // namespace windlass::explain

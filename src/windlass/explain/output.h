@@ -1,0 +1,61 @@
+// What explain writes: attributions.parquet row by row, and what the report and the summary need.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "windlass/base/json.h"
+#include "windlass/explain/explainer.h"
+#include "windlass/explain/make_plan.h"
+#include "windlass/explain/report.h"
+#include "windlass/table/table.h"
+
+namespace windlass::explain {
+
+class OutputWriter {
+ public:
+  static constexpr std::int64_t kReportRows = 10'000;
+
+  OutputWriter(const PreparedPlan& prepared, std::vector<double> base_value,
+               const std::filesystem::path& attributions);
+
+  // The next rows, in their order. `values`: [rows, columns] as they were explained.
+  void Append(std::int64_t rows, const double* values, const Attributions& attributions);
+  void Close();
+
+  std::int64_t rows() const { return rows_; }
+  std::int64_t failed_rows() const { return failed_rows_; }
+  std::int64_t model_evaluations() const { return model_evaluations_; }
+
+  // mean |phi| over all rows that did not fail, [outputs, groups].
+  std::vector<double> Importance() const;
+
+  // The report's data but for texts that the caller knows (model, data, version).
+  ReportData Report() const;
+
+ private:
+  // A row that may be shown: of more than kReportRows, those with the smallest random keys are
+  // kept, a sample that depends on the row numbers alone.
+  struct Shown {
+    std::uint64_t key;
+    std::int64_t row;
+    std::vector<double> prediction, phi, values;
+  };
+  void Offer(const double* values, const Attributions& attributions, std::int64_t r);
+  void FillGroup(std::size_t group, ReportGroup& described, std::vector<double>& value,
+                 const std::vector<const Shown*>& shown) const;
+
+  const PreparedPlan& prepared_;
+  std::vector<double> base_value_;
+  std::unique_ptr<table::Writer> writer_;
+  std::vector<double> absolute_;  // [outputs, groups]: sum of |phi|
+  std::vector<Shown> shown_;      // a heap by key once it is full
+  std::int64_t rows_ = 0;
+  std::int64_t failed_rows_ = 0;
+  std::int64_t model_evaluations_ = 0;
+};
+
+}  // namespace windlass::explain

@@ -1,0 +1,255 @@
+#include "windlass/explain/report.h"
+
+#include <bit>
+#include <cmath>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <limits>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "windlass/base/error.h"
+
+namespace windlass::explain {
+namespace {
+
+using ::testing::Each;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using Json = nlohmann::json;
+
+constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+constexpr std::string_view kOpen = R"(<script id="windlass-data" type="application/json">)";
+constexpr std::string_view kClose = "</script>";
+
+// Three of 1,000 rows, two groups, one output.
+ReportData Small() {
+  return {.windlass_version = "1.2.3",
+          .model = "model.json",
+          .data = "rows.parquet",
+          .link = "logit",
+          .method = "linear",
+          .reason = "the model is linear",
+          .rows = 1000,
+          .model_evaluations = 100,
+          .outputs = {"prediction"},
+          .groups = {{"Age", {"Age"}, {}}, {"Sex", {"Sex=1"}, {"Female", "Male"}}},
+          .importance = {0.5, 0.25},
+          .row = {0, 7, 999},
+          .base_value = {-1.5},
+          .prediction = {-0.75, -1.25, -2.0},
+          .phi = {0.5, 0.25, 0.0, 0.25, -0.25, -0.25},
+          .value = {39, 1, 50, 0, 28.5, 1}};
+}
+
+std::string DataText(const std::string& page) {
+  const std::size_t begin = page.find(kOpen) + kOpen.size();
+  return page.substr(begin, page.find(kClose, begin) - begin);
+}
+
+Json DataOf(const ReportData& data) { return Json::parse(DataText(RenderReport(data))); }
+
+std::string DecodeBase64(const std::string& text) {
+  static constexpr std::string_view kDigits =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string bytes;
+  std::uint32_t bits = 0;
+  int count = 0;
+  for (const char c : text) {
+    if (c == '=') break;
+    bits = bits << 6 | static_cast<std::uint32_t>(kDigits.find(c));
+    count += 6;
+    if (count >= 8) {
+      count -= 8;
+      bytes += static_cast<char>(bits >> count & 0xff);
+    }
+  }
+  return bytes;
+}
+
+template <typename Float, typename Bits>
+std::vector<Float> DecodeFloats(const Json& text) {
+  const std::string bytes = DecodeBase64(text.get<std::string>());
+  EXPECT_EQ(bytes.size() % sizeof(Bits), 0u);
+  std::vector<Float> numbers;
+  for (std::size_t at = 0; at < bytes.size(); at += sizeof(Bits)) {
+    Bits bits = 0;
+    for (std::size_t k = 0; k < sizeof(Bits); ++k) {
+      bits |= static_cast<Bits>(static_cast<unsigned char>(bytes[at + k])) << (8 * k);
+    }
+    numbers.push_back(std::bit_cast<Float>(bits));
+  }
+  return numbers;
+}
+
+std::vector<double> Doubles(const Json& packed) {
+  return DecodeFloats<double, std::uint64_t>(packed.at("f64"));
+}
+std::vector<float> Floats(const Json& packed) {
+  return DecodeFloats<float, std::uint32_t>(packed.at("f32"));
+}
+
+TEST(Report, HoldsTheData) {
+  const Json json = DataOf(Small());
+  EXPECT_EQ(json["windlass"], "1.2.3");
+  EXPECT_EQ(json["rows"], 1000);
+  EXPECT_EQ(json["model_evaluations"], 100);
+  EXPECT_EQ(json["outputs"], Json({"prediction"}));
+  EXPECT_EQ(json["groups"][1]["name"], "Sex");
+  EXPECT_EQ(json["groups"][1]["categories"], Json({"Female", "Male"}));
+  EXPECT_EQ(json["importance"], Json({0.5, 0.25}));
+  EXPECT_EQ(json["row"], Json({0, 7, 999}));
+  EXPECT_THAT(Doubles(json["prediction"]), ElementsAre(-0.75, -1.25, -2.0));
+  EXPECT_THAT(Floats(json["phi"]), ElementsAre(0.5f, 0.25f, 0.0f, 0.25f, -0.25f, -0.25f));
+  EXPECT_THAT(Floats(json["value"]), ElementsAre(39.0f, 1.0f, 50.0f, 0.0f, 28.5f, 1.0f));
+}
+
+TEST(Report, IsOneFileThatReachesForNothing) {
+  const std::string page = RenderReport(Small());
+  EXPECT_THAT(page, HasSubstr("default-src 'none'"));
+  EXPECT_THAT(page, Not(HasSubstr("__WINDLASS_DATA__")));
+  for (const auto* reference : {"<script src", "rel=\"stylesheet", "<img", "@import", "url("}) {
+    EXPECT_THAT(page.substr(0, page.find(kOpen)), Not(HasSubstr(reference)));
+  }
+  EXPECT_LT(page.size(), 1536u * 1024u);
+}
+
+TEST(Report, SameDataGivesSameBytes) {
+  EXPECT_EQ(RenderReport(Small()), RenderReport(Small()));
+  ReportData quiet = Small();
+  ReportData negative = Small();
+  quiet.value[0] = kNan;
+  negative.value[0] = -kNan;  // another bit pattern of the same thing
+  EXPECT_EQ(RenderReport(quiet), RenderReport(negative));
+}
+
+TEST(Report, KeepsTextFromBecomingMarkup) {
+  const std::string hostile =
+      "</script><script>alert(1)</script><!-- & \xe2\x80\xa8\xe2\x80\xa9 \\";
+  ReportData data = Small();
+  data.groups[0].name = hostile;
+  data.groups[1].categories[0] = hostile;
+  data.groups[1].columns[0] = hostile;
+  data.model = data.data = data.method = data.reason = data.outputs[0] = hostile;
+  const std::string page = RenderReport(data);
+  const std::string text = DataText(page);
+  EXPECT_THAT(text, Each(Not(::testing::AnyOf('<', '>', '&'))));
+  EXPECT_THAT(text, Not(HasSubstr("\xe2\x80\xa8")));
+  EXPECT_THAT(text, Not(HasSubstr("\xe2\x80\xa9")));
+  EXPECT_THAT(page, Not(HasSubstr("alert(1)</script>")));
+  const Json json = Json::parse(text);
+  EXPECT_EQ(json["groups"][0]["name"], hostile);
+  EXPECT_EQ(json["groups"][1]["categories"][0], hostile);
+  EXPECT_EQ(json["reason"], hostile);
+}
+
+TEST(Report, LeavesAPlaceholderInTheDataAlone) {
+  ReportData data = Small();
+  data.groups[0].name = "__WINDLASS_DATA__";
+  EXPECT_EQ(DataOf(data)["groups"][0]["name"], "__WINDLASS_DATA__");
+}
+
+TEST(Report, ShowsBytesThatAreNotUtf8AsReplacements) {
+  ReportData data = Small();
+  data.groups[0].name = "Stra\xdf" "e";
+  EXPECT_EQ(DataOf(data)["groups"][0]["name"], "Stra\xef\xbf\xbd" "e");
+}
+
+TEST(Report, KeepsWhatIsNotFinite) {
+  ReportData data = Small();
+  data.importance = {kNan, kInfinity};
+  data.base_value = {-kInfinity};
+  data.prediction[1] = kInfinity;
+  data.phi[2] = kNan;
+  data.value[3] = kNan;
+  const Json json = DataOf(data);
+  EXPECT_EQ(json["importance"], Json({nullptr, "Infinity"}));
+  EXPECT_EQ(json["base_value"], Json({"-Infinity"}));
+  EXPECT_EQ(Doubles(json["prediction"])[1], kInfinity);
+  EXPECT_TRUE(std::isnan(Floats(json["phi"])[2]));
+  EXPECT_TRUE(std::isnan(Floats(json["value"])[3]));
+}
+
+TEST(Report, UsesDoublePrecisionWhereSingleWouldShowAnotherNumber) {
+  for (const double number : {16777217.0, 1.7e9 + 1, 1e300, -1e300, 1e-300}) {
+    ReportData data = Small();
+    data.value[0] = number;
+    EXPECT_EQ(Doubles(DataOf(data)["value"])[0], number);
+  }
+  for (const double number : {16777216.0, 0.1, -0.0, kInfinity}) {
+    ReportData data = Small();
+    data.value[0] = number;
+    EXPECT_EQ(Floats(DataOf(data)["value"])[0], static_cast<float>(number));
+  }
+}
+
+TEST(Report, AcceptsNoRowsAndNoGroups) {
+  ReportData data = Small();
+  data.row.clear();
+  data.prediction.clear();
+  data.phi.clear();
+  data.value.clear();
+  EXPECT_THAT(Floats(DataOf(data)["phi"]), ElementsAre());
+  data.groups.clear();
+  data.importance.clear();
+  EXPECT_EQ(DataOf(data)["groups"], Json::array());
+}
+
+TEST(Report, RefusesShapesThatDoNotFit) {
+  const std::vector<std::pair<std::string, std::function<void(ReportData&)>>> faults = {
+      {"importance has 1 entries, but [outputs, groups] needs 2",
+       [](ReportData& data) { data.importance.pop_back(); }},
+      {"base_value has 2 entries", [](ReportData& data) { data.base_value.push_back(0); }},
+      {"prediction has 4 entries", [](ReportData& data) { data.prediction.push_back(0); }},
+      {"phi has 5 entries, but [shown, outputs, groups] needs 6",
+       [](ReportData& data) { data.phi.pop_back(); }},
+      {"value has 7 entries", [](ReportData& data) { data.value.push_back(0); }},
+      {"outputs is empty", [](ReportData& data) { data.outputs.clear(); }},
+      {"link is \"log\"", [](ReportData& data) { data.link = "log"; }},
+      {"row 7 follows row 7", [](ReportData& data) { data.row[2] = 7; }},
+      {"row 1000 follows row 7; row numbers must ascend within 0..999",
+       [](ReportData& data) { data.row[2] = 1000; }},
+      {"row -1", [](ReportData& data) { data.row[0] = -1; }},
+  };
+  for (const auto& [expected, fault] : faults) {
+    ReportData data = Small();
+    fault(data);
+    try {
+      RenderReport(data);
+      ADD_FAILURE() << "no error where one should say: " << expected;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::kInternal);
+      EXPECT_THAT(error.what(), HasSubstr(expected));
+    }
+  }
+}
+
+// Leaves pages for tests/web/check_report.py where WINDLASS_REPORT_PAGES names a folder, so that
+// what this code wrote, hostile names included, is looked at by a browser too.
+TEST(Report, WritesPagesForTheBrowserCheck) {
+  const char* folder = std::getenv("WINDLASS_REPORT_PAGES");
+  if (folder == nullptr) GTEST_SKIP() << "WINDLASS_REPORT_PAGES is not set";
+  std::filesystem::create_directories(folder);
+  ReportData hostile = Small();
+  hostile.groups[0].name = "</script><script>alert(1)</script>";
+  hostile.groups[1].categories = {"<img src=x onerror=alert(1)>", "&amp;"};
+  ReportData holes = Small();
+  holes.value = {kNan, 1, kInfinity, kNan, 28.5, 1};
+  holes.phi[2] = kNan;
+  for (const auto& [name, data] :
+       {std::pair{"small", Small()}, std::pair{"hostile", hostile}, std::pair{"holes", holes}}) {
+    std::ofstream file(std::filesystem::path(folder) / (std::string(name) + ".html"),
+                       std::ios::binary);
+    file << RenderReport(data);
+    ASSERT_TRUE(file.flush()) << name;
+  }
+}
+
+}  // namespace
+}  // namespace windlass::explain

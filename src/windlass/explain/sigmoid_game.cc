@@ -1,0 +1,410 @@
+#include "windlass/explain/sigmoid_game.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <limits>
+
+#include "windlass/base/vector_math.h"
+#include "windlass/explain/shapley.h"
+#include "windlass/explain/sigmoid_grid.h"
+
+namespace windlass::explain {
+namespace {
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+constexpr int kLanes = 8;  // virtual: sums run in eight fixed lanes whatever the vectors' width
+constexpr int kLeafPlayers = 3;
+constexpr int kLeaf = 1 << kLeafPlayers;
+constexpr int kBlock = SigmoidGame::kBlock;
+
+// Beyond these, products of exponentials could overflow and logarithms are used instead.
+constexpr double kSafeBound = 300;
+constexpr double kSafeScale = 40;
+
+// Interpolation tables of all coalitions must fit here; they are of no use when they miss the
+// caches anyway.
+constexpr std::size_t kGridBytes = std::size_t{96} << 20;
+
+double SumOfLanes(const double* lanes) {
+  return ((lanes[0] + lanes[1]) + (lanes[2] + lanes[3])) +
+         ((lanes[4] + lanes[5]) + (lanes[6] + lanes[7]));
+}
+
+// log(sum exp(values[i]) * weights[i]).
+double LogSumExp(std::span<const double> values, std::span<const double> weights) {
+  double largest = -std::numeric_limits<double>::infinity();
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    if (weights[i] > 0) largest = std::max(largest, values[i]);
+  }
+  double sum = 0;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    sum = std::fma(weights[i], Exp(values[i] - largest), sum);
+  }
+  return largest + Log(sum);
+}
+
+// log sigmoid(z).
+double LogSigmoid(double z) {
+  return z < 0 ? z - Log(1 + Exp(z)) : -Log(1 + Exp(-z));
+}
+
+}  // namespace
+
+SigmoidGame::SigmoidGame(std::vector<double> contributions, std::vector<double> weights,
+                         int players, double intercept, Link link)
+    : contributions_(std::move(contributions)),
+      weights_(std::move(weights)),
+      players_(players),
+      rows_(static_cast<int>(weights_.size())),
+      padded_((rows_ + kLanes - 1) / kLanes * kLanes),
+      intercept_(intercept),
+      link_(link),
+      low_players_(players / 2) {
+  weights_.resize(padded_, 0.0);
+  bound_ = std::abs(intercept_);
+  std::vector<double> mean(players_, 0.0);
+  for (int g = 0; g < players_; ++g) {
+    double largest = 0;
+    for (int b = 0; b < rows_; ++b) {
+      const double c = contributions_[b * players_ + g];
+      largest = std::max(largest, std::abs(c));
+      mean[g] = std::fma(weights_[b], c, mean[g]);
+    }
+    bound_ += largest;
+  }
+  const auto tabulate = [&](int first, int count, double constant, std::vector<double>& factors,
+                            std::vector<double>& centers) {
+    const std::uint32_t size = 1u << count;
+    factors.assign(std::size_t{size} * padded_, 1.0);
+    centers.assign(size, 0.0);
+    for (std::uint32_t s = 0; s < size; ++s) {
+      for (int g = 0; g < count; ++g) {
+        if (s >> g & 1) centers[s] += mean[first + g];
+      }
+      for (int b = 0; b < rows_; ++b) {
+        double outside = constant;
+        for (int g = 0; g < count; ++g) {
+          if ((s >> g & 1) == 0) outside += contributions_[b * players_ + first + g];
+        }
+        factors[std::size_t{s} * padded_ + b] = Exp(-outside);
+      }
+    }
+  };
+  if (bound_ <= kSafeBound) {
+    tabulate(0, low_players_, intercept_, low_factors_, low_center_);
+    tabulate(low_players_, players_ - low_players_, 0.0, high_factors_, high_center_);
+  }
+  base_value_ = ValueDirect(0, 0.0);
+  const std::vector<double> w = ShapleyWeights(players_);
+  in_weights_.resize(players_ + 1);
+  out_weights_.resize(players_ + 1);
+  for (int s = 0; s <= players_; ++s) {
+    const double before = s > 0 ? w[s - 1] : 0.0;
+    const double after = s < players_ ? w[s] : 0.0;
+    in_weights_[s] = before + after;
+    out_weights_[s] = after;
+  }
+  const std::size_t bytes =
+      (std::size_t{1} << players_) * SigmoidGrid::kStride * sizeof(double);
+  if (bound_ <= kSafeBound && players_ > kLeafPlayers && bytes <= kGridBytes) {
+    grid_ = std::make_unique<SigmoidGrid>(*this);
+  }
+}
+
+SigmoidGame::~SigmoidGame() = default;
+
+void SigmoidGame::Factors(std::uint32_t coalition, std::span<double> out) const {
+  const std::uint32_t low = coalition & ((1u << low_players_) - 1);
+  const std::uint32_t high = coalition >> low_players_;
+  // The centre is divided out, so that a grid's nodes have the same scales for every coalition.
+  const double center = Exp(-(low_center_[low] + high_center_[high]));
+  const double* a = &low_factors_[std::size_t{low} * padded_];
+  const double* b = &high_factors_[std::size_t{high} * padded_];
+  for (int k = 0; k < padded_; ++k) out[k] = a[k] * b[k] * center;
+}
+
+void SigmoidGame::Sums(std::span<const double> factors, double scale, double& p,
+                       double& q) const {
+  const hn::CappedTag<double, kLanes> d;
+  const int lanes = static_cast<int>(hn::Lanes(d));
+  alignas(64) double p_lanes[kLanes] = {};
+  alignas(64) double q_lanes[kLanes] = {};
+  const auto one = hn::Set(d, 1.0);
+  const auto scales = hn::Set(d, scale);
+  for (int lane = 0; lane < kLanes; lane += lanes) {
+    auto p_sum = hn::Zero(d);
+    auto q_sum = hn::Zero(d);
+    int k = lane;
+    // Two terms share one division: w1/d1 + w2/d2 = (w1 d2 + w2 d1) / (d1 d2).
+    for (; k + kLanes < padded_; k += 2 * kLanes) {
+      const auto q1 = hn::Mul(hn::LoadU(d, &factors[k]), scales);
+      const auto q2 = hn::Mul(hn::LoadU(d, &factors[k + kLanes]), scales);
+      const auto w1 = hn::LoadU(d, &weights_[k]);
+      const auto w2 = hn::LoadU(d, &weights_[k + kLanes]);
+      const auto d1 = hn::Add(one, q1);
+      const auto d2 = hn::Add(one, q2);
+      const auto share = hn::Div(one, hn::Mul(d1, d2));
+      const auto a1 = hn::Mul(w1, d2);
+      const auto a2 = hn::Mul(w2, d1);
+      p_sum = hn::MulAdd(hn::Add(a1, a2), share, p_sum);
+      q_sum = hn::MulAdd(hn::MulAdd(a1, q1, hn::Mul(a2, q2)), share, q_sum);
+    }
+    for (; k < padded_; k += kLanes) {
+      const auto q1 = hn::Mul(hn::LoadU(d, &factors[k]), scales);
+      const auto share = hn::Div(hn::LoadU(d, &weights_[k]), hn::Add(one, q1));
+      p_sum = hn::Add(p_sum, share);
+      q_sum = hn::MulAdd(share, q1, q_sum);
+    }
+    hn::Store(p_sum, d, p_lanes + lane);
+    hn::Store(q_sum, d, q_lanes + lane);
+  }
+  p = SumOfLanes(p_lanes);
+  q = SumOfLanes(q_lanes);
+}
+
+double SigmoidGame::ValueDirect(std::uint32_t coalition, double t) const {
+  if (bound_ > kSafeBound || !(std::abs(t) <= kSafeScale)) return ValueByLogarithms(coalition, t);
+  const std::uint32_t low = coalition & ((1u << low_players_) - 1);
+  const std::uint32_t high = coalition >> low_players_;
+  std::vector<double> factors(padded_);
+  Factors(coalition, factors);
+  double p, q;
+  Sums(factors, Exp(-(t - (low_center_[low] + high_center_[high]))), p, q);
+  return link_ == Link::kLogit ? Log(p) - Log(q) : p;
+}
+
+double SigmoidGame::ValueByLogarithms(std::uint32_t coalition, double t) const {
+  std::vector<double> margin(rows_);
+  for (int b = 0; b < rows_; ++b) {
+    double outside = intercept_;
+    for (int g = 0; g < players_; ++g) {
+      if ((coalition >> g & 1) == 0) outside += contributions_[b * players_ + g];
+    }
+    margin[b] = outside + t;
+  }
+  const std::span<const double> weights(weights_.data(), rows_);
+  if (link_ == Link::kIdentity) {
+    double sum = 0;
+    for (int b = 0; b < rows_; ++b) sum = std::fma(weights[b], Sigmoid(margin[b]), sum);
+    return sum;
+  }
+  std::vector<double> log_p(rows_), log_q(rows_);
+  for (int b = 0; b < rows_; ++b) {
+    log_p[b] = LogSigmoid(margin[b]);
+    log_q[b] = LogSigmoid(-margin[b]);
+  }
+  return LogSumExp(log_p, weights) - LogSumExp(log_q, weights);
+}
+
+namespace {
+
+// Walks all coalitions for one block of rows, depth first over the players from the last to the
+// fourth; the eight coalitions of the first three players are a leaf whose values stay in
+// registers. With u = (w[s-1] + w[s]) v and o = w[s] v, phi_g = sum over S with g of u - sum of o.
+class Walk {
+ public:
+  Walk(const SigmoidGame& game, const SigmoidGrid& grid, std::span<const double> in_weights,
+       std::span<const double> out_weights, std::span<const double> low_center,
+       std::span<const double> high_center, std::span<const double> a,
+       std::span<const double> prediction, int rows)
+      : game_(game),
+        grid_(grid),
+        in_weights_(in_weights),
+        out_weights_(out_weights),
+        low_center_(low_center),
+        high_center_(high_center),
+        a_(a.data()),
+        prediction_(prediction.data()),
+        rows_((rows + 3) / 4 * 4),
+        players_(game.players()),
+        buffers_(static_cast<std::size_t>(3 * players_ + 3) * kBlock, 0.0) {}
+
+  // phi[g * kBlock + row].
+  void Run() {
+    Visit(players_ - 1, 0, Buffer(3 * players_), Buffer(3 * players_ + 1));
+    for (int g = 0; g < players_; ++g) {
+      double* phi = Phi(g);
+      const double* out = Buffer(3 * players_ + 2);
+      for (int r = 0; r < rows_; ++r) phi[r] -= out[r];
+    }
+  }
+
+  double phi(int player, int row) { return Phi(player)[row]; }
+
+ private:
+  using D = hn::FixedTag<double, 4>;
+  using V = hn::Vec<D>;
+
+  double* Buffer(int index) { return buffers_.data() + static_cast<std::size_t>(index) * kBlock; }
+  double* Phi(int player) { return Buffer(player); }
+
+  void Visit(int player, std::uint32_t coalition, const double* base, double* total) {
+    if (player < kLeafPlayers) {
+      Leaf(coalition, base, total);
+      return;
+    }
+    const D d;
+    Visit(player - 1, coalition, base, total);
+    double* with = Buffer(players_ + player);
+    double* with_total = Buffer(2 * players_ + player);
+    const double* a = a_ + static_cast<std::size_t>(player) * kBlock;
+    for (int r = 0; r < rows_; r += 4) {
+      hn::StoreU(hn::Add(hn::LoadU(d, base + r), hn::LoadU(d, a + r)), d, with + r);
+    }
+    Visit(player - 1, coalition | 1u << player, with, with_total);
+    double* phi = Phi(player);
+    for (int r = 0; r < rows_; r += 4) {
+      const V sum = hn::LoadU(d, with_total + r);
+      hn::StoreU(hn::Add(hn::LoadU(d, phi + r), sum), d, phi + r);
+      hn::StoreU(hn::Add(hn::LoadU(d, total + r), sum), d, total + r);
+    }
+  }
+
+  double CenterOf(std::uint32_t coalition) const {
+    const int low = static_cast<int>(std::countr_zero(low_center_.size()));
+    return low_center_[coalition & (low_center_.size() - 1)] + high_center_[coalition >> low];
+  }
+
+  void Leaf(std::uint32_t coalition, const double* base, double* total) {
+    const D d;
+    const double* cells[kLeaf];
+    V center[kLeaf], in[kLeaf], out[kLeaf];
+    for (int k = 0; k < kLeaf; ++k) {
+      const std::uint32_t s = coalition | k;
+      cells[k] = grid_.cells(s);
+      center[k] = hn::Set(d, CenterOf(s));
+      in[k] = hn::Set(d, in_weights_[std::popcount(s)]);
+      out[k] = hn::Set(d, out_weights_[std::popcount(s)]);
+    }
+    const bool nobody = coalition == 0;
+    const bool everybody = (coalition | 7u) == (1u << players_) - 1;
+    double* phi[kLeafPlayers] = {Phi(0), Phi(1), Phi(2)};
+    double* out_sum = Buffer(3 * players_ + 2);
+    for (int r = 0; r < rows_; r += 4) {
+      const V a0 = hn::LoadU(d, a_ + r);
+      const V a1 = hn::LoadU(d, a_ + kBlock + r);
+      const V a2 = hn::LoadU(d, a_ + 2 * kBlock + r);
+      V t[kLeaf];
+      t[0] = hn::LoadU(d, base + r);
+      t[1] = hn::Add(t[0], a0);
+      t[2] = hn::Add(t[0], a1);
+      t[3] = hn::Add(t[1], a1);
+      for (int k = 0; k < 4; ++k) t[4 + k] = hn::Add(t[k], a2);
+      V v[kLeaf];
+      for (int k = 0; k < kLeaf; ++k) v[k] = Interpolate(cells[k], center[k], t[k]);
+      if (nobody) v[0] = hn::Set(d, game_.base_value());
+      if (everybody) v[kLeaf - 1] = hn::LoadU(d, prediction_ + r);
+      const V any = hn::Add(hn::Add(hn::Add(v[0], v[1]), hn::Add(v[2], v[3])),
+                            hn::Add(hn::Add(v[4], v[5]), hn::Add(v[6], v[7])));
+      if (HWY_UNLIKELY(!hn::AllTrue(d, hn::Eq(any, any)))) {
+        for (int k = 0; k < kLeaf; ++k) {
+          if ((nobody && k == 0) || (everybody && k == kLeaf - 1)) continue;
+          v[k] = OneByOne(coalition | k, hn::GetLane(center[k]), t[k]);
+        }
+      }
+      V u[kLeaf];
+      V outside = hn::LoadU(d, out_sum + r);
+      for (int k = 0; k < kLeaf; ++k) {
+        u[k] = hn::Mul(in[k], v[k]);
+        outside = hn::MulAdd(out[k], v[k], outside);
+      }
+      hn::StoreU(outside, d, out_sum + r);
+      const V u23 = hn::Add(u[2], u[3]);
+      const V u45 = hn::Add(u[4], u[5]);
+      const V u67 = hn::Add(u[6], u[7]);
+      const V with2 = hn::Add(u45, u67);
+      const V with1 = hn::Add(u23, u67);
+      const V with0 = hn::Add(hn::Add(u[1], u[3]), hn::Add(u[5], u[7]));
+      hn::StoreU(hn::Add(hn::LoadU(d, phi[0] + r), with0), d, phi[0] + r);
+      hn::StoreU(hn::Add(hn::LoadU(d, phi[1] + r), with1), d, phi[1] + r);
+      hn::StoreU(hn::Add(hn::LoadU(d, phi[2] + r), with2), d, phi[2] + r);
+      hn::StoreU(hn::Add(hn::Add(hn::Add(u[0], u[1]), u23), with2), d, total + r);
+    }
+  }
+
+  // Four rows at once, each on its own cell; NaN for a row whose cell is not filled or that is
+  // off the grid. Lane by lane the arithmetic of SigmoidGrid::Value.
+  static HWY_INLINE V Interpolate(const double* cells, V center, V t) {
+    const D d;
+    const hn::FixedTag<double, 2> half;
+    const V u = hn::MulAdd(hn::Sub(t, center), hn::Set(d, 1 / SigmoidGrid::kCellWidth),
+                           hn::Set(d, SigmoidGrid::kCells / 2.0));
+    const V cell = hn::Floor(u);
+    const V s = hn::MulAdd(hn::Set(d, 2.0), hn::Sub(u, cell), hn::Set(d, -1.0));
+    // Adding 2^52 leaves the index in the low bits; Max and Min send NaN to an end as well.
+    const V inside = hn::Min(hn::Max(cell, hn::Set(d, -1.0)),
+                             hn::Set(d, static_cast<double>(SigmoidGrid::kCells)));
+    alignas(32) std::uint64_t index[4];
+    hn::Store(hn::Add(inside, hn::Set(d, 0x1p52 + 1)), d, reinterpret_cast<double*>(index));
+    const double* c0 = cells + static_cast<std::uint32_t>(index[0]) * SigmoidGrid::kCoefficients;
+    const double* c1 = cells + static_cast<std::uint32_t>(index[1]) * SigmoidGrid::kCoefficients;
+    const double* c2 = cells + static_cast<std::uint32_t>(index[2]) * SigmoidGrid::kCoefficients;
+    const double* c3 = cells + static_cast<std::uint32_t>(index[3]) * SigmoidGrid::kCoefficients;
+    V value = hn::Zero(d);
+    for (int m = SigmoidGrid::kCoefficients - 2; m >= 0; m -= 2) {
+      const V even = hn::Combine(d, hn::LoadU(half, c2 + m), hn::LoadU(half, c0 + m));
+      const V odd = hn::Combine(d, hn::LoadU(half, c3 + m), hn::LoadU(half, c1 + m));
+      const V low = hn::InterleaveLower(d, even, odd);
+      const V high = hn::InterleaveUpper(d, even, odd);
+      value = m == SigmoidGrid::kCoefficients - 2 ? high : hn::MulAdd(value, s, high);
+      value = hn::MulAdd(value, s, low);
+    }
+    return value;
+  }
+
+  V OneByOne(std::uint32_t coalition, double center, V t) const {
+    const D d;
+    alignas(32) double lanes[4];
+    hn::Store(t, d, lanes);
+    for (double& lane : lanes) lane = grid_.Value(coalition, center, lane);
+    return hn::Load(d, lanes);
+  }
+
+  const SigmoidGame& game_;
+  const SigmoidGrid& grid_;
+  std::span<const double> in_weights_, out_weights_, low_center_, high_center_;
+  const double* a_;           // [players, kBlock]
+  const double* prediction_;  // [kBlock]
+  int rows_;
+  int players_;
+  std::vector<double> buffers_;  // phi, then bases and totals of each player, roots, outsiders
+};
+
+}  // namespace
+
+void SigmoidGame::ExplainBlock(std::span<const double> a, int rows, std::span<double> prediction,
+                               std::span<double> phi) const {
+  std::vector<double> full(kBlock, 0.0);
+  for (int r = 0; r < rows; ++r) {
+    double z = intercept_;
+    for (int g = 0; g < players_; ++g) z += a[g * kBlock + r];
+    full[r] = link_ == Link::kLogit ? z : Sigmoid(z);
+    prediction[r] = full[r];
+  }
+  if (grid_) {
+    Walk walk(*this, *grid_, in_weights_, out_weights_, low_center_, high_center_, a, full, rows);
+    walk.Run();
+    for (int r = 0; r < rows; ++r) {
+      for (int g = 0; g < players_; ++g) phi[r * players_ + g] = walk.phi(g, r);
+    }
+    return;
+  }
+  const std::uint32_t coalitions = 1u << players_;
+  std::vector<double> v(coalitions);
+  for (int r = 0; r < rows; ++r) {
+    v[0] = base_value_;
+    v[coalitions - 1] = full[r];
+    for (std::uint32_t s = 1; s + 1 < coalitions; ++s) {
+      double t = 0;
+      for (int g = players_ - 1; g >= 0; --g) {
+        if (s >> g & 1) t += a[g * kBlock + r];
+      }
+      v[s] = ValueDirect(s, t);
+    }
+    ShapleyValues(v, players_, phi.subspan(static_cast<std::size_t>(r) * players_, players_));
+  }
+}
+
+}  // namespace windlass::explain

@@ -1,0 +1,82 @@
+// The exact Shapley values of a sigmoid of a sum.
+//
+// The game: v(S) = link(sum_b w_b sigmoid(intercept + sum_{g in S} a_g + sum_{g not in S} c_bg))
+// where a_g is what group g adds to a row's margin and c_bg what it adds to that of background row
+// b. For one coalition S the value depends on the row through one number only, t = sum_{g in S}
+// a_g, and is an analytic function of it in the strip |Im t| < pi: all terms 1 / (1 + q_b) lie in
+// one half plane there, so neither their weighted mean nor one minus it can vanish. It is
+// therefore interpolated to rounding by piecewise polynomials (sigmoid_grid.h), whose pieces are
+// computed when a row first falls on them; margins far from the background's are computed
+// directly.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "windlass/explain/plan.h"
+
+namespace windlass::explain {
+
+class SigmoidGrid;
+
+class SigmoidGame {
+ public:
+  // contributions: [background rows, players]; weights: [background rows], sum 1.
+  SigmoidGame(std::vector<double> contributions, std::vector<double> weights, int players,
+              double intercept, Link link);
+  ~SigmoidGame();
+
+  int players() const { return players_; }
+
+  // v(nobody).
+  double base_value() const { return base_value_; }
+
+  // Rows that are explained together; a multiple of 4. Results do not depend on it.
+  static constexpr int kBlock = 128;
+
+  // a: [players, kBlock]: what each group adds to each row's margin; rows from `rows` on are
+  // ignored. prediction: [rows]; phi: [rows, players]. Finite margins give finite results.
+  // Thread safe.
+  void ExplainBlock(std::span<const double> a, int rows, std::span<double> prediction,
+                    std::span<double> phi) const;
+
+  // v(coalition) at t = sum of a_g over the coalition, computed term by term, stable for every
+  // finite margin.
+  double ValueDirect(std::uint32_t coalition, double t) const;
+
+ private:
+  friend class SigmoidGrid;
+
+  // exp(-(margin without the row's part)) of every background row, up to a factor that
+  // `BackgroundFactors` reports the logarithm of. Shape [padded_].
+  void Factors(std::uint32_t coalition, std::span<double> out) const;
+
+  // link(P / (P + Q)) where P = sum w / (1 + q) and Q = sum w q / (1 + q), q = factor * scale.
+  void Sums(std::span<const double> factors, double scale, double& p, double& q) const;
+
+  double ValueByLogarithms(std::uint32_t coalition, double t) const;
+
+  std::vector<double> contributions_;  // [background rows, players]
+  std::vector<double> weights_;        // [padded_], zeros at the end
+  int players_;
+  int rows_;
+  int padded_;       // background rows, rounded up to a multiple of 8
+  double intercept_;
+  Link link_;
+  double bound_;     // of |margin without the row's part|
+  // exp(-(part of a coalition's outsiders)): outsiders split into low and high players.
+  int low_players_;
+  std::vector<double> low_factors_;   // [2^low, padded_]
+  std::vector<double> high_factors_;  // [2^high, padded_]
+  std::vector<double> low_center_;    // [2^low]: mean over the background of a coalition's t
+  std::vector<double> high_center_;   // [2^high]
+  double base_value_ = 0;
+  std::vector<double> in_weights_;    // by coalition size: w[s-1] + w[s]
+  std::vector<double> out_weights_;   // by coalition size: w[s]
+  std::unique_ptr<SigmoidGrid> grid_;  // null where interpolation does not pay
+};
+
+}  // namespace windlass::explain

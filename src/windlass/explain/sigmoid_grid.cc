@@ -1,0 +1,177 @@
+#include "windlass/explain/sigmoid_grid.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <limits>
+#include <new>
+
+#include "windlass/base/vector_math.h"
+#include "windlass/explain/sigmoid_game.h"
+
+namespace windlass::explain {
+namespace {
+
+namespace hn = hwy::HWY_NAMESPACE;
+constexpr double kPi = 3.14159265358979323846;
+
+// cos by its Taylor series, so that the grid does not depend on libm; |x| <= pi.
+double Cosine(double x) {
+  double term = 1;
+  double sum = 1;
+  for (int k = 1; k < 22; ++k) {
+    term *= -x * x / ((2 * k - 1) * (2 * k));
+    sum += term;
+  }
+  return sum;
+}
+
+// Chebyshev points of the first kind on [-1, 1].
+std::vector<double> ChebyshevPoints(int count) {
+  std::vector<double> points(count);
+  for (int i = 0; i < count; ++i) points[i] = Cosine(kPi * (i + 0.5) / count);
+  return points;
+}
+
+// Coefficients in powers of s of the polynomial that takes given values at the points. Row m of
+// the result gives coefficient m from the values. Shape [count, count], through Chebyshev
+// polynomials: c_n = (2 - [n = 0]) / count * sum_i f_i T_n(x_i).
+std::vector<double> PowersFromValues(const std::vector<double>& points) {
+  const int count = static_cast<int>(points.size());
+  std::vector<std::vector<double>> chebyshev(count);  // coefficients of T_n in powers
+  for (int n = 0; n < count; ++n) {
+    chebyshev[n].assign(count, 0.0);
+    if (n < 2) {
+      chebyshev[n][n] = 1;
+      continue;
+    }
+    for (int m = 0; m < n; ++m) chebyshev[n][m + 1] += 2 * chebyshev[n - 1][m];
+    for (int m = 0; m < n; ++m) chebyshev[n][m] -= chebyshev[n - 2][m];
+  }
+  std::vector<double> matrix(count * count, 0.0);
+  for (int i = 0; i < count; ++i) {
+    double before = 1;
+    double now = points[i];
+    for (int n = 0; n < count; ++n) {
+      const double t_n = n == 0 ? 1.0 : now;
+      const double c = (n == 0 ? 1.0 : 2.0) / count * t_n;
+      for (int m = 0; m < count; ++m) matrix[m * count + i] += c * chebyshev[n][m];
+      if (n > 0) {
+        const double next = 2 * points[i] * now - before;
+        before = now;
+        now = next;
+      }
+    }
+  }
+  return matrix;
+}
+
+// Lagrange basis polynomials of the nodes at x (barycentric form), [nodes].
+std::vector<double> LagrangeAt(const std::vector<double>& nodes, double x) {
+  std::vector<double> basis(nodes.size(), 0.0);
+  const auto exact = std::find(nodes.begin(), nodes.end(), x);
+  if (exact != nodes.end()) {
+    basis[exact - nodes.begin()] = 1;
+    return basis;
+  }
+  const int count = static_cast<int>(nodes.size());
+  double sum = 0;
+  for (int i = 0; i < count; ++i) {
+    const double angle = kPi * (i + 0.5) / count;
+    const double sine = Cosine(angle - kPi / 2);
+    basis[i] = (i % 2 == 0 ? sine : -sine) / (x - nodes[i]);
+    sum += basis[i];
+  }
+  for (double& b : basis) b /= sum;
+  return basis;
+}
+
+double CenterOfPiece(int piece) {
+  return (piece + 0.5) * SigmoidGrid::kPieceWidth - SigmoidGrid::kReach;
+}
+
+}  // namespace
+
+void SigmoidGrid::Free::operator()(double* p) const { std::free(p); }
+
+SigmoidGrid::SigmoidGrid(const SigmoidGame& game) : game_(game) {
+  const std::size_t count = (std::size_t{1} << game.players()) * kStride;
+  cells_.reset(static_cast<double*>(std::aligned_alloc(64, count * sizeof(double))));
+  if (!cells_) throw std::bad_alloc();
+  std::fill_n(cells_.get(), count, std::numeric_limits<double>::quiet_NaN());
+
+  const std::vector<double> nodes = ChebyshevPoints(kNodes);
+  for (int piece = 0; piece < kPieces; ++piece) {
+    for (const double node : nodes) {
+      node_scale_.push_back(Exp(-(CenterOfPiece(piece) + node * kPieceWidth / 2)));
+    }
+  }
+  const std::vector<double> local = ChebyshevPoints(kCoefficients);
+  const std::vector<double> powers = PowersFromValues(local);
+  constexpr int kColumns = kCellsAPiece * kCoefficients;
+  to_cells_.assign(kNodes * kColumns, 0.0);
+  for (int cell = 0; cell < kCellsAPiece; ++cell) {
+    for (int j = 0; j < kCoefficients; ++j) {
+      const double x = (2.0 * cell + 1 + local[j]) / kCellsAPiece - 1;
+      const std::vector<double> basis = LagrangeAt(nodes, x);
+      for (int m = 0; m < kCoefficients; ++m) {
+        for (int i = 0; i < kNodes; ++i) {
+          to_cells_[i * kColumns + cell * kCoefficients + m] +=
+              powers[m * kCoefficients + j] * basis[i];
+        }
+      }
+    }
+  }
+}
+
+void SigmoidGrid::Fill(std::uint32_t coalition, int piece) const {
+  const hn::ScalableTag<double> d;
+  constexpr int kColumns = kCellsAPiece * kCoefficients;
+  std::vector<double> factors(game_.padded_);
+  game_.Factors(coalition, factors);
+  alignas(64) std::array<double, kNodes> p, q;
+  for (int i = 0; i < kNodes; ++i) {
+    game_.Sums(factors, node_scale_[piece * kNodes + i], p[i], q[i]);
+  }
+  if (game_.link_ == Link::kLogit) {
+    for (int i = 0; i < kNodes; i += static_cast<int>(hn::Lanes(d))) {
+      const auto log_p = vector_math::Log(d, hn::Load(d, &p[i]));
+      const auto log_q = vector_math::Log(d, hn::Load(d, &q[i]));
+      hn::Store(hn::Sub(log_p, log_q), d, &p[i]);
+    }
+  }
+  alignas(64) std::array<double, kColumns> out{};
+  for (int i = 0; i < kNodes; ++i) {
+    const auto value = hn::Set(d, p[i]);
+    for (int c = 0; c < kColumns; c += static_cast<int>(hn::Lanes(d))) {
+      hn::Store(hn::MulAdd(value, hn::LoadU(d, &to_cells_[i * kColumns + c]),
+                           hn::Load(d, &out[c])),
+                d, &out[c]);
+    }
+  }
+  double* cells = cells_.get() + std::size_t{coalition} * kStride +
+                  (1 + piece * kCellsAPiece) * kCoefficients;
+  for (int c = 0; c < kColumns; ++c) {
+    __atomic_store(&cells[c], &out[c], __ATOMIC_RELAXED);
+  }
+}
+
+double SigmoidGrid::Value(std::uint32_t coalition, double center, double t) const {
+  const double u = std::fma(t - center, 1 / kCellWidth, kCells / 2.0);
+  const double cell = std::floor(u);
+  if (!(cell >= 0 && cell < kCells)) return game_.ValueDirect(coalition, t);
+  const int index = static_cast<int>(cell);
+  const double* c = cells(coalition) + (1 + index) * kCoefficients;
+  const double s = std::fma(2.0, u - cell, -1.0);
+  const auto evaluate = [&] {
+    double value = c[7];
+    for (int m = 6; m >= 0; --m) value = std::fma(value, s, c[m]);
+    return value;
+  };
+  const double value = evaluate();
+  if (value == value) return value;
+  Fill(coalition, index / kCellsAPiece);
+  return evaluate();
+}
+
+}  // namespace windlass::explain

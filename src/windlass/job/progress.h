@@ -1,0 +1,43 @@
+// How far a job is: a bar on a terminal, plain lines when piped, nothing when quiet.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "windlass/base/cancel.h"
+
+namespace windlass::job {
+
+class JobRecord;
+
+class Progress {
+ public:
+  enum class Style { kQuiet, kLines, kBar };
+
+  // kBar when standard error is a terminal, else kLines.
+  static Style DefaultStyle();
+
+  // `record` (may be null) is told as well.
+  Progress(Style style, JobRecord* record) : style_(style), record_(record) {}
+  ~Progress();
+
+  // What is counted ("rows") and how many there are; 0 when that is not known.
+  void Begin(std::string unit, std::int64_t total);
+  void Advance(std::int64_t units);
+  void End();  // draws the last state; also when an error ends the job
+
+ private:
+  void Show(bool last);
+
+  Style style_;
+  JobRecord* record_;
+  std::string unit_ = "rows";
+  std::int64_t total_ = 0;
+  std::int64_t done_ = 0;
+  bool begun_ = false;
+  bool drawn_ = false;
+  Clock::time_point start_{};
+  Clock::time_point shown_{};
+};
+
+}  // namespace windlass::job

@@ -1,0 +1,215 @@
+#include "windlass/job/run.h"
+
+#include <time.h>
+#include <unistd.h>
+
+#include <map>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "windlass/base/build_info.h"
+#include "windlass/base/error.h"
+#include "windlass/base/file.h"
+#include "windlass/base/log.h"
+#include "windlass/base/sync_point.h"
+#include "windlass/job/capability.h"
+#include "windlass/job/record.h"
+
+namespace windlass::job {
+namespace {
+
+double ProcessCpuSeconds() {
+  timespec now{};
+  ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
+}
+
+std::string HostName() {
+  char name[256] = {};
+  return ::gethostname(name, sizeof name - 1) == 0 ? name : "unknown";
+}
+
+// Files that are written beside the output folder and appear in it together at the end.
+class Staging {
+ public:
+  explicit Staging(std::filesystem::path out) : out_(std::move(out)) {
+    if (out_.empty()) {
+      throw Error(ErrorCode::kUsage, "where should the outputs go? --out DIR is missing");
+    }
+    if (std::filesystem::exists(out_) && !std::filesystem::is_directory(out_)) {
+      throw Error(ErrorCode::kInvalidInput,
+                  fmt::format("--out {}: a file of that name exists; a folder was expected",
+                              out_.string()));
+    }
+    created_ = !std::filesystem::exists(out_);
+    MakeFolders(out_);
+    try {
+      folder_.emplace(out_);  // inside, hidden: the same file system, so that renaming works
+    } catch (...) {
+      Remove();
+      throw;
+    }
+  }
+
+  ~Staging() {
+    folder_.reset();
+    Remove();
+  }
+
+  std::filesystem::path Add(std::string_view name) {
+    names_.emplace_back(name);
+    return folder_->path() / names_.back();
+  }
+
+  std::vector<std::string> Commit() {
+    std::vector<std::string> committed;
+    for (const std::string& name : names_) {
+      SyncPoint("job.commit");
+      std::error_code error;
+      std::filesystem::rename(folder_->path() / name, out_ / name, error);
+      if (error) {
+        throw Error(ErrorCode::kIo, fmt::format("cannot write {}: {}", (out_ / name).string(),
+                                                error.message()));
+      }
+      committed.push_back((out_ / name).string());
+    }
+    created_ = false;
+    return committed;
+  }
+
+ private:
+  void Remove() {
+    std::error_code ignored;
+    if (created_) std::filesystem::remove(out_, ignored);  // only when empty: ours alone
+  }
+
+  std::filesystem::path out_;
+  bool created_ = false;
+  std::optional<TemporaryFolder> folder_;
+  std::vector<std::string> names_;
+};
+
+class RunContext final : public Context {
+ public:
+  RunContext(const RunOptions& options, JobRecord& record, store::Store* memo)
+      : options_(options),
+        staging_(options.out),
+        memo_(memo),
+        session_(engine::StartSession(options.engine, options.workers)),
+        progress_(options.progress, &record) {}
+
+  engine::Session& session() override { return *session_; }
+  store::Store* memo() override { return memo_; }
+  const CancelToken& token() override { return ProcessCancelToken(); }
+  Progress& progress() override { return progress_; }
+  std::int64_t batch() const override { return options_.batch; }
+
+  std::filesystem::path Output(std::string_view name) override { return staging_.Add(name); }
+
+  void Timing(std::string_view phase, double wall_seconds, double cpu_seconds) override {
+    const std::string name(phase);
+    timings_[name + "_wall_s"] = wall_seconds;
+    if (cpu_seconds >= 0) timings_[name + "_cpu_s"] = cpu_seconds;
+  }
+
+  void Count(const engine::DriveStats& stats) override {
+    stats_.tasks += stats.tasks;
+    stats_.executed += stats.executed;
+    stats_.recalled += stats.recalled;
+    stats_.task_cpu_seconds += stats.task_cpu_seconds;
+    stats_.task_wall_seconds += stats.task_wall_seconds;
+  }
+
+  Json Facts() const {
+    return {{"timings", timings_},
+            {"tasks",
+             {{"total", stats_.tasks},
+              {"executed", stats_.executed},
+              {"recalled", stats_.recalled},
+              {"cpu_s", stats_.task_cpu_seconds},
+              {"wall_s", stats_.task_wall_seconds}}},
+            {"workers", session_->Slots()}};
+  }
+
+  Staging& staging() { return staging_; }
+
+ private:
+  const RunOptions& options_;
+  Staging staging_;
+  store::Store* memo_;
+  std::unique_ptr<engine::Session> session_;
+  Progress progress_;
+  std::map<std::string, double> timings_;
+  engine::DriveStats stats_;
+};
+
+std::string KindOf(const Json& spec, std::string_view what) {
+  if (!spec.is_object() || !spec.contains("kind") || !spec["kind"].is_string()) {
+    throw Error(ErrorCode::kInvalidInput,
+                fmt::format("{}: a spec is a JSON object with a \"kind\", such as {{\"kind\": "
+                            "\"explain\", ...}}",
+                            what));
+  }
+  return spec["kind"];
+}
+
+}  // namespace
+
+Json Normalise(const Json& spec, std::string_view what) {
+  const std::string kind = KindOf(spec, what);
+  return WithContext(
+      [&] { return Registry::Global().Find<Capability>(kind).schema().Normalise(spec, what); },
+      [&] { return std::string("reading the spec"); });
+}
+
+RunResult Run(const Json& spec, std::string_view what, const RunOptions& options) {
+  const auto start = Clock::now();
+  const double cpu = ProcessCpuSeconds();
+  const Capability& capability = Registry::Global().Find<Capability>(KindOf(spec, what));
+  const Json normal = capability.schema().Normalise(spec, what);
+  const std::filesystem::path home = store::HomeFolder();
+  std::shared_ptr<store::Store> memo;
+  if (options.memo) memo = store::Store::Open(home / "store");
+  const auto record = JobRecord::Begin(
+      home, capability.schema().kind(), normal,
+      {{"out", std::filesystem::absolute(options.out).string()},
+       {"engine", options.engine},
+       {"workers", options.workers},
+       {"batch", options.batch},
+       {"memo", options.memo},
+       {"folder", std::filesystem::current_path().string()}});
+  const LogFile log(record->log_path());
+  try {
+    Log(LogLevel::kInfo, fmt::format("job {} begins: {}", record->id(), CanonicalDump(normal)));
+    RunContext context(options, *record, memo.get());
+    RunResult result;
+    result.job_id = record->id();
+    result.result = capability.Run(normal, context);
+    context.progress().End();
+    if (memo) memo->Seal();
+    result.seconds = std::chrono::duration<double>(Clock::now() - start).count();
+    result.run = context.Facts();
+    result.run["job"] = record->id();
+    result.run["host"] = HostName();
+    result.run["engine"] = options.engine;
+    result.run["batch"] = options.batch;
+    result.run["started_ms"] = record->info().started_ms;
+    result.run["windlass"] = {{"version", Version()}, {"build", BuildHash()}};
+    result.run["timings"]["total_wall_s"] = result.seconds;
+    result.run["timings"]["total_cpu_s"] = ProcessCpuSeconds() - cpu;
+    WriteFileAtomically(context.staging().Add("run.json"), result.run.dump(2) + "\n");
+    const std::vector<std::string> outputs = context.staging().Commit();
+    record->Finish(JobState::kSucceeded, "", outputs);
+    Log(LogLevel::kInfo, fmt::format("job {} succeeded in {:.3f} s", record->id(), result.seconds));
+    return result;
+  } catch (const Error& error) {
+    const bool cancelled = error.code() == ErrorCode::kCancelled;
+    Log(LogLevel::kInfo, fmt::format("job {} {}: {}", record->id(),
+                                     cancelled ? "was cancelled" : "failed", error.what()));
+    record->Finish(cancelled ? JobState::kCancelled : JobState::kFailed, error.what(), {});
+    throw;
+  }
+}
+
+}  // namespace windlass::job

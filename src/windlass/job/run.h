@@ -1,0 +1,40 @@
+// The one way anything runs.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "windlass/base/json.h"
+#include "windlass/job/progress.h"
+
+namespace windlass::job {
+
+struct RunOptions {
+  std::filesystem::path out;      // where outputs go
+  std::string engine = "local";
+  int workers = 0;                // -1 sequential, 0 one a core
+  std::int64_t batch = 0;         // 0: the plan's
+  bool memo = true;               // look results up, and remember them
+  Progress::Style progress = Progress::Style::kQuiet;
+};
+
+struct RunResult {
+  std::string job_id;
+  Json result;        // what the capability returned: depends on spec and data only
+  Json run;           // run.json: timings, host, workers, counts
+  double seconds = 0;
+};
+
+// Runs a spec: {"kind": "explain", ...}. Keeps a job record, gives the outputs to `out` when all
+// of them are complete (each file is renamed into place, run.json last), and nothing otherwise.
+// `what` names the document in errors.
+//
+// Throws Error; the job's record then says failed or cancelled, and why.
+RunResult Run(const Json& spec, std::string_view what, const RunOptions& options);
+
+// The normalised spec, without running it.
+Json Normalise(const Json& spec, std::string_view what);
+
+}  // namespace windlass::job

@@ -1,0 +1,135 @@
+#include "windlass/job/schema.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "windlass/base/error.h"
+
+namespace windlass::job {
+namespace {
+
+std::string_view TypeName(FieldType type) {
+  switch (type) {
+    case FieldType::kText: return "string";
+    case FieldType::kInteger: return "integer";
+    case FieldType::kNumber: return "number";
+    case FieldType::kBoolean: return "boolean";
+  }
+  return "string";
+}
+
+bool Fits(const Json& value, FieldType type) {
+  switch (type) {
+    case FieldType::kText: return value.is_string();
+    case FieldType::kInteger: return value.is_number_integer();
+    case FieldType::kNumber: return value.is_number();
+    case FieldType::kBoolean: return value.is_boolean();
+  }
+  return false;
+}
+
+std::vector<std::string_view> TypeNames(const Field& field) {
+  std::vector<std::string_view> names;
+  for (const FieldType type : field.types) names.push_back(TypeName(type));
+  return names;
+}
+
+}  // namespace
+
+const Field* Schema::Find(std::string_view name) const {
+  const auto found = std::ranges::find(fields_, name, &Field::name);
+  return found == fields_.end() ? nullptr : &*found;
+}
+
+void Schema::Check(const Field& field, const Json& value, std::string_view what) const {
+  if (std::ranges::none_of(field.types, [&](FieldType t) { return Fits(value, t); })) {
+    throw Error(ErrorCode::kInvalidInput,
+                fmt::format("{}: \"{}\" is {}, but must be of type {}", what, field.name,
+                            value.dump(-1, ' ', false, Json::error_handler_t::replace),
+                            fmt::join(TypeNames(field), " or ")));
+  }
+  if (value.is_string() && !field.choices.empty() &&
+      std::ranges::find(field.choices, value.get<std::string>()) == field.choices.end()) {
+    throw Error(ErrorCode::kInvalidInput,
+                fmt::format("{}: \"{}\" is \"{}\"{}", what, field.name, value.get<std::string>(),
+                            Suggestion(value.get<std::string>(), field.choices)));
+  }
+  if (value.is_number()) {
+    const double number = value.get<double>();
+    if ((field.minimum && number < *field.minimum) || (field.maximum && number > *field.maximum)) {
+      throw Error(ErrorCode::kInvalidInput,
+                  fmt::format("{}: \"{}\" is {}, but must be {}{}", what, field.name, value.dump(),
+                              field.minimum ? fmt::format("at least {}", *field.minimum) : "",
+                              field.maximum ? fmt::format("{}at most {}",
+                                                          field.minimum ? " and " : "",
+                                                          *field.maximum)
+                                            : ""));
+    }
+  }
+}
+
+Json Schema::Normalise(const Json& document, std::string_view what) const {
+  if (!document.is_object()) {
+    throw Error(ErrorCode::kInvalidInput,
+                fmt::format("{}: a spec is a JSON object such as {{\"kind\": \"{}\", ...}}", what,
+                            kind_));
+  }
+  std::vector<std::string> known = {"kind", "version"};
+  for (const Field& field : fields_) known.push_back(field.name);
+  for (const auto& [key, value] : document.items()) {
+    if (std::ranges::find(known, key) == known.end()) {
+      throw Error(ErrorCode::kInvalidInput,
+                  fmt::format("{}: unknown key \"{}\"{}", what, key, Suggestion(key, known)));
+    }
+  }
+  if (const auto version = document.find("version"); version != document.end()) {
+    if (!version->is_number_integer() || version->get<std::int64_t>() != version_) {
+      throw Error(ErrorCode::kInvalidInput,
+                  fmt::format("{}: \"version\" is {}; this Windlass reads version {} of {} specs",
+                              what, version->dump(), version_, kind_));
+    }
+  }
+  Json normal = {{"kind", kind_}, {"version", version_}};
+  for (const Field& field : fields_) {
+    const auto value = document.find(field.name);
+    if (value == document.end() || value->is_null()) {
+      if (field.required) {
+        throw Error(ErrorCode::kInvalidInput,
+                    fmt::format("{}: \"{}\" is missing: {}", what, field.name, field.help));
+      }
+      normal[field.name] = field.otherwise;
+    } else {
+      Check(field, *value, what);
+      normal[field.name] = *value;
+    }
+  }
+  return normal;
+}
+
+Json Schema::ToJsonSchema() const {
+  Json properties = {{"kind", {{"const", kind_}}}, {"version", {{"const", version_}}}};
+  Json required = Json::array({"kind"});
+  for (const Field& field : fields_) {
+    Json types = Json::array();
+    for (const auto name : TypeNames(field)) types.push_back(name);
+    if (!field.required) types.push_back("null");
+    Json property = {{"description", field.help}, {"type", types}};
+    if (!field.choices.empty()) property["enum"] = field.choices;
+    if (!field.otherwise.is_null()) property["default"] = field.otherwise;
+    if (field.minimum) property["minimum"] = *field.minimum;
+    if (field.maximum) property["maximum"] = *field.maximum;
+    properties[field.name] = std::move(property);
+    if (field.required) required.push_back(field.name);
+  }
+  return {{"$schema", "https://json-schema.org/draft/2020-12/schema"},
+          {"title", "windlass " + kind_},
+          {"type", "object"},
+          {"additionalProperties", false},
+          {"properties", std::move(properties)},
+          {"required", std::move(required)}};
+}
+
+}  // namespace windlass::job

@@ -1,0 +1,12 @@
+// The formats of this library, for RegisterModelFormats.
+#pragma once
+
+#include <memory>
+
+#include "windlass/model/model.h"
+
+namespace windlass::model {
+
+std::shared_ptr<const ModelFormat> MakeLinearFormat();
+
+}  // namespace windlass::model

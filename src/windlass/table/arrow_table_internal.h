@@ -1,0 +1,66 @@
+// A file that yields Arrow record batches, and a Reader on top of any such file.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <arrow/type_fwd.h>
+
+#include "windlass/table/encode_internal.h"
+#include "windlass/table/source_internal.h"
+#include "windlass/table/table.h"
+
+namespace windlass::table {
+
+// One pass over some columns.
+class BatchPass {
+ public:
+  virtual ~BatchPass() = default;
+  // The next rows, with the columns asked for in the order asked for; nullptr at the end.
+  virtual std::shared_ptr<arrow::RecordBatch> Next() = 0;
+};
+
+// A column as the file has it.
+struct FileColumn {
+  std::string name;
+  std::shared_ptr<arrow::DataType> type;
+};
+
+class BatchFile {
+ public:
+  virtual ~BatchFile() = default;
+
+  virtual const std::string& name() const = 0;
+  virtual const std::vector<FileColumn>& columns() const = 0;
+  virtual std::optional<std::int64_t> rows() const = 0;
+
+  // Throws for a column of an unsupported type.
+  virtual ColumnKind Kind(int column) {
+    return KindOfType(*columns()[column].type, name(), columns()[column].name);
+  }
+
+  // Whether a column that spells numbers may be read as text, as CSV's can.
+  virtual bool IsText() const { return false; }
+
+  // Starts a pass over the columns with these positions. Passes may follow each other, one at a
+  // time.
+  virtual std::unique_ptr<BatchPass> Read(const std::vector<int>& columns) = 0;
+};
+
+std::unique_ptr<BatchFile> OpenParquet(Source source);
+std::unique_ptr<BatchFile> OpenArrow(Source source);
+std::unique_ptr<BatchFile> OpenCsv(Source source);
+
+std::unique_ptr<Reader> MakeBatchReader(std::unique_ptr<BatchFile> file,
+                                        const ReadOptions& options);
+
+// The positions in `present` of the columns that `options` wants, in its order.
+//
+// Throws Error{kInvalidInput} naming the file for a missing, unwanted or repeated column.
+std::vector<int> SelectColumns(const std::string& file, const std::vector<std::string>& present,
+                               const ReadOptions& options);
+
+}  // namespace windlass::table

@@ -1,0 +1,388 @@
+// The page: fills in the words, draws the charts, and keeps what the reader chose.
+import { beeswarmChart, type Beeswarm } from "./beeswarm";
+import { none, rampLegend, swatch } from "./colour";
+import { Report } from "./data";
+import { dependenceChart } from "./dependence";
+import { emphasise, find, h, options, say } from "./dom";
+import { amount, count, decimalsFor, fixed, percent, plural } from "./format";
+import { importanceChart, importanceTable } from "./importance";
+import { waterfallChart } from "./waterfall";
+import { fillFooter, fillHeader, rowsText } from "./words";
+
+const manyGroups = 40; // more are folded away until asked for
+const firstGroups = 30;
+
+let report: Report;
+const state = { output: 0, row: -1, group: -1, colour: -1, all: false, whole: false, extremes: 0 };
+let beeswarm: Beeswarm | null = null;
+
+let outputs: string[] = [];
+const chartOf = (section: string) => find(`#${section} .chart`);
+const widthOf = (section: string) => Math.max(260, Math.floor(chartOf(section).clientWidth));
+
+function listed(): number[] {
+  const order = report.order(state.output);
+  return state.all || order.length <= manyGroups ? order : order.slice(0, firstGroups);
+}
+
+function drawImportance(): void {
+  const groups = listed();
+  const hidden = report.groups.length - groups.length;
+  say(
+    "#importance-text",
+    "How far each group moves a prediction away from the base value, up or down, on average over ",
+    `all ${plural(report.document.rows, "row")}. Choose a bar to see how that group acts.`,
+  );
+  chartOf("importance").replaceChildren(
+    importanceChart(report, {
+      width: widthOf("importance"),
+      output: state.output,
+      groups,
+      onChoose(group) {
+        chooseGroup(group);
+        find("#dependence").scrollIntoView();
+        find("#feature").focus({ preventScroll: true });
+      },
+    }),
+  );
+  say(
+    "#importance figcaption",
+    hidden > 0
+      ? `The ${count(groups.length)} most important of ${count(report.groups.length)} groups.`
+      : "",
+  );
+  const more = find<HTMLButtonElement>("#importance .more");
+  more.hidden = report.groups.length <= manyGroups;
+  more.textContent =
+    hidden > 0
+      ? `Show all ${count(report.groups.length)} groups`
+      : `Show only the first ${firstGroups}`;
+  say("#importance .table", importanceTable(report, state.output));
+}
+
+function drawBeeswarm(): void {
+  const groups = listed();
+  const numeric = groups.some((g) => report.groups[g].kind === "numeric");
+  const other = groups.some((g) => report.groups[g].kind !== "numeric");
+  const previous = beeswarm;
+  beeswarm = beeswarmChart(report, {
+    width: widthOf("beeswarm"),
+    output: state.output,
+    groups,
+    whole: state.whole,
+    onChoose(i) {
+      chooseRow(i);
+      const box = find("#one-row").getBoundingClientRect();
+      if (box.top > innerHeight * 0.7 || box.bottom < innerHeight * 0.3) {
+        find("#one-row").scrollIntoView();
+      }
+    },
+  });
+  if (previous === null) {
+    say(
+      "#beeswarm-text",
+      "Each dot is one row. Right of the middle line a group raised the prediction, left of it ",
+      "lowered it. Choose a dot to see its row step by step.",
+    );
+  }
+  chartOf("beeswarm").replaceChildren(beeswarm.chart);
+  find("#beeswarm .legend").replaceChildren(
+    ...(numeric ? [rampLegend("low value", "high value")] : []),
+    ...(other ? [swatch(none, "categories or several columns")] : []),
+  );
+  const captions: string[] = [];
+  if (report.sampled) captions.push(`${capital(rowsText(report))}.`);
+  if (beeswarm.chosen < report.shown) {
+    const drawn = `${count(beeswarm.chosen)} of ${count(report.shown)} rows are drawn`;
+    captions.push(
+      `So that the page stays quick, ${drawn}, each group\u2019s extremes always among them.`,
+    );
+  }
+  if (beeswarm.incomplete > 0) {
+    captions.push(`${plural(beeswarm.incomplete, "row")} without finite attributions left out.`);
+  }
+  if (beeswarm.beyond > 0) {
+    const stand = beeswarm.beyond === 1 ? "stands" : "stand";
+    captions.push(
+      `${plural(beeswarm.beyond, "dot")} far beyond the axis ${stand} at its end as a triangle.`,
+    );
+  }
+  const range = find<HTMLButtonElement>("#beeswarm .more");
+  range.hidden = !beeswarm.far;
+  range.textContent = state.whole ? "Usual range" : "Whole range";
+  captions.push("The rings mark the row chosen below.");
+  say("#beeswarm figcaption", captions.join(" "));
+  beeswarm.highlight(state.row);
+}
+
+const capital = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
+
+// `note` comes before the words about the row.
+function drawRow(note = ""): void {
+  const i = state.row;
+  const chart = chartOf("one-row");
+  if (i < 0) {
+    say("#row-text", "No rows were explained.");
+    chart.replaceChildren();
+    return;
+  }
+  const input = find<HTMLInputElement>("#row");
+  input.value = String(report.row(i));
+  find<HTMLButtonElement>("#previous").disabled = i === 0;
+  find<HTMLButtonElement>("#next").disabled = i === report.shown - 1;
+  beeswarm?.highlight(i);
+  const prediction = report.prediction(i, state.output);
+  const base = report.baseValue[state.output];
+  const name = `Row ${count(report.row(i))}`;
+  if (!report.complete(i, state.output)) {
+    say(
+      "#row-text",
+      note,
+      h("strong", {}, name),
+      " has no finite attributions, so there is nothing to draw.",
+    );
+    chart.replaceChildren();
+    return;
+  }
+  const decimals = decimalsFor(Math.max(Math.abs(prediction), Math.abs(base)));
+  const away = prediction - base;
+  const size = amount(report, fixed(Math.abs(away), decimals));
+  const distance =
+    away === 0
+      ? "exactly the base value of "
+      : `${size} ${away > 0 ? "above" : "below"} the base value of `;
+  say(
+    "#row-text",
+    ...emphasise(
+      "strong",
+      note,
+      name,
+      " is predicted ",
+      report.logit ? percent(prediction) : fixed(prediction, decimals),
+      report.logit ? `, or ${amount(report, fixed(prediction, decimals))}: ` : ": ",
+    ),
+    `${distance}${fixed(base, decimals)}${report.logit ? ` (${percent(base)})` : ""}. `,
+    ...(report.shown > 1 ? [`${rankText(i)}.`] : []),
+  );
+  chart.replaceChildren(waterfallChart(report, i, state.output, widthOf("one-row")));
+  say(
+    "#one-row figcaption",
+    "From the base value, the prediction expected before anything is known of the row, ",
+    "to its prediction; ",
+    h("span", { class: "positive" }, "red"),
+    " raises it, ",
+    h("span", { class: "negative" }, "blue"),
+    " lowers it.",
+    report.sampled ? ` This page holds ${rowsText(report)}.` : "",
+  );
+}
+
+// Rows from the farthest from the base value to the nearest, for the output in view.
+let ranking: { output: number; order: number[]; place: Map<number, number> } | null = null;
+
+function extremes(): { order: number[]; place: Map<number, number> } {
+  if (ranking === null || ranking.output !== state.output) {
+    const base = report.baseValue[state.output];
+    const order: number[] = [];
+    for (let i = 0; i < report.shown; ++i) if (report.complete(i, state.output)) order.push(i);
+    const away = (i: number) => Math.abs(report.prediction(i, state.output) - base);
+    order.sort((a, b) => away(b) - away(a) || a - b);
+    ranking = { output: state.output, order, place: new Map(order.map((i, k) => [i, k])) };
+  }
+  return ranking;
+}
+
+function rankText(i: number): string {
+  const { order, place } = extremes();
+  const rank = (place.get(i) ?? 0) + 1;
+  const tail =
+    rank % 100 >= 11 && rank % 100 <= 13 ? "th" : (["th", "st", "nd", "rd"][rank % 10] ?? "th");
+  const ordinal = rank === 1 ? "the most extreme" : `the ${count(rank)}${tail} most extreme`;
+  return `It is ${ordinal} of ${plural(order.length, "row")}`;
+}
+
+function drawDependence(): void {
+  const { group, output, colour } = state;
+  if (group < 0) return;
+  const { chart, legend, caption } = dependenceChart(report, {
+    width: widthOf("dependence"),
+    output,
+    group,
+    colour: colour < 0 ? null : colour,
+    selected: state.row,
+  });
+  const order = report.order(output);
+  const size = report.meanAbsolute(output, group);
+  say(
+    "#dependence-text",
+    ...emphasise(
+      "strong",
+      "",
+      report.groups[group].name,
+      ` moves predictions by ${amount(report, fixed(size, decimalsFor(size)))} on average, ` +
+        `number ${count(order.indexOf(group) + 1)} of ${plural(order.length, "group")}.`,
+    ),
+  );
+  find("#dependence .legend").replaceChildren(...legend);
+  chartOf("dependence").replaceChildren(...(chart === null ? [] : [chart]));
+  say("#dependence figcaption", caption);
+}
+
+function fillChoices(): void {
+  const order = report.order(state.output);
+  options(
+    find("#feature"),
+    order.map((g) => [String(g), report.groups[g].name]),
+    String(state.group),
+  );
+  const colourable = order.filter((g) => report.groups[g].kind !== "none");
+  options(
+    find("#colour"),
+    [
+      ["-1", "nothing"],
+      ...colourable.map((g): [string, string] => [String(g), report.groups[g].name]),
+    ],
+    String(state.colour),
+  );
+}
+
+function chooseRow(i: number, note = ""): void {
+  state.row = i;
+  drawRow(note);
+  drawDependence();
+}
+
+function chooseGroup(group: number): void {
+  state.group = group;
+  find<HTMLSelectElement>("#feature").value = String(group);
+  drawDependence();
+}
+
+function drawAll(): void {
+  drawImportance();
+  drawBeeswarm();
+  drawRow();
+  drawDependence();
+}
+
+// The row of the page whose number is nearest to the wanted one.
+function nearest(wanted: number): number {
+  let best = 0;
+  for (let i = 1; i < report.shown; ++i) {
+    if (Math.abs(report.row(i) - wanted) < Math.abs(report.row(best) - wanted)) best = i;
+  }
+  return best;
+}
+
+function listen(): void {
+  find<HTMLSelectElement>("#output").addEventListener("change", (event) => {
+    state.output = Number((event.target as HTMLSelectElement).value);
+    state.extremes = 0;
+    state.group = report.order(state.output)[0] ?? -1;
+    fillHeader(report, state.output);
+    fillChoices();
+    drawAll();
+  });
+  find("#importance .more").addEventListener("click", () => {
+    state.all = !state.all;
+    drawImportance();
+    drawBeeswarm();
+  });
+  find("#beeswarm .more").addEventListener("click", () => {
+    state.whole = !state.whole;
+    drawBeeswarm();
+  });
+  const input = find<HTMLInputElement>("#row");
+  input.addEventListener("change", () => {
+    if (report.shown === 0) return;
+    const wanted = input.valueAsNumber;
+    const i = Number.isFinite(wanted) ? nearest(wanted) : state.row;
+    chooseRow(
+      i,
+      report.row(i) === wanted || !Number.isFinite(wanted)
+        ? ""
+        : `This page has no row ${count(wanted)}; here is the nearest. `,
+    );
+  });
+  // The arrow keys of a number field would step to numbers that the page may not hold.
+  input.addEventListener("keydown", (event) => {
+    if (event.key !== "ArrowUp" && event.key !== "ArrowDown") return;
+    event.preventDefault();
+    step(event.key === "ArrowUp" ? 1 : -1);
+  });
+  find("#previous").addEventListener("click", () => step(-1));
+  find("#next").addEventListener("click", () => step(1));
+  find("#extreme").addEventListener("click", () => {
+    const { order } = extremes();
+    if (order.length === 0) return;
+    // From the most extreme row, another press leads to the next one.
+    state.extremes = state.row === order[state.extremes] ? (state.extremes + 1) % order.length : 0;
+    chooseRow(order[state.extremes]);
+  });
+  const ends = (sign: number) => () => {
+    const { order } = extremes();
+    if (order.length === 0) return;
+    chooseRow(
+      order.reduce((best, i) =>
+        sign * (report.prediction(i, state.output) - report.prediction(best, state.output)) > 0
+          ? i
+          : best,
+      ),
+    );
+  };
+  find("#highest").addEventListener("click", ends(1));
+  find("#lowest").addEventListener("click", ends(-1));
+  find<HTMLSelectElement>("#feature").addEventListener("change", (event) =>
+    chooseGroup(Number((event.target as HTMLSelectElement).value)),
+  );
+  find<HTMLSelectElement>("#colour").addEventListener("change", (event) => {
+    state.colour = Number((event.target as HTMLSelectElement).value);
+    drawDependence();
+  });
+  let width = innerWidth;
+  let timer = 0;
+  addEventListener("resize", () => {
+    if (innerWidth === width) return; // a phone's toolbar changes only the height
+    width = innerWidth;
+    clearTimeout(timer);
+    timer = setTimeout(drawAll, 80);
+  });
+}
+
+function step(by: number): void {
+  const i = state.row + by;
+  if (i >= 0 && i < report.shown) chooseRow(i);
+}
+
+function start(): void {
+  report = Report.fromPage();
+  outputs = report.document.outputs;
+  if (outputs.length > 1) {
+    find("#output-choice").hidden = false;
+    options(
+      find("#output"),
+      outputs.map((name, o) => [String(o), name]),
+      "0",
+    );
+  }
+  const input = find<HTMLInputElement>("#row");
+  if (report.shown > 0) {
+    input.min = String(report.row(0));
+    input.max = String(report.row(report.shown - 1));
+    state.row = 0;
+  }
+  state.group = report.order(0)[0] ?? -1;
+  fillHeader(report, state.output);
+  fillChoices();
+  fillFooter(report);
+  listen();
+  drawAll();
+}
+
+try {
+  start();
+} catch (error) {
+  say("h1", "This report cannot be drawn.");
+  say("#lede", error instanceof Error ? error.message : String(error));
+  throw error; // for the console, with its place in the code
+}
