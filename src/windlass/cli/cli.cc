@@ -17,10 +17,11 @@
 namespace windlass::cli {
 namespace {
 
-int Main(int argc, char** argv) {
-  CLI::App app(
-      "Windlass explains, tunes and trains machine-learning models on as many hands as there are.",
-      "windlass");
+// Parses and runs; every error leaves as an exception.
+int ParseAndRun(int argc, char** argv, CLI::App& app) {
+  ArmSyncPointsFromEnvironment();
+  InstallSignalHandlers();
+  RegisterBuiltins(Registry::Global());
   app.set_version_flag("--version", fmt::format("windlass {} ({})", Version(), BuildHash()));
   app.require_subcommand(1);
   std::vector<std::string> plugins;
@@ -35,15 +36,19 @@ int Main(int argc, char** argv) {
   AddRunCommand(app, outcome);
   AddJobCommands(app, outcome);
   AddStoreCommands(app, outcome);
+  app.parse(argc, argv);
+  if (std::cout.flush().fail() || std::fflush(stdout) != 0) {
+    throw Error(ErrorCode::kIo, "cannot write to standard output");
+  }
+  return outcome.exit_code;
+}
+
+int Main(int argc, char** argv) {
+  CLI::App app(
+      "Windlass explains, tunes and trains machine-learning models on as many hands as there are.",
+      "windlass");
   try {
-    ArmSyncPointsFromEnvironment();
-    InstallSignalHandlers();
-    RegisterBuiltins(Registry::Global());
-    app.parse(argc, argv);
-    if (std::cout.flush().fail() || std::fflush(stdout) != 0) {
-      throw Error(ErrorCode::kIo, "cannot write to standard output");
-    }
-    return outcome.exit_code;
+    return ParseAndRun(argc, argv, app);
   } catch (const CLI::Success& success) {
     return app.exit(success);
   } catch (const CLI::ParseError& error) {

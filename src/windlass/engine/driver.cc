@@ -1,13 +1,83 @@
 #include "windlass/engine/driver.h"
 
 #include <algorithm>
+#include <condition_variable>
 #include <map>
+#include <mutex>
+#include <set>
+#include <system_error>
+#include <thread>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "windlass/base/sync_point.h"
+#include "windlass/engine/deadline_internal.h"
 
 namespace windlass::engine {
 namespace {
+
+// Asks the tasks in flight to stop soon after the token was cancelled, while the driver's thread
+// is inside Session::Next and may be running a task itself. It has to look again and again,
+// because a signal handler can set a flag and do little else.
+class Watcher {
+ public:
+  Watcher(Session& session, const CancelToken& token) : session_(session), token_(token) {}
+
+  ~Watcher() {
+    {
+      const std::lock_guard lock(mutex_);
+      stop_ = true;
+    }
+    stopped_.notify_all();
+    if (thread_.joinable()) thread_.join();
+  }
+
+  // The thread starts with the first task: a job that is recalled whole needs none.
+  void Add(TaskId id) {
+    const std::lock_guard lock(mutex_);
+    ids_.insert(id);
+    if (thread_.joinable()) return;
+    try {
+      thread_ = std::thread([this] { Watch(); });
+    } catch (const std::system_error& caught) {
+      throw Error(ErrorCode::kIo,
+                  fmt::format("the thread that watches for an interrupt could not be started: {}",
+                              caught.what()));
+    }
+  }
+
+  void Remove(TaskId id) {
+    const std::lock_guard lock(mutex_);
+    ids_.erase(id);
+  }
+
+ private:
+  void Watch() {
+    std::unique_lock lock(mutex_);
+    while (!stopped_.wait_for(lock, kPeriod, [this] { return stop_; })) {
+      if (!token_.cancelled()) continue;
+      const std::set<TaskId> ids = ids_;
+      lock.unlock();
+      try {
+        for (const TaskId id : ids) session_.Cancel(id);
+      } catch (...) {
+        // The driver cancels them again, and reports, as soon as Next gives it back control.
+      }
+      lock.lock();
+    }
+  }
+
+  static constexpr std::chrono::milliseconds kPeriod{20};
+
+  Session& session_;
+  const CancelToken& token_;
+  std::mutex mutex_;  // guards what follows
+  std::condition_variable stopped_;
+  std::set<TaskId> ids_;
+  bool stop_ = false;
+  std::thread thread_;
+};
 
 class Driver {
  public:
@@ -16,7 +86,11 @@ class Driver {
 
   Driver(Session& session, const DriveOptions& options, const CancelToken& token,
          const Reduce& reduce)
-      : session_(session), options_(options), token_(token), reduce_(reduce) {}
+      : session_(session),
+        options_(options),
+        token_(token),
+        reduce_(reduce),
+        watcher_(session, token) {}
 
   DriveStats Run(const Next& next) {
     try {
@@ -37,46 +111,81 @@ class Driver {
   }
 
  private:
+  // Drops a task's own objects when it goes, however that comes about.
+  class Own {
+   public:
+    Own(Session& session, std::vector<ObjectRef> refs) : session_(&session), refs_(std::move(refs)) {}
+    Own(Own&& other) noexcept : session_(other.session_), refs_(std::exchange(other.refs_, {})) {}
+    Own& operator=(Own&&) = delete;
+    ~Own() {
+      for (const ObjectRef& ref : refs_) {
+        try {
+          session_->Drop(ref);
+        } catch (...) {
+          // The object is kept too long, which harms no result.
+        }
+      }
+    }
+
+   private:
+    Session* session_;
+    std::vector<ObjectRef> refs_;
+  };
+
   struct InFlight {
     std::int64_t index;
-    DriveTask task;
+    Own own;
     std::optional<Hash> key;
   };
 
   // Results wait for earlier ones, so what is finished but not reduced counts as well.
   bool HasRoom() const {
-    const auto limit = static_cast<std::size_t>(
-        std::max(1, session_.Slots() * options_.in_flight_per_slot));
-    return in_flight_.size() + waiting_.size() < limit;
+    const std::int64_t limit =
+        std::max<std::int64_t>(1, std::int64_t{session_.Slots()} * options_.in_flight_per_slot);
+    return in_flight_.size() + waiting_.size() < static_cast<std::size_t>(limit);
   }
 
   bool SubmitNext(const Next& next) {
-    std::optional<DriveTask> drive_task = next();
-    if (!drive_task) return false;
-    const std::int64_t index = stats_.tasks++;
-    InFlight entry{index, std::move(*drive_task), std::nullopt};
-    if (options_.memo != nullptr && entry.task.task.mode == TaskMode::kPure) {
-      entry.key = TaskIdentity(entry.task.task, options_.libraries);
-      if (const auto result = options_.memo->Recall(*entry.key)) {
+    std::optional<DriveTask> given = next();
+    if (!given) return false;
+    const Task& task = given->task;
+    InFlight entry{stats_.tasks++, Own(session_, std::move(given->own)), std::nullopt};
+    if (options_.memo != nullptr && task.mode == TaskMode::kPure) {
+      entry.key = TaskIdentity(task, options_.libraries);
+      if (auto result = options_.memo->Recall(*entry.key)) {
         ++stats_.recalled;
-        DropOwn(entry.task);
-        Deliver(index, *result);
+        { const Own dropped = std::move(entry.own); }
+        Deliver(entry.index, std::move(*result));
         return true;
       }
     }
-    const TaskId id = session_.Submit(entry.task.task);
+    const TaskId id = session_.Submit(task);
     in_flight_.emplace(id, std::move(entry));
+    watcher_.Add(id);
     return true;
   }
 
   void Await() {
-    const Completion completion = session_.Next(Clock::now() + options_.patience);
-    const auto node = in_flight_.extract(completion.id);
-    if (node.empty()) return;
-    const InFlight& entry = node.mapped();
-    DropOwn(entry.task);
-    if (completion.error) throw Error(*completion.error);
-    Deliver(entry.index, Finish(entry, completion));
+    const Completion completion = session_.Next(After(options_.patience));
+    std::optional<InFlight> entry = Take(completion);
+    if (!entry) return;
+    if (completion.error) {
+      if (completion.error->code() == ErrorCode::kCancelled) token_.Check();  // says why
+      throw Error(*completion.error);
+    }
+    const std::int64_t index = entry->index;
+    Bytes result = Finish(*entry, completion);
+    entry.reset();  // its objects go before the reduction takes memory of its own
+    Deliver(index, std::move(result));
+  }
+
+  // The task that completed, or nothing when an earlier Drive gave it up.
+  std::optional<InFlight> Take(const Completion& completion) {
+    watcher_.Remove(completion.id);
+    auto node = in_flight_.extract(completion.id);
+    if (!node.empty()) return std::move(node.mapped());
+    if (!completion.error) session_.Drop(completion.result);
+    return std::nullopt;
   }
 
   Bytes Finish(const InFlight& entry, const Completion& completion) {
@@ -105,28 +214,38 @@ class Driver {
     }
   }
 
-  void DropOwn(const DriveTask& task) {
-    for (const ObjectRef& ref : task.own) session_.Drop(ref);
-  }
-
-  // After an error: stop what runs, and remember what was done all the same.
+  // After an error: stop what runs, and remember what was done all the same. The first error is
+  // what the user must see; those from here follow from it, and must not keep the rest from being
+  // remembered.
   void Abandon() noexcept {
+    const Deadline deadline = After(kDrainTime);
     try {
       for (const auto& [id, entry] : in_flight_) session_.Cancel(id);
-      while (!in_flight_.empty()) {
-        const Completion completion = session_.Next(Clock::now() + std::chrono::seconds(60));
-        const auto node = in_flight_.extract(completion.id);
-        if (!node.empty() && !completion.error) Finish(node.mapped(), completion);
+    } catch (...) {
+    }
+    for (int failures = 0; !in_flight_.empty() && failures < kMaxFailures;) {
+      try {
+        const Completion completion = session_.Next(deadline);
+        failures = 0;
+        const std::optional<InFlight> entry = Take(completion);
+        if (entry && !completion.error) Finish(*entry, completion);
+      } catch (const Error& caught) {
+        if (caught.code() == ErrorCode::kDeadlineExceeded) return;
+        ++failures;
+      } catch (...) {
+        ++failures;
       }
-    } catch (const std::exception&) {
-      // The first error is what the user must see; this one follows from it.
     }
   }
+
+  static constexpr std::chrono::seconds kDrainTime{60};
+  static constexpr int kMaxFailures = 100;  // in a row: the session, not one task, is broken
 
   Session& session_;
   const DriveOptions& options_;
   const CancelToken& token_;
   const Reduce& reduce_;
+  Watcher watcher_;
   DriveStats stats_;
   std::map<TaskId, InFlight> in_flight_;
   std::map<std::int64_t, Bytes> waiting_;

@@ -8,6 +8,8 @@
 #include <list>
 #include <map>
 #include <mutex>
+#include <string>
+#include <system_error>
 #include <thread>
 #include <unordered_map>
 #include <utility>
@@ -17,6 +19,8 @@
 
 #include "windlass/base/random.h"
 #include "windlass/base/sync_point.h"
+#include "windlass/engine/deadline_internal.h"
+#include "windlass/engine/local_internal.h"
 
 namespace windlass::engine {
 namespace {
@@ -76,18 +80,30 @@ class LocalSession final : public Session {
  public:
   explicit LocalSession(const LocalOptions& options)
       : options_(options), shuffle_(options.chaos.value_or(0), /*stream=*/0) {
-    for (int i = 1; i < options_.workers; ++i) threads_.emplace_back([this] { WorkerLoop(); });
+    if (options_.workers < 1 || options_.workers > kMaxWorkers) {
+      throw Error(ErrorCode::kInvalidInput, fmt::format("a local session has 1 to {} workers, not {}",
+                                                        kMaxWorkers, options_.workers));
+    }
+    try {
+      for (int i = 1; i < options_.workers; ++i) {
+        SyncPoint("engine.thread.start");
+        threads_.emplace_back([this] { WorkerLoop(); });
+      }
+    } catch (const std::system_error& caught) {
+      Close();
+      throw Error(ErrorCode::kIo, fmt::format("only {} of {} worker threads could be started: {}",
+                                              threads_.size(), options_.workers - 1, caught.what()));
+    } catch (...) {
+      Close();
+      throw;
+    }
   }
 
-  ~LocalSession() override {
-    {
-      const std::lock_guard lock(mutex_);
-      closing_ = true;
-      queue_.clear();
-      for (auto& [id, running] : running_) running.token.Cancel();
-    }
-    work_.notify_all();
-    for (auto& thread : threads_) thread.join();
+  ~LocalSession() override { Close(); }
+
+  std::size_t HeldObjects() const {
+    const std::lock_guard lock(mutex_);
+    return objects_.size();
   }
 
   ObjectRef Put(Bytes object) override {
@@ -99,9 +115,12 @@ class LocalSession final : public Session {
   }
 
   void Drop(const ObjectRef& ref) override {
+    Held last;  // freed after the lock: a large object takes a while
     const std::lock_guard lock(mutex_);
     const auto found = objects_.find(ref.hash);
-    if (found != objects_.end() && --found->second.uses == 0) objects_.erase(found);
+    if (found == objects_.end() || --found->second.uses > 0) return;
+    last = std::move(found->second);
+    objects_.erase(found);
   }
 
   TaskId Submit(const Task& task) override {
@@ -114,15 +133,16 @@ class LocalSession final : public Session {
     Queued queued;
     queued.task = options_.chaos ? Task::Decode(task.Encode()) : task;
     queued.kind = &kind;
+    TaskId id = 0;
     {
       const std::lock_guard lock(mutex_);
       for (const ObjectRef& ref : queued.task.inputs) queued.inputs.push_back(Find(ref));
-      queued.id = ++last_id_;
+      id = queued.id = ++last_id_;
       queue_.push_back(std::move(queued));
       ++under_way_;
     }
     work_.notify_one();
-    return last_id_;
+    return id;
   }
 
   Completion Next(Deadline deadline) override {
@@ -133,13 +153,15 @@ class LocalSession final : public Session {
       if (under_way_ == 0) {
         throw Error(ErrorCode::kInternal, "Session::Next was called with no task under way");
       }
-      if (!queue_.empty()) {  // the driver is a worker too
-        RunOne(lock);
-        continue;
-      }
-      if (done_.wait_until(lock, deadline) == std::cv_status::timeout && !MayDeliver()) {
+      if (Clock::now() >= deadline) {
+        if (!completed_.empty()) return TakeCompletion();  // chaos held it back
         throw Error(ErrorCode::kDeadlineExceeded,
                     fmt::format("waited too long for {} tasks under way", under_way_));
+      }
+      if (queue_.empty()) {
+        done_.wait_until(lock, deadline);
+      } else {  // the driver is a worker too
+        RunOne(lock);
       }
     }
   }
@@ -191,22 +213,37 @@ class LocalSession final : public Session {
    public:
     Context(LocalSession& session, const Queued& queued, CancelToken token)
         : session_(session), queued_(queued), token_(std::move(token)) {
-      if (queued.task.time_limit.count() > 0) deadline_ = Clock::now() + queued.task.time_limit;
+      StartClock();
+    }
+    void StartClock() {
+      deadline_.reset();
+      if (queued_.task.time_limit.count() > 0) deadline_ = After(queued_.task.time_limit);
     }
     bool TimedOut() const { return deadline_ && Clock::now() >= *deadline_; }
     bool Cancelled() const override { return token_.cancelled() || TimedOut(); }
     void Event(const Json& event) override {
+      Json sent = session_.options_.chaos ? ParseJson(CanonicalDump(event), "an event") : event;
       const std::lock_guard lock(session_.mutex_);
-      session_.events_.emplace_back(queued_.id, event);
+      session_.events_.emplace_back(queued_.id, std::move(sent));
       session_.done_.notify_all();
     }
-    Bytes Input(std::size_t index) const override { return queued_.inputs.at(index); }
+    // In chaos a copy of its own, so that a view kept beyond it is found by a sanitizer.
+    Bytes Input(std::size_t index) const override {
+      if (index >= queued_.inputs.size()) {
+        throw Error(ErrorCode::kInternal,
+                    fmt::format("task kind \"{}\" asked for input {}, but was given {}",
+                                queued_.task.kind, index, queued_.inputs.size()));
+      }
+      const Bytes& input = queued_.inputs[index];
+      return session_.options_.chaos ? Bytes(std::string(input.view())) : input;
+    }
 
    protected:
     std::shared_ptr<const void> CachedErased(std::size_t index, const void* type,
                                              const ErasedLoad& load) override {
-      return session_.cache_.Get(queued_.task.inputs.at(index).hash, type,
-                                 [&] { return load(queued_.inputs[index]); });
+      const Bytes input = Input(index);
+      return session_.cache_.Get(queued_.task.inputs[index].hash, type,
+                                 [&] { return load(input); });
     }
 
    private:
@@ -215,6 +252,18 @@ class LocalSession final : public Session {
     CancelToken token_;
     std::optional<Deadline> deadline_;
   };
+
+  // Queued tasks are forgotten, running ones asked to stop and waited for.
+  void Close() {
+    {
+      const std::lock_guard lock(mutex_);
+      closing_ = true;
+      queue_.clear();
+      for (auto& [id, running] : running_) running.token.Cancel();
+    }
+    work_.notify_all();
+    for (auto& thread : threads_) thread.join();
+  }
 
   Bytes Find(const ObjectRef& ref) const {
     const auto found = objects_.find(ref.hash);
@@ -225,7 +274,8 @@ class LocalSession final : public Session {
     return found->second.bytes;
   }
 
-  // Chaos holds completions back until nothing else can finish, to have some to shuffle.
+  // Chaos holds completions back until some have gathered or nothing else can finish, to have
+  // something to shuffle. What is queued runs before Next waits, so that this ends.
   bool MayDeliver() const {
     if (completed_.empty()) return false;
     return !options_.chaos || completed_.size() == under_way_ || completed_.size() >= 8;
@@ -245,8 +295,9 @@ class LocalSession final : public Session {
       const auto [id, event] = std::move(events_.front());
       events_.pop_front();
       if (!on_event_) continue;
+      const EventHandler handler = on_event_;  // it may set another one
       lock.unlock();
-      on_event_(id, event);
+      handler(id, event);
       lock.lock();
     }
   }
@@ -262,7 +313,7 @@ class LocalSession final : public Session {
 
   // Takes the oldest task and runs it with the lock released.
   void RunOne(std::unique_lock<std::mutex>& lock) {
-    const Queued queued = std::move(queue_.front());
+    Queued queued = std::move(queue_.front());
     queue_.pop_front();
     const CancelToken token = running_[queued.id].token;
     lock.unlock();
@@ -270,57 +321,66 @@ class LocalSession final : public Session {
     completion.id = queued.id;
     const double cpu = ThreadCpuSeconds();
     const auto start = Clock::now();
-    std::optional<Bytes> result;
     for (completion.attempts = 1;; ++completion.attempts) {
-      completion.error.reset();
-      result = Attempt(queued, token, completion.error);
-      if (result || !completion.error->retryable() || token.cancelled() ||
+      Attempt(queued, token, completion);
+      if (!completion.error || !completion.error->retryable() || token.cancelled() ||
           completion.attempts >= queued.task.attempts) {
         break;
       }
     }
     completion.wall_seconds = std::chrono::duration<double>(Clock::now() - start).count();
     completion.cpu_seconds = ThreadCpuSeconds() - cpu;
-    if (result) completion.result = Put(std::move(*result));
-    SyncPoint("engine.task.ran");
+    queued.inputs.clear();  // before the lock: the last holder frees them
     lock.lock();
     running_.erase(queued.id);
     completed_.push_back(std::move(completion));
     done_.notify_all();
   }
 
-  std::optional<Bytes> Attempt(const Queued& queued, const CancelToken& token,
-                               std::optional<Error>& error) {
+  // Runs the task once and fills the completion's result or its error. Nothing leaves it: an
+  // exception in a worker's thread would end the process.
+  void Attempt(const Queued& queued, const CancelToken& token, Completion& completion) {
+    completion.error.reset();
     Context context(*this, queued, token);
     try {
-      if (options_.chaos) cache_.Clear();
       context.CheckCancelled();
       SyncPoint("engine.task.start");
-      Bytes result = queued.kind->Run(queued.task, context);
-      if (options_.chaos && queued.task.mode == TaskMode::kPure) {
-        cache_.Clear();
-        if (queued.kind->Run(queued.task, context) != result) {
-          throw Error(ErrorCode::kInternal,
-                      fmt::format("task kind \"{}\" is not pure: running it twice gave different "
-                                  "bytes",
-                                  queued.task.kind));
-        }
-      }
-      return result;
+      Bytes result = RunChecked(queued, context);
+      SyncPoint("engine.task.ran");
+      completion.result = Put(std::move(result));
     } catch (const Error& caught) {
       if (caught.code() == ErrorCode::kCancelled && context.TimedOut() && !token.cancelled()) {
-        error = Error(ErrorCode::kDeadlineExceeded,
-                      fmt::format("the task ran longer than its limit of {:.3g} s",
-                                  std::chrono::duration<double>(queued.task.time_limit).count()));
+        completion.error =
+            Error(ErrorCode::kDeadlineExceeded,
+                  fmt::format("the task ran longer than its limit of {:.3g} s",
+                              std::chrono::duration<double>(queued.task.time_limit).count()));
       } else {
-        error = caught;
+        completion.error = caught;
       }
     } catch (const std::bad_alloc&) {
-      error = Error(ErrorCode::kIo, "out of memory");
+      completion.error = Error(ErrorCode::kIo, "out of memory");
     } catch (const std::exception& caught) {
-      error = Error(ErrorCode::kInternal, caught.what());
+      completion.error = Error(ErrorCode::kInternal, caught.what());
+    } catch (...) {
+      completion.error = Error(
+          ErrorCode::kInternal,
+          fmt::format("task kind \"{}\" threw what is not an exception", queued.task.kind));
     }
-    return std::nullopt;
+  }
+
+  Bytes RunChecked(const Queued& queued, Context& context) {
+    if (!options_.chaos) return queued.kind->Run(queued.task, context);
+    cache_.Clear();
+    Bytes result = queued.kind->Run(queued.task, context);
+    if (queued.task.mode != TaskMode::kPure) return result;
+    cache_.Clear();
+    context.StartClock();  // the time limit is for one run
+    if (queued.kind->Run(queued.task, context) != result) {
+      throw Error(ErrorCode::kInternal,
+                  fmt::format("task kind \"{}\" is not pure: running it twice gave different bytes",
+                              queued.task.kind));
+    }
+    return result;
   }
 
   const LocalOptions options_;
@@ -328,12 +388,12 @@ class LocalSession final : public Session {
   WorkerCache cache_;
   EventHandler on_event_;
 
-  std::mutex mutex_;  // guards all that follows
+  mutable std::mutex mutex_;  // guards all that follows
   std::condition_variable work_;
   std::condition_variable done_;
   std::deque<Queued> queue_;
   std::map<TaskId, Running> running_;
-  std::vector<Completion> completed_;
+  std::deque<Completion> completed_;
   std::deque<std::pair<TaskId, Json>> events_;
   std::unordered_map<Hash, Held> objects_;
   TaskId last_id_ = 0;
@@ -347,6 +407,11 @@ class LocalEngine final : public Engine {
  public:
   std::unique_ptr<Session> Start(const ObjectSpec& spec, int workers) const override {
     spec.AllowOnly({"chaos", "workers"});
+    if (!spec.location.empty()) {
+      throw Error(ErrorCode::kInvalidInput,
+                  fmt::format("the local engine has no location: \"local\", not \"local:{}\"",
+                              spec.location));
+    }
     LocalOptions options;
     const std::int64_t wanted = spec.Integer("workers", workers);
     if (wanted < -1 || wanted > kMaxWorkers) {
@@ -367,6 +432,10 @@ class LocalEngine final : public Engine {
 
 std::unique_ptr<Session> StartLocalSession(const LocalOptions& options) {
   return std::make_unique<LocalSession>(options);
+}
+
+std::size_t HeldObjects(const Session& session) {
+  return dynamic_cast<const LocalSession&>(session).HeldObjects();
 }
 
 void RegisterLocalEngine(Registry& registry) {

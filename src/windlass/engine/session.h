@@ -39,12 +39,15 @@ class Session {
   // Forgets an object that no later task will read. Running tasks keep what they hold.
   virtual void Drop(const ObjectRef& ref) = 0;
 
-  // Queues a task and returns at once. Throws Error{kNotFound} for an unknown kind.
+  // Queues a task and returns at once. Throws Error{kNotFound} for an unknown kind or an input
+  // that the session does not hold, Error{kUnsupported} for another version of the kind.
   virtual TaskId Submit(const Task& task) = 0;
 
   // The next finished task, in whatever order they finish.
   // Throws Error{kDeadlineExceeded} saying how many tasks it waited for, Error{kInternal} when
-  // none is under way.
+  // none is under way, and what an event handler throws. A deadline in the past gives what has
+  // finished already. Where the driver's thread runs tasks itself, none starts after the deadline
+  // and one that has started is not cut short.
   virtual Completion Next(Deadline deadline) = 0;
 
   // The bytes of a result or of a Put object. Throws Error{kNotFound}.
@@ -56,7 +59,8 @@ class Session {
   // How many tasks run at the same time now; may change.
   virtual int Slots() const = 0;
 
-  // Events that running tasks sent: called from within Next, on the driver's thread.
+  // Events that running tasks sent: called from within Next, on the driver's thread, a task's in
+  // the order it sent them and all before its completion. A task that is retried sends them again.
   using EventHandler = std::function<void(TaskId, const Json&)>;
   virtual void OnEvent(EventHandler handler) = 0;
 };

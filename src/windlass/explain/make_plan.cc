@@ -17,12 +17,6 @@ namespace {
 // Coalitions are indexed by 32-bit masks and their values kept in memory.
 constexpr int kMaxExactPlayers = 24;
 
-std::vector<std::string> NamesOf(const table::Schema& schema) {
-  std::vector<std::string> names;
-  for (const auto& column : schema) names.push_back(column.name);
-  return names;
-}
-
 model::ModelSource ReadModel(const std::string& text) {
   model::ModelSource source;
   source.spec = model::ParseModelSpec(text);

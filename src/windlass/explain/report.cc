@@ -15,7 +15,7 @@
 #include "windlass/base/error.h"
 
 namespace windlass {
-extern const std::string_view kReportTemplate;  // web/dist/report.html, by windlass_embed_file
+extern const std::string_view kReportPage;  // web/dist/report.html, by windlass_embed_file
 }
 
 namespace windlass::explain {
@@ -186,8 +186,8 @@ std::string EscapeForHtml(std::string_view json) {
 
 std::string RenderReport(const ReportData& data) {
   CheckShapes(data);
-  const std::size_t at = kReportTemplate.find(kPlaceholder);
-  if (at == std::string_view::npos || kReportTemplate.rfind(kPlaceholder) != at) {
+  const std::size_t at = kReportPage.find(kPlaceholder);
+  if (at == std::string_view::npos || kReportPage.rfind(kPlaceholder) != at) {
     throw Error(ErrorCode::kInternal,
                 fmt::format("report: the built page must hold {} exactly once", kPlaceholder));
   }
@@ -210,10 +210,10 @@ std::string RenderReport(const ReportData& data) {
       {"phi", Compact(data.phi)},
       {"value", Compact(data.value)},
   };
-  std::string page(kReportTemplate.substr(0, at));
+  std::string page(kReportPage.substr(0, at));
   page += EscapeForHtml(document.dump(/*indent=*/-1, /*indent_char=*/' ', /*ensure_ascii=*/false,
                                       Json::error_handler_t::replace));
-  page += kReportTemplate.substr(at + kPlaceholder.size());
+  page += kReportPage.substr(at + kPlaceholder.size());
   return page;
 }
 

@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <cmath>
 
-#if defined(__x86_64__)
+#if defined(__AVX2__) && defined(__FMA__)
 #include <immintrin.h>
 #endif
 
@@ -18,10 +18,9 @@ double AddInHalves(const double* lanes) {
   return (a + c) + (b + d);
 }
 
-#if defined(__x86_64__)
+#if defined(__AVX2__) && defined(__FMA__)
 
-__attribute__((target("avx2,fma"))) double DotAvx2(const double* x, const double* w,
-                                                   std::int64_t columns) {
+double DotVectors(const double* x, const double* w, std::int64_t columns) {
   __m256d low = _mm256_setzero_pd();   // lanes 0 to 3
   __m256d high = _mm256_setzero_pd();  // lanes 4 to 7
   std::int64_t i = 0;
@@ -39,16 +38,6 @@ __attribute__((target("avx2,fma"))) double DotAvx2(const double* x, const double
   _mm256_store_pd(lanes, _mm256_add_pd(low, high));
   return (lanes[0] + lanes[2]) + (lanes[1] + lanes[3]);
 }
-
-using DotFunction = double (*)(const double*, const double*, std::int64_t);
-
-DotFunction ChooseDot() {
-  __builtin_cpu_init();
-  const bool fused = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-  return fused ? DotAvx2 : DotPortable;
-}
-
-const DotFunction kDot = ChooseDot();
 
 #endif
 
@@ -73,8 +62,8 @@ double DotPortable(const double* x, const double* w, std::int64_t columns) {
 }
 
 double Dot(const double* x, const double* w, std::int64_t columns) {
-#if defined(__x86_64__)
-  return kDot(x, w, columns);
+#if defined(__AVX2__) && defined(__FMA__)
+  return DotVectors(x, w, columns);
 #else
   return DotPortable(x, w, columns);
 #endif

@@ -8,5 +8,6 @@
 namespace windlass::model {
 
 std::shared_ptr<const ModelFormat> MakeLinearFormat();
+std::shared_ptr<const ModelFormat> MakeOnnxFormat();
 
 }  // namespace windlass::model

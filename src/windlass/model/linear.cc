@@ -19,13 +19,6 @@ namespace {
 
 constexpr int kVersion = 1;
 
-// Stable on both sides: neither branch overflows, and small outputs keep their digits.
-double Sigmoid(double margin) {
-  if (margin >= 0) return 1.0 / (1.0 + Exp(-margin));
-  const double e = Exp(margin);
-  return e / (1.0 + e);
-}
-
 // The largest margin is subtracted first, so that nothing overflows; sums run in class order.
 void Softmax(std::span<double> margins) {
   const double largest = *std::ranges::max_element(margins);
@@ -157,7 +150,9 @@ class Document {
                         Shown(coef)));
     }
     if (coef.front().is_array()) {
-      for (std::size_t i = 0; i < coef.size(); ++i) AppendRow(coef[i], i, coef[0].size(), structure);
+      for (std::size_t i = 0; i < coef.size(); ++i) {
+        AppendRow(coef[i], i, coef[0].size(), structure);
+      }
     } else {
       for (std::size_t i = 0; i < coef.size(); ++i) {
         structure.coef.push_back(NumberAt(coef[i], fmt::format("coef[{}]", i)));
@@ -290,7 +285,9 @@ std::unique_ptr<Model> MakeLinearModel(LinearStructure structure,
   CheckStructure(structure);
   if (!column_names.empty()) CheckNames(column_names, structure.columns(), "column");
   if (output_names.empty()) {
-    for (std::int64_t i = 0; i < structure.outputs(); ++i) output_names.push_back(std::to_string(i));
+    for (std::int64_t i = 0; i < structure.outputs(); ++i) {
+      output_names.push_back(std::to_string(i));
+    }
   }
   CheckNames(output_names, structure.outputs(), "output");
   return std::make_unique<LinearModel>(std::move(structure), std::move(column_names),

@@ -79,7 +79,8 @@ std::string ErrorOf(std::string_view json) {
 
 TEST(Linear, AgreesWithItsDefinitionInExtendedPrecision) {
   Numbers numbers;
-  for (const auto activation : {Activation::kIdentity, Activation::kSigmoid, Activation::kSoftmax}) {
+  for (const auto activation :
+       {Activation::kIdentity, Activation::kSigmoid, Activation::kSoftmax}) {
     for (const std::int64_t columns : {1, 2, 7, 8, 9, 16, 49, 130}) {
       for (const std::int64_t outputs : {1, 2, 5}) {
         if (activation == Activation::kSoftmax && outputs == 1) continue;
@@ -239,7 +240,8 @@ TEST(Linear, ErrorsSayWhatIsWrongAndWhatWouldBeRight) {
        R"(coef[1] is "2"; a number was expected)"},
       {with(R"("activation": "sigmoid", "coef": [1, null], "intercept": 0)"),
        R"(coef[1] is null; a number was expected)"},
-      {with(R"("activation": "sigmoid", "coef": [1, [2]], "intercept": 0)"), R"(coef[1] is a list)"},
+      {with(R"("activation": "sigmoid", "coef": [1, [2]], "intercept": 0)"),
+       R"(coef[1] is a list)"},
       {with(R"("activation": "sigmoid", "coef": [[1, 2], [3]], "intercept": [0, 0])"),
        "coef[1] has 1 numbers, but coef[0] has 2"},
       {with(R"("activation": "sigmoid", "coef": [[1, 2], 3], "intercept": [0, 0])"),

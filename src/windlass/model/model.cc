@@ -140,6 +140,7 @@ std::unique_ptr<Model> LoadModel(const ModelSource& source) {
 
 void RegisterModelFormats(Registry& registry) {
   registry.Add<ModelFormat>("linear", MakeLinearFormat());
+  registry.Add<ModelFormat>("onnx", MakeOnnxFormat());
 }
 
 }  // namespace windlass::model

@@ -82,12 +82,12 @@ class WINDLASS_API ModelFormat : public Registrable {
 
 // `linear:coef.json`, `onnx:model.onnx?opaque=1`, or a bare path recognised by its ending.
 // Throws Error{kNotFound} naming the known formats.
-ObjectSpec ParseModelSpec(std::string_view text);
+WINDLASS_API ObjectSpec ParseModelSpec(std::string_view text);
 
 // Makes the model. `opaque=1` hides its structure. Throws as ModelFormat::Load does.
-std::unique_ptr<Model> LoadModel(const ModelSource& source);
+WINDLASS_API std::unique_ptr<Model> LoadModel(const ModelSource& source);
 
 // Registers the formats of this library: linear and onnx.
-void RegisterModelFormats(Registry& registry);
+WINDLASS_API void RegisterModelFormats(Registry& registry);
 
 }  // namespace windlass::model

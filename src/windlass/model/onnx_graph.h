@@ -1,4 +1,4 @@
-// Our own reader of ONNX files: enough of the format to see whether a graph is a linear model.
+// Our own reader of ONNX files: what a model takes and gives, and whether it is linear.
 #pragma once
 
 #include <cstdint>
@@ -11,19 +11,69 @@
 
 namespace windlass::model {
 
-struct OnnxLinear {
-  LinearStructure structure;
+enum class OnnxElement { kFloat, kDouble, kInt32, kInt64 };
+
+// One input of a graph: some of the table's columns, side by side.
+struct OnnxInput {
+  std::string name;
+  OnnxElement element = OnnxElement::kFloat;
+  int rank = 2;              // [rows, columns], or 1: [rows], one column
+  std::int64_t columns = 1;
+};
+
+struct OnnxSignature {
+  std::vector<OnnxInput> inputs;  // in the order of the table's columns
+  std::int64_t columns = 0;       // of all inputs
+  std::int64_t batch = 0;         // rows that every call must have; 0 for any number
+  std::string output;             // the tensor that is asked for
+  std::vector<std::string> column_names;  // where every column is an input of its own, else empty
   std::vector<std::string> output_names;  // class labels where the graph has them, else empty
 };
 
-// Checks that `content` is a well-formed ONNX model and recognises it when its graph is linear:
-// Scaler, Gemm or MatMul + Add (with Identity, Cast, Reshape, Squeeze that do not change values,
-// Mul / Sub / Div by constants), LinearClassifier or LinearRegressor, then optionally Sigmoid,
-// Softmax or a post_transform; ZipMap is looked through. Returns nothing for a valid graph that
-// is not linear, or that is but only in single precision arithmetic that cannot be told apart
-// from its double form (see the comment in the source on what is accepted).
+// What a user may have to say about a graph that does not say it itself.
+struct OnnxChoice {
+  std::string output;        // name of the output; empty: see ReadOnnxSignature
+  std::int64_t columns = 0;  // of the only input; 0: as the graph says
+};
+
+// Checks that `content` is a well-formed ONNX model that takes rows of numbers.
 //
-// Throws Error{kInvalidInput} naming `what` for bytes that are not an ONNX model.
-std::optional<OnnxLinear> ReadOnnxLinear(std::string_view content, std::string_view what);
+// Of several outputs it takes the only one of floating point numbers, else the only one with "prob"
+// in its name. That makes it the probabilities, not the label, of a classifier. An output made by a
+// ZipMap (a list of dictionaries) stands for the table that went into the ZipMap.
+//
+// Throws Error{kInvalidInput} naming `what` for bytes that are not an ONNX model, for inputs that
+// are not rows of numbers, for a `choice` that the graph does not have, and where a choice is
+// needed; Error{kUnsupported} for weights in other files.
+OnnxSignature ReadOnnxSignature(std::string_view content, std::string_view what,
+                                const OnnxChoice& choice = {});
+
+struct OnnxLinear {
+  LinearStructure structure;
+  std::vector<std::string> column_names;  // as in OnnxSignature
+  std::vector<std::string> output_names;
+};
+
+// Recognises a model whose output is linear: made of Gemm, MatMul, Add, Sub, Mul, Div, Neg with
+// constants, Scaler, LinearRegressor, LinearClassifier, Concat, and what changes no value
+// (Identity, Cast between floating point types, Reshape, Squeeze, Unsqueeze, Flatten), then at most
+// one of Sigmoid, Softmax over the classes or a post_transform, then what changes no probabilities
+// (a normalisation of what sums to 1 already). Returns nothing for any other valid graph.
+//
+// The structure equals the graph in exact arithmetic. It is evaluated in double precision; a graph
+// in single precision, as most exporters make, gives predictions that differ from it by the
+// rounding of single precision, and the structure is the more accurate of the two. Coefficients are
+// those of the file, taken as they are.
+//
+// Of a binary classifier the outputs are [sigmoid(-z), sigmoid(z)], which equals [1 - p, p] and
+// keeps the digits of both, where 1 - p would lose those of a small one.
+//
+// Throws as ReadOnnxSignature does.
+std::optional<OnnxLinear> ReadOnnxLinear(std::string_view content, std::string_view what,
+                                         const OnnxChoice& choice = {});
+
+// The model as the runtime should load it: the chosen output only, no ZipMap.
+std::string OnnxForRuntime(std::string_view content, const OnnxSignature& signature,
+                           std::string_view what);
 
 }  // namespace windlass::model

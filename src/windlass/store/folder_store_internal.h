@@ -98,7 +98,7 @@ class FolderStore final : public Store {
   void RemoveLeftovers();
   std::uint64_t BytesOnDisk() const;
   void RemoveObjects(const std::vector<Hash>& hashes, GcReport* report);
-  // Drops a segment but for referenced objects and its newest records that fit into `room` bytes.
+  // Drops a segment but for what leads to referenced objects, and its newest records that fit into `room` bytes.
   bool DropSegment(const SegmentPtr& segment, std::uint64_t room, GcReport* report);
   void DropDanglingEntries(GcReport* report);
 

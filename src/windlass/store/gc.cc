@@ -123,7 +123,7 @@ bool FolderStore::DropSegment(const SegmentPtr& segment, std::uint64_t room, GcR
   std::uint64_t memos = 0;
   segment->ForEach([&](Record&& record) {
     const std::uint64_t size = record.size + kIndexShare;
-    if (record.has_object() && referenced.contains(record.hash)) {
+    if (referenced.contains(record.hash)) {
       room -= std::min(room, size);
     } else {
       records.emplace_back(record.offset, size);
@@ -141,8 +141,7 @@ bool FolderStore::DropSegment(const SegmentPtr& segment, std::uint64_t room, GcR
   std::uint64_t objects_kept = 0;
   std::uint64_t memos_kept = 0;
   const Keep keep = [&](const Record& record) {
-    const bool wanted = record.offset >= keep_from ||
-                        (record.has_object() && referenced.contains(record.hash));
+    const bool wanted = record.offset >= keep_from || referenced.contains(record.hash);
     objects_kept += wanted && record.has_object();
     memos_kept += wanted && record.has_memo();
     return wanted;
@@ -221,11 +220,16 @@ GcReport FolderStore::Gc(std::optional<std::uint64_t> limit) {
     }
     RemoveObjects(objects, &report);
     for (const auto& [segment, room] : segments) {
-      try {
-        DropSegment(segment, room, &report);
-      } catch (const Error& error) {
-        if (error.code() != ErrorCode::kIo) throw;
-        failure = error;
+      // On a full disk there may be no room for a copy of the newest records; without is better
+      // than not at all.
+      for (const std::uint64_t kept : {room, std::uint64_t{0}}) {
+        try {
+          DropSegment(segment, kept, &report);
+          break;
+        } catch (const Error& error) {
+          if (error.code() != ErrorCode::kIo) throw;
+          failure = error;
+        }
       }
     }
     if (report.objects_removed + report.memo_entries_removed != 0) {
@@ -237,7 +241,12 @@ GcReport FolderStore::Gc(std::optional<std::uint64_t> limit) {
       DropDanglingEntries(&report);
     }
   }
-  MergeSmallSegments();
+  try {
+    MergeSmallSegments();
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kIo) throw;
+    if (!failure) failure = error;  // no harm unless the store is still too large
+  }
   report.bytes_after = BytesOnDisk();
   if (failure && report.bytes_after > most) throw *failure;
   return report;

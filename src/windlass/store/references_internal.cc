@@ -236,8 +236,7 @@ void References::Sync() {
     names.swap(unsynced_);
   }
   std::ranges::sort(names);
-  const auto [first, last] = std::ranges::unique(names);
-  names.erase(first, last);
+  names.erase(std::unique(names.begin(), names.end()), names.end());
   for (const std::string& name : names) {
     const auto folder = FolderOf(name, /*make=*/false);
     if (!folder) continue;

@@ -533,7 +533,9 @@ std::string Segment::TailFault() const {
   if (!footer && (sealed_ || !ValidLength(header.type, header.length))) {
     return sealed_ ? "the index is damaged" : "no record begins here; the rest cannot be read";
   }
-  if (header.length > size - end_ - sizeof header) return "";  // unfinished
+  if (header.length > size - end_ - sizeof header) {  // unfinished, unless it was whole once
+    return sealed_ ? "the index is damaged" : "";
+  }
   std::string payload(header.length, '\0');
   payload.resize(ReadAt(fd_.get(), payload.data(), payload.size(), end_ + sizeof header, path_));
   const bool right = header.checksum == Checksum(payload, header.type);

@@ -12,7 +12,7 @@ namespace {
 
 std::size_t CountDistinct(std::vector<std::uint64_t>& prefixes) {
   std::ranges::sort(prefixes);
-  return static_cast<std::size_t>(std::ranges::unique(prefixes).begin() - prefixes.begin());
+  return static_cast<std::size_t>(std::unique(prefixes.begin(), prefixes.end()) - prefixes.begin());
 }
 
 }  // namespace

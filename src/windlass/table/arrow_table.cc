@@ -1,16 +1,13 @@
 #include <algorithm>
-#include <string_view>
-#include <unordered_map>
-#include <unordered_set>
 #include <utility>
 
 #include <arrow/api.h>
 #include <fmt/format.h>
 
 #include "windlass/base/error.h"
-#include "windlass/base/json.h"
 #include "windlass/table/arrow_errors_internal.h"
 #include "windlass/table/arrow_table_internal.h"
+#include "windlass/table/columns_internal.h"
 #include "windlass/table/number_internal.h"
 
 namespace windlass::table {
@@ -19,6 +16,8 @@ namespace {
 // Rows that are transposed at a time: with 49 columns their cells take 25 KB and stay in the
 // first-level cache while the columns are walked one by one.
 constexpr std::int64_t kBlockRows = 64;
+
+constexpr std::int64_t kTrimCells = std::int64_t{1} << 19;  // 4 MB of doubles
 
 bool NeedsFullValidation(const arrow::Array& array) {
   return array.type_id() == arrow::Type::DICTIONARY || array.type_id() == arrow::Type::STRING ||
@@ -127,6 +126,11 @@ class BatchReader final : public Reader {
       const auto cells = static_cast<std::size_t>((filled + count) * width);
       if (chunk.values.size() < cells) chunk.values.resize(cells);
       Encode(count, chunk.values.data() + filled * width);
+      untrimmed_ += count * width;
+      if (untrimmed_ > kTrimCells) {
+        pass_->Trim();
+        untrimmed_ = 0;
+      }
       filled += count;
       offset_ += count;
       next_row_ += count;
@@ -151,6 +155,7 @@ class BatchReader final : public Reader {
         return false;
       }
       Validate(*batch_, file_->name());
+      pass_->Trim();  // validation walks through whole columns
       for (int i = 0; i < batch_->num_columns(); ++i) {
         encoders_[i]->SetArray(*batch_->column(i), next_row_);
       }
@@ -185,6 +190,7 @@ class BatchReader final : public Reader {
   std::unique_ptr<BatchPass> pass_;
   std::shared_ptr<arrow::RecordBatch> batch_;
   std::int64_t offset_ = 0;
+  std::int64_t untrimmed_ = 0;  // cells encoded since the last Trim()
   std::int64_t next_row_ = 0;
   bool finished_ = false;
 };
@@ -194,51 +200,6 @@ class BatchReader final : public Reader {
 std::unique_ptr<Reader> MakeBatchReader(std::unique_ptr<BatchFile> file,
                                         const ReadOptions& options) {
   return std::make_unique<BatchReader>(std::move(file), options);
-}
-
-std::vector<int> SelectColumns(const std::string& file, const std::vector<std::string>& present,
-                               const ReadOptions& options) {
-  if (present.empty()) {
-    throw Error(ErrorCode::kInvalidInput, fmt::format("{} has no columns", file));
-  }
-  std::unordered_map<std::string_view, int> position;
-  for (std::size_t i = 0; i < present.size(); ++i) {
-    if (!position.emplace(present[i], static_cast<int>(i)).second) {
-      throw Error(ErrorCode::kInvalidInput,
-                  fmt::format("{} has two columns \"{}\" (the {}th and the {}th); column names "
-                              "must differ",
-                              file, present[i], position[present[i]] + 1, i + 1));
-    }
-  }
-  std::vector<int> selected;
-  if (options.columns.empty()) {
-    for (std::size_t i = 0; i < present.size(); ++i) selected.push_back(static_cast<int>(i));
-    return selected;
-  }
-  std::unordered_set<std::string_view> wanted;
-  for (const std::string& name : options.columns) {
-    const auto found = position.find(name);
-    if (found == position.end()) {
-      throw Error(ErrorCode::kInvalidInput, fmt::format("{} has no column \"{}\"{}", file, name,
-                                                        Suggestion(name, present)));
-    }
-    if (!wanted.insert(name).second) {
-      throw Error(ErrorCode::kInvalidInput,
-                  fmt::format("{}: column \"{}\" is asked for twice", file, name));
-    }
-    selected.push_back(found->second);
-  }
-  if (!options.ignore_others) {
-    for (const std::string& name : present) {
-      if (!wanted.contains(name)) {
-        throw Error(ErrorCode::kInvalidInput,
-                    fmt::format("{} has a column \"{}\" that is not among the {} columns wanted{}",
-                                file, name, options.columns.size(),
-                                Suggestion(name, options.columns)));
-      }
-    }
-  }
-  return selected;
 }
 
 }  // namespace windlass::table

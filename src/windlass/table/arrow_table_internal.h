@@ -21,6 +21,8 @@ class BatchPass {
   virtual ~BatchPass() = default;
   // The next rows, with the columns asked for in the order asked for; nullptr at the end.
   virtual std::shared_ptr<arrow::RecordBatch> Next() = 0;
+  // The rows encoded so far are not needed again: memory that mirrors them may go.
+  virtual void Trim() {}
 };
 
 // A column as the file has it.
@@ -42,7 +44,7 @@ class BatchFile {
     return KindOfType(*columns()[column].type, name(), columns()[column].name);
   }
 
-  // Whether a column that spells numbers may be read as text, as CSV's can.
+  // Whether every cell is text, so that the codes wanted say how a column is read (CSV).
   virtual bool IsText() const { return false; }
 
   // Starts a pass over the columns with these positions. Passes may follow each other, one at a
@@ -56,11 +58,5 @@ std::unique_ptr<BatchFile> OpenCsv(Source source);
 
 std::unique_ptr<Reader> MakeBatchReader(std::unique_ptr<BatchFile> file,
                                         const ReadOptions& options);
-
-// The positions in `present` of the columns that `options` wants, in its order.
-//
-// Throws Error{kInvalidInput} naming the file for a missing, unwanted or repeated column.
-std::vector<int> SelectColumns(const std::string& file, const std::vector<std::string>& present,
-                               const ReadOptions& options);
 
 }  // namespace windlass::table

@@ -22,6 +22,17 @@ bool IsIntegerLiteral(std::string_view text) {
   return !text.empty() && std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
 }
 
+// Whether a literal of a 64-bit integer (an identifier, it seems) loses digits as `value`. Longer
+// ones are floating-point numbers that some program wrote without an exponent.
+bool RoundsInteger(std::string_view text, double value) {
+  std::uint64_t magnitude = 0;
+  if (text.starts_with('-')) text.remove_prefix(1);
+  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), magnitude);
+  if (parsed.ec != std::errc{}) return false;
+  const double size = std::fabs(value);
+  return size >= 0x1p64 || static_cast<std::uint64_t>(size) != magnitude;
+}
+
 }  // namespace
 
 std::string InexactInteger(std::string_view digits) {
@@ -61,11 +72,8 @@ ParsedNumber ParseNumber(std::string_view text) {
   // from_chars also reads "nan(...)" and "infinity".
   if (IsInfinite(value)) return {State::kInfinite, 0};
   constexpr std::size_t kSafeDigits = 15;
-  if (text.size() > kSafeDigits && IsIntegerLiteral(text) &&
-      std::fabs(value) >= static_cast<double>(kLargestInteger)) {
-    std::int64_t integer = 0;
-    const auto parsed = std::from_chars(text.data(), text.data() + text.size(), integer);
-    if (parsed.ec != std::errc{} || !HoldsExactly(integer)) return {State::kInexactInteger, 0};
+  if (text.size() > kSafeDigits && IsIntegerLiteral(text) && RoundsInteger(text, value)) {
+    return {State::kInexactInteger, 0};
   }
   return {State::kNumber, value};
 }

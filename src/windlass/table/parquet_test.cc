@@ -16,10 +16,6 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-std::string PathIn(const TemporaryFolder& folder, const std::string& name) {
-  return (folder.path() / name).string();
-}
-
 TEST(Parquet, GivesRowsInOrderWhateverTheChunks) {
   const TemporaryFolder folder;
   const std::string path = PathIn(folder, "rows.parquet");

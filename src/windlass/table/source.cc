@@ -87,6 +87,9 @@ Looks LooksLike(std::string_view head) {
     return {"a zip archive", "an .npz is one; a spreadsheet must be exported as .csv first",
             Format::kNpz};
   }
+  if (head.starts_with("\xff\xfe") || head.starts_with("\xfe\xff")) {
+    return {"UTF-16 text", "save it as UTF-8", std::nullopt};
+  }
   if (head.starts_with("FEA1")) {
     return {"Feather version 1", "write it anew as Feather version 2 or .parquet", std::nullopt};
   }

@@ -9,6 +9,8 @@
 
 #include <arrow/api.h>
 #include <arrow/io/api.h>
+#include <arrow/ipc/api.h>
+#include <arrow/json/from_string.h>
 #include <gtest/gtest.h>
 #include <parquet/arrow/writer.h>
 
@@ -60,20 +62,10 @@ inline Everything ReadAll(const std::string& uri, const ReadOptions& options = {
   return all;
 }
 
-template <typename Builder, typename Value>
-std::shared_ptr<arrow::Array> ArrayOf(const std::vector<Value>& values,
-                                      std::shared_ptr<arrow::DataType> type = nullptr) {
-  auto builder = [&] {
-    if constexpr (std::is_constructible_v<Builder, std::shared_ptr<arrow::DataType>,
-                                          arrow::MemoryPool*>) {
-      return Builder(type ? type : arrow::TypeTraits<typename Builder::TypeClass>::type_singleton(),
-                     arrow::default_memory_pool());
-    } else {
-      return Builder();
-    }
-  }();
-  for (const Value& value : values) EXPECT_TRUE(builder.Append(value).ok());
-  return *builder.Finish();
+// Any type's array from JSON, as `[1, null, 3]`.
+inline std::shared_ptr<arrow::Array> FromJson(const std::shared_ptr<arrow::DataType>& type,
+                                              const std::string& json) {
+  return *arrow::json::ArrayFromJSONString(type, json);
 }
 
 inline std::shared_ptr<arrow::Array> Doubles(const std::vector<double>& values) {
@@ -110,6 +102,40 @@ inline void WriteParquet(const std::string& path, const arrow::Table& table,
                                          row_group_rows, properties, arrow_properties)
                   .ok());
   ASSERT_TRUE(sink->Close().ok());
+}
+
+inline void WriteArrow(const std::string& path, const arrow::Table& table, bool stream = false,
+                       std::int64_t batch_rows = 65536) {
+  const auto sink = *arrow::io::FileOutputStream::Open(path);
+  const auto writer = stream ? *arrow::ipc::MakeStreamWriter(sink, table.schema())
+                             : *arrow::ipc::MakeFileWriter(sink, table.schema());
+  ASSERT_TRUE(writer->WriteTable(table, batch_rows).ok());
+  ASSERT_TRUE(writer->Close().ok());
+  ASSERT_TRUE(sink->Close().ok());
+}
+
+// An npy file's bytes: version 1.0, any header and data.
+inline std::string Npy(const std::string& header, const std::string& data) {
+  std::string bytes("\x93NUMPY\x01\x00", 8);
+  const std::string line = header + "\n";
+  bytes += static_cast<char>(line.size() & 0xff);
+  bytes += static_cast<char>(line.size() >> 8);
+  return bytes + line + data;
+}
+
+inline std::string NpyHeaderText(const std::string& type, bool fortran_order,
+                                 const std::string& shape) {
+  return "{'descr': '" + type + "', 'fortran_order': " + (fortran_order ? "True" : "False") +
+         ", 'shape': " + shape + ", }";
+}
+
+template <typename T>
+std::string RawBytes(const std::vector<T>& values) {
+  return std::string(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(T));
+}
+
+inline std::string PathIn(const TemporaryFolder& folder, const std::string& name) {
+  return (folder.path() / name).string();
 }
 
 }  // namespace windlass::table

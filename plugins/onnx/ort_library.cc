@@ -1,0 +1,94 @@
+#include "ort_library.h"
+
+#include <dlfcn.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <mutex>
+#include <optional>
+
+#include <fmt/format.h>
+
+#include "windlass/base/error.h"
+
+namespace windlass::ort {
+namespace {
+
+constexpr const char* kVariable = "WINDLASS_ONNXRUNTIME";
+constexpr const char* kName = "libonnxruntime.so.1";
+
+// The file beside this plug-in; the build and the packages put a link there.
+std::filesystem::path Beside() {
+  Dl_info here{};
+  if (::dladdr(reinterpret_cast<void*>(&Beside), &here) == 0 || here.dli_fname == nullptr) {
+    return kName;
+  }
+  return std::filesystem::path(here.dli_fname).parent_path() / kName;
+}
+
+void* Open() {
+  const char* chosen = std::getenv(kVariable);
+  if (chosen != nullptr && *chosen != 0) {  // dlopen("") would be the main program
+    if (void* module = ::dlopen(chosen, RTLD_NOW | RTLD_LOCAL); module != nullptr) return module;
+    throw Error(ErrorCode::kUnsupported,
+                fmt::format("ONNX Runtime cannot be opened as ${} says: {}", kVariable,
+                            ::dlerror()));
+  }
+  const std::filesystem::path beside = Beside();
+  if (std::filesystem::exists(beside)) {
+    if (void* module = ::dlopen(beside.c_str(), RTLD_NOW | RTLD_LOCAL); module != nullptr) {
+      return module;
+    }
+    throw Error(ErrorCode::kUnsupported,
+                fmt::format("ONNX Runtime cannot be opened: {}", ::dlerror()));
+  }
+  if (void* module = ::dlopen(kName, RTLD_NOW | RTLD_LOCAL); module != nullptr) return module;
+  throw Error(ErrorCode::kUnsupported,
+              fmt::format("ONNX Runtime was not found: there is no {}, and the dynamic loader "
+                          "finds no {}; `pip install onnxruntime` and let ${} name the "
+                          "libonnxruntime.so in its folder capi",
+                          beside.string(), kName, kVariable));
+}
+
+Library Load() {
+  void* module = Open();
+  const auto get_base = reinterpret_cast<const ApiBase* (*)()>(::dlsym(module, "OrtGetApiBase"));
+  const ApiBase* base = get_base == nullptr ? nullptr : get_base();
+  if (base == nullptr) {
+    ::dlclose(module);
+    throw Error(ErrorCode::kUnsupported,
+                "the library found as ONNX Runtime is another one: it has no OrtGetApiBase");
+  }
+  Library library;
+  library.version = base->GetVersionString();
+  library.api.slots = base->GetApi(kApiVersion);
+  if (library.api.slots == nullptr) {
+    throw Error(ErrorCode::kUnsupported,
+                fmt::format("ONNX Runtime {} does not serve version {} of its interface; 1.{} or "
+                            "later was expected",
+                            library.version, kApiVersion, kApiVersion));
+  }
+  // Errors come back from every call, so that only what ends the process is logged.
+  Check(library.api, library.api.CreateEnv(kLogFatal, "windlass", &library.env), "ONNX Runtime");
+  Check(library.api, library.api.DisableTelemetryEvents(library.env), "ONNX Runtime");
+  return library;
+}
+
+}  // namespace
+
+const Library& OpenLibrary() {
+  static std::mutex opening;
+  static Library* library = nullptr;  // never destroyed: models may outlive main
+  const std::lock_guard lock(opening);
+  if (library == nullptr) library = new Library(Load());
+  return *library;
+}
+
+void Check(const Api& api, Status* status, std::string_view what) {
+  if (status == nullptr) return;
+  const std::string message = api.GetErrorMessage(status);
+  api.ReleaseStatus(status);
+  throw Error(ErrorCode::kInvalidInput, fmt::format("{}: ONNX Runtime: {}", what, message));
+}
+
+}  // namespace windlass::ort
