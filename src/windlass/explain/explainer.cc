@@ -7,6 +7,7 @@
 
 #include "windlass/base/error.h"
 #include "windlass/explain/exact.h"
+#include "windlass/explain/kernel.h"
 #include "windlass/explain/linear.h"
 
 namespace windlass::explain {
@@ -39,7 +40,7 @@ std::shared_ptr<const Explainer> MakeExplainer(const Plan& plan) {
       }
       return MakeLinearExplainer(plan, *model->linear());
     case Method::kExact: return MakeExactExplainer(plan, std::move(model));
-    case Method::kKernel: break;
+    case Method::kKernel: return MakeKernelExplainer(plan, std::move(model));
   }
   throw Error(ErrorCode::kUnsupported,
               fmt::format("method {} is not built in", MethodName(plan.method)));
