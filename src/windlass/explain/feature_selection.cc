@@ -81,7 +81,8 @@ void WalkLars(std::span<const double> gram, std::span<const double> correlation,
     for (std::int32_t j = 0; j < features; ++j) {
       if (state[j] == kIn) {
         largest = std::max(largest, std::abs(c[j]));
-      } else if (state[j] == kOut && j != dropped && (best < 0 || std::abs(c[j]) > std::abs(c[best]))) {
+      } else if (state[j] == kOut && j != dropped &&
+                 (best < 0 || std::abs(c[j]) > std::abs(c[best]))) {
         best = j;
       }
     }
@@ -242,7 +243,8 @@ std::vector<std::int32_t> FeatureSelection::Select(std::span<const double> insid
     // The path ends at least squares over all.
     const double variance = candidates.back().residual / (n - players - 1);
     const double penalty = reg_ == L1Reg::kAic ? 2.0 : Log(n);
-    if (!(variance > 1e-20 * square / n)) return candidates.back().features;  // nothing is left over
+    // Where nothing is left over there is no noise to weigh features against.
+    if (!(variance > 1e-20 * square / n)) return candidates.back().features;
     double least = std::numeric_limits<double>::infinity();
     for (Candidate& candidate : candidates) {
       const double criterion = candidate.residual / variance +

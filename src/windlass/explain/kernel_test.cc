@@ -332,8 +332,8 @@ TEST_F(AdultJob, KernelIsNoLessAccurateThanShap) {
     }
   }
   ours = std::sqrt(ours);
-  std::printf("kernel, %d seeds: RMS error %.2e, largest %.2e; shap: RMS error %.2e\n", kSeeds, ours,
-              most, shap);
+  std::printf("kernel, %d seeds: RMS error %.2e, largest %.2e; shap: RMS error %.2e\n", kSeeds,
+              ours, most, shap);
   EXPECT_LE(ours, shap);
 }
 

@@ -85,8 +85,8 @@ class MaskedGame {
 
   void EnqueueSet(std::span<const std::int32_t> rows, const CoalitionPairs& pairs,
                   const std::function<void()>& check, Workspace& w) const;
-  std::int32_t SlotOf(std::int32_t b, const std::uint64_t* taken, const std::uint64_t* rest,
-                      const std::function<void()>& check, Workspace& w) const;
+  std::int32_t SlotOf(std::int32_t b, std::int32_t row_class, const std::function<void()>& check,
+                      Workspace& w) const;
   void Flush(const std::function<void()>& check, Workspace& w) const;
   void AddFinishedSets(Workspace& w) const;
 

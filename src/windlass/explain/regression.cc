@@ -174,7 +174,9 @@ void Regression::SolveSelected(std::span<const double> h, double total,
   std::vector<double> solution(size);
   for (int i = 0; i < size; ++i) {
     solution[i] = inside[selected[i]] - 0.5 * all;
-    for (int j = 0; j < size; ++j) normal[i * size + j] = normal_[selected[i] * players + selected[j]];
+    for (int j = 0; j < size; ++j) {
+      normal[i * size + j] = normal_[selected[i] * players + selected[j]];
+    }
   }
   const std::vector<double> factor = Factor(std::move(normal), size);
   CholeskySolve(factor, size, solution);
