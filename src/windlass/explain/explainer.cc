@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "windlass/base/error.h"
+#include "windlass/explain/exact.h"
 #include "windlass/explain/linear.h"
 
 namespace windlass::explain {
@@ -29,7 +30,7 @@ void Attributions::Fail(std::int64_t row, std::int64_t output, std::string why) 
 }
 
 std::shared_ptr<const Explainer> MakeExplainer(const Plan& plan) {
-  const auto model = model::LoadModel(plan.model);
+  auto model = model::LoadModel(plan.model);
   switch (plan.method) {
     case Method::kLinear:
       if (model->linear() == nullptr) {
@@ -37,7 +38,7 @@ std::shared_ptr<const Explainer> MakeExplainer(const Plan& plan) {
                     "method linear needs a model that shows that it is linear; this one does not");
       }
       return MakeLinearExplainer(plan, *model->linear());
-    case Method::kExact:
+    case Method::kExact: return MakeExactExplainer(plan, std::move(model));
     case Method::kKernel: break;
   }
   throw Error(ErrorCode::kUnsupported,

@@ -4,6 +4,18 @@
 #include <cstddef>
 
 namespace windlass::explain {
+namespace {
+
+// The sum of 2^n values, which are overwritten: halves are added until one number is left, so that
+// the order is fixed and errors grow with n only.
+double SumInHalves(std::span<double> values) {
+  for (std::size_t half = values.size() / 2; half > 0; half /= 2) {
+    for (std::size_t i = 0; i < half; ++i) values[i] += values[half + i];
+  }
+  return values[0];
+}
+
+}  // namespace
 
 std::vector<double> ShapleyWeights(int players) {
   std::vector<double> weights(static_cast<std::size_t>(players));
@@ -17,14 +29,29 @@ std::vector<double> ShapleyWeights(int players) {
 }
 
 void ShapleyValues(std::span<const double> v, int players, std::span<double> phi) {
+  // phi_g = sum over S without g of w(|S|) (v(S + g) - v(S))
+  //       = sum over S with g of (w(|S| - 1) + w(|S|)) v(S)  -  sum over all S of w(|S|) v(S),
+  // with w(-1) = w(players) = 0. The first sums of all players come from one array, folded in half
+  // player by player: O(2^players) instead of O(players 2^players). Differences to v(nobody) are
+  // taken so that nothing large cancels.
   const std::vector<double> weights = ShapleyWeights(players);
-  for (int g = 0; g < players; ++g) {
-    const std::size_t bit = std::size_t{1} << g;
-    double sum = 0;
-    for (std::size_t s = 0; s < v.size(); ++s) {
-      if ((s & bit) == 0) sum += weights[std::popcount(s)] * (v[s | bit] - v[s]);
-    }
-    phi[g] = sum;
+  std::vector<double> with(static_cast<std::size_t>(players) + 1, 0.0);
+  std::vector<double> without(weights);
+  without.push_back(0.0);
+  for (int s = 0; s <= players; ++s) with[s] = (s > 0 ? weights[s - 1] : 0.0) + without[s];
+  std::vector<double> folded(v.size());
+  std::vector<double> terms(v.size());
+  for (std::size_t s = 0; s < v.size(); ++s) {
+    const double gain = v[s] - v[0];
+    folded[s] = with[std::popcount(s)] * gain;
+    terms[s] = without[std::popcount(s)] * gain;
+  }
+  const double common = SumInHalves(terms);
+  for (int g = players - 1; g >= 0; --g) {
+    const std::size_t half = std::size_t{1} << g;
+    for (std::size_t s = 0; s < half; ++s) terms[s] = folded[half + s];
+    phi[g] = SumInHalves(std::span(terms).first(half)) - common;
+    for (std::size_t s = 0; s < half; ++s) folded[s] += folded[half + s];
   }
 }
 
@@ -41,6 +68,13 @@ void CloseToTotal(double total, std::span<const bool> varying, std::span<double>
   for (std::size_t g = 0; g < phi.size(); ++g) {
     if (varying[g]) phi[g] += share;
   }
+}
+
+void CloseToTotal(double total, std::span<double> phi) {
+  double sum = 0;
+  for (const double value : phi) sum += value;
+  const double share = (total - sum) / static_cast<double>(phi.size());
+  for (double& value : phi) value += share;
 }
 
 }  // namespace windlass::explain

@@ -12,11 +12,14 @@ namespace windlass::explain {
 std::vector<double> ShapleyWeights(int players);
 
 // v: the game's values, indexed by coalition (bit g set: player g is in), [2^players].
-// phi: [players]. Every group's sum runs over the coalitions in a fixed order.
+// phi: [players]. Every group's sum runs over the coalitions in a fixed order; O(2^players).
 void ShapleyValues(std::span<const double> v, int players, std::span<double> phi);
 
 // Adds the same to every varying player so that phi sums to `total` exactly up to rounding, and
 // sets players that do not vary to 0 (as shap does). `varying`: [players].
 void CloseToTotal(double total, std::span<const bool> varying, std::span<double> phi);
+
+// The same where every player varies; phi must not be empty.
+void CloseToTotal(double total, std::span<double> phi);
 
 }  // namespace windlass::explain
