@@ -19,6 +19,14 @@ EXPLAIN_ADULT = [
 _tests = []
 
 
+def explain_adult(**changes):
+    """The arguments of the Adult job with some changed: explain_adult(model="x.onnx")."""
+    arguments = list(EXPLAIN_ADULT)
+    for name, value in changes.items():
+        arguments[arguments.index("--" + name) + 1] = value
+    return arguments
+
+
 def test(function):
     _tests.append(function)
     return function

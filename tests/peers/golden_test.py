@@ -6,13 +6,13 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 import pyarrow.parquet as pq  # noqa: E402
-from support import ADULT, EXPLAIN_ADULT, ROOT, main, test, windlass  # noqa: E402
+from support import ADULT, ROOT, explain_adult, main, test, windlass  # noqa: E402
 
 DATA = ROOT / "tests/peers/data"
 
 
-def explain(folder, *more):
-    windlass(*EXPLAIN_ADULT, *more, "--out", folder / "out")
+def explain(folder, *more, **changes):
+    windlass(*explain_adult(**changes), *more, "--out", folder / "out")
     return pq.read_table(folder / "out/attributions.parquet").to_pydict()
 
 
@@ -43,7 +43,7 @@ def linear(folder):
 
 @test
 def double_onnx(folder):
-    got = explain(folder, "--model", ADULT / "model.onnx")
+    got = explain(folder, model=ADULT / "model.onnx")
     assert json.loads((folder / "out/summary.json").read_text())["method"] == "linear"
     check_exact(got, 1e-9)
     check_extended(got, 1e-9)
