@@ -2,6 +2,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <fstream>
 #include <functional>
 
@@ -73,50 +74,57 @@ std::int64_t InChild(const std::function<std::int64_t()>& body) {
   return result;
 }
 
-// The largest resident set of this process, in bytes.
-std::int64_t Peak() {
+// A line of this process's status, in bytes: "VmHWM:" is the largest resident set so far,
+// "RssAnon:" what is resident now without mapped files, whose pages the kernel takes back at will.
+std::int64_t StatusBytes(const std::string& key) {
   std::ifstream status("/proc/self/status");
   for (std::string line; std::getline(status, line);) {
-    if (line.starts_with("VmHWM:")) return std::stoll(line.substr(6)) * 1024;
+    if (line.starts_with(key)) return std::stoll(line.substr(key.size())) * 1024;
   }
   return -1;
 }
 
 std::int64_t PeakOfReading(const std::string& path, std::int64_t rows) {
   return InChild([&]() -> std::int64_t {
+    const bool is_mapped = path.ends_with(".arrow");
     std::int64_t read = 0;
+    std::int64_t peak = 0;
     const auto reader = OpenTable(path);
     Chunk chunk;
-    while (reader->Next(4096, chunk)) read += chunk.rows;
-    return read == rows ? Peak() : -2;
+    while (reader->Next(4096, chunk)) {
+      read += chunk.rows;
+      if (is_mapped) peak = std::max(peak, StatusBytes("RssAnon:"));
+    }
+    if (!is_mapped) peak = StatusBytes("VmHWM:");
+    return read == rows ? peak : -2;
   });
 }
 
-void ExpectStreaming(const std::string& name, std::int64_t group_rows) {
+void ExpectStreaming(const std::string& name, std::int64_t group_rows, std::int64_t few_rows,
+                     std::int64_t many_rows, std::int64_t most_mib) {
   const TemporaryFolder folder;
   const std::string small = PathIn(folder, "small." + name);
   const std::string large = PathIn(folder, "large." + name);
-  constexpr std::int64_t kFew = 25'600;
-  constexpr std::int64_t kMany = 10 * kFew;
   ASSERT_EQ(InChild([&]() -> std::int64_t {
-              WriteLong(small, kFew, std::min(group_rows, kFew));
-              WriteLong(large, kMany, group_rows);
+              WriteLong(small, few_rows, std::min(group_rows, few_rows));
+              WriteLong(large, many_rows, group_rows);
               return ::testing::Test::HasFailure() ? 1 : 0;
             }),
             0);
-  const std::int64_t few = PeakOfReading(small, kFew);
-  const std::int64_t many = PeakOfReading(large, kMany);
+  const std::int64_t few = PeakOfReading(small, few_rows);
+  const std::int64_t many = PeakOfReading(large, many_rows);
   ASSERT_GT(few, 0);
   ASSERT_GT(many, 0);
-  EXPECT_LT(many - few, 64 * kMiB) << few / kMiB << " -> " << many / kMiB << " MiB";
+  EXPECT_LT(many - few, most_mib * kMiB) << few / kMiB << " -> " << many / kMiB << " MiB";
   ::testing::Test::RecordProperty("peak_of_few_mib", static_cast<int>(few / kMiB));
   ::testing::Test::RecordProperty("peak_of_many_mib", static_cast<int>(many / kMiB));
 }
 
-TEST(Memory, ParquetByRowGroups) { ExpectStreaming("parquet", 65'536); }
-TEST(Memory, ParquetInOneRowGroup) { ExpectStreaming("parquet", 256'000); }
-TEST(Memory, ArrowByBatches) { ExpectStreaming("arrow", 65'536); }
-TEST(Memory, ArrowInOneBatch) { ExpectStreaming("arrow", 256'000); }
+// The rest of an explanation needs some of the 64 MiB that a hundredfold table may take.
+TEST(Memory, ParquetByRowGroups) { ExpectStreaming("parquet", 65'536, 25'600, 256'000, 48); }
+TEST(Memory, ParquetInOneRowGroup) { ExpectStreaming("parquet", 262'144, 131'072, 262'144, 32); }
+TEST(Memory, ArrowByBatches) { ExpectStreaming("arrow", 65'536, 25'600, 256'000, 16); }
+TEST(Memory, ArrowInOneBatch) { ExpectStreaming("arrow", 256'000, 25'600, 256'000, 16); }
 
 }  // namespace
 }  // namespace windlass::table
