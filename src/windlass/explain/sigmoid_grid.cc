@@ -1,5 +1,7 @@
 #include "windlass/explain/sigmoid_grid.h"
 
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
@@ -96,8 +98,13 @@ void SigmoidGrid::Free::operator()(double* p) const { std::free(p); }
 
 SigmoidGrid::SigmoidGrid(const SigmoidGame& game) : game_(game) {
   const std::size_t count = (std::size_t{1} << game.players()) * kStride;
-  cells_.reset(static_cast<double*>(std::aligned_alloc(64, count * sizeof(double))));
+  // Large pages: a leaf of coalitions reads from a dozen small ones, too many for the TLB.
+  constexpr std::size_t kLargePage = std::size_t{2} << 20;
+  const std::size_t bytes =
+      (count * sizeof(double) + kLargePage - 1) / kLargePage * kLargePage;
+  cells_.reset(static_cast<double*>(std::aligned_alloc(kLargePage, bytes)));
   if (!cells_) throw std::bad_alloc();
+  ::madvise(cells_.get(), bytes, MADV_HUGEPAGE);  // a hint: failing is no error
   std::fill_n(cells_.get(), count, std::numeric_limits<double>::quiet_NaN());
 
   const std::vector<double> nodes = ChebyshevPoints(kNodes);
@@ -130,10 +137,11 @@ void SigmoidGrid::Fill(std::uint32_t coalition, int piece) const {
   std::vector<double> factors(game_.padded_);
   game_.Factors(coalition, factors);
   alignas(64) std::array<double, kNodes> p, q;
-  for (int i = 0; i < kNodes; ++i) {
-    game_.Sums(factors, node_scale_[piece * kNodes + i], p[i], q[i]);
-  }
-  if (game_.link_ == Link::kLogit) {
+  const std::span scales = std::span(node_scale_).subspan(piece * kNodes, kNodes);
+  if (game_.link_ == Link::kIdentity) {
+    game_.Means(factors, scales, p, {});
+  } else {
+    game_.Means(factors, scales, p, q);
     for (int i = 0; i < kNodes; i += static_cast<int>(hn::Lanes(d))) {
       const auto log_p = vector_math::Log(d, hn::Load(d, &p[i]));
       const auto log_q = vector_math::Log(d, hn::Load(d, &q[i]));
