@@ -117,7 +117,12 @@ void SigmoidGame::Factors(std::uint32_t coalition, std::span<double> out) const 
   const double center = Exp(-(low_center_[low] + high_center_[high]));
   const double* a = &low_factors_[std::size_t{low} * padded_];
   const double* b = &high_factors_[std::size_t{high} * padded_];
-  for (int k = 0; k < padded_; ++k) out[k] = a[k] * b[k] * center;
+  const hn::FixedTag<double, 4> d;
+  const auto centers = hn::Set(d, center);
+  for (int k = 0; k < padded_; k += 4) {
+    const auto product = hn::Mul(hn::LoadU(d, a + k), hn::LoadU(d, b + k));
+    hn::StoreU(hn::Mul(product, centers), d, &out[k]);
+  }
 }
 
 namespace {
@@ -317,11 +322,11 @@ class Walk {
   void Leaf(std::uint32_t coalition, const double* base, double* total) {
     const D d;
     const double* cells[kLeaf];
-    V center[kLeaf], in[kLeaf], out[kLeaf];
+    V offset[kLeaf], in[kLeaf], out[kLeaf];
     for (int k = 0; k < kLeaf; ++k) {
       const std::uint32_t s = coalition | k;
       cells[k] = grid_.cells(s);
-      center[k] = hn::Set(d, CenterOf(s));
+      offset[k] = hn::Set(d, SigmoidGrid::Offset(CenterOf(s)));
       in[k] = hn::Set(d, in_weights_[std::popcount(s)]);
       out[k] = hn::Set(d, out_weights_[std::popcount(s)]);
     }
@@ -342,7 +347,7 @@ class Walk {
       for (int k = 0; k < 4; ++k) t[4 + k] = hn::Add(t[k], a2);
       V v[kLeaf];
 #pragma GCC unroll 8
-      for (int k = 0; k < kLeaf; ++k) v[k] = Interpolate(cells[k], center[k], t[k]);
+      for (int k = 0; k < kLeaf; ++k) v[k] = Interpolate(cells[k], offset[k], t[k]);
       if (nobody) v[0] = hn::Set(d, game_.base_value());
       if (everybody) v[kLeaf - 1] = hn::LoadU(d, prediction_ + r);
       const V any = hn::Add(hn::Add(hn::Add(v[0], v[1]), hn::Add(v[2], v[3])),
@@ -350,7 +355,7 @@ class Walk {
       if (HWY_UNLIKELY(!hn::AllTrue(d, hn::Eq(any, any)))) {
         for (int k = 0; k < kLeaf; ++k) {
           if ((nobody && k == 0) || (everybody && k == kLeaf - 1)) continue;
-          v[k] = OneByOne(coalition | k, hn::GetLane(center[k]), t[k]);
+          v[k] = OneByOne(coalition | k, hn::GetLane(offset[k]), t[k]);
         }
       }
       V u[kLeaf];
@@ -376,22 +381,24 @@ class Walk {
 
   // Four rows at once, each on its own cell; NaN for a row whose cell is not filled or that is
   // off the grid. Lane by lane the arithmetic of SigmoidGrid::Value.
-  static HWY_INLINE V Interpolate(const double* cells, V center, V t) {
+  static HWY_INLINE V Interpolate(const double* cells, V offset, V t) {
     const D d;
+    const hn::RebindToUnsigned<D> du;
     const hn::FixedTag<double, 2> half;
-    const V u = hn::MulAdd(hn::Sub(t, center), hn::Set(d, 1 / SigmoidGrid::kCellWidth),
-                           hn::Set(d, SigmoidGrid::kCells / 2.0));
-    const V cell = hn::Floor(u);
-    const V s = hn::MulAdd(hn::Set(d, 2.0), hn::Sub(u, cell), hn::Set(d, -1.0));
-    // Adding 2^52 leaves the index in the low bits; Max and Min send NaN to an end as well.
-    const V inside = hn::Min(hn::Max(cell, hn::Set(d, -1.0)),
-                             hn::Set(d, static_cast<double>(SigmoidGrid::kCells)));
+    const V u = hn::MulAdd(t, hn::Set(d, 1 / SigmoidGrid::kCellWidth), offset);
+    const V magic = hn::Set(d, SigmoidGrid::kMagic);  // its sum has the index in the low bits
+    const V shifted = hn::Add(u, magic);
+    const V s = hn::Sub(u, hn::Sub(shifted, magic));
+    // Max and Min send NaN to an end as well.
+    const V inside = hn::Min(hn::Max(shifted, hn::Set(d, SigmoidGrid::kMagic - 1)),
+                             hn::Set(d, SigmoidGrid::kMagic + SigmoidGrid::kCells));
     alignas(32) std::uint64_t index[4];
-    hn::Store(hn::Add(inside, hn::Set(d, 0x1p52 + 1)), d, reinterpret_cast<double*>(index));
-    const double* c0 = cells + static_cast<std::uint32_t>(index[0]) * SigmoidGrid::kCoefficients;
-    const double* c1 = cells + static_cast<std::uint32_t>(index[1]) * SigmoidGrid::kCoefficients;
-    const double* c2 = cells + static_cast<std::uint32_t>(index[2]) * SigmoidGrid::kCoefficients;
-    const double* c3 = cells + static_cast<std::uint32_t>(index[3]) * SigmoidGrid::kCoefficients;
+    static_assert(SigmoidGrid::kCoefficients == 8);
+    hn::Store(hn::ShiftLeft<3>(hn::BitCast(du, inside)), du, index);
+    const double* c0 = cells + static_cast<std::int32_t>(index[0]);
+    const double* c1 = cells + static_cast<std::int32_t>(index[1]);
+    const double* c2 = cells + static_cast<std::int32_t>(index[2]);
+    const double* c3 = cells + static_cast<std::int32_t>(index[3]);
     // Two coefficients of four rows at a time: 128-bit loads and unpacking do the transposition.
     V value, low, high;
     const auto pair = [&](int m) HWY_ATTR {
@@ -400,7 +407,6 @@ class Walk {
       low = hn::InterleaveLower(d, even, odd);
       high = hn::InterleaveUpper(d, even, odd);
     };
-    static_assert(SigmoidGrid::kCoefficients == 8);
     pair(6);
     value = hn::MulAdd(high, s, low);
     pair(4);
@@ -412,11 +418,11 @@ class Walk {
     return value;
   }
 
-  V OneByOne(std::uint32_t coalition, double center, V t) const {
+  V OneByOne(std::uint32_t coalition, double offset, V t) const {
     const D d;
     alignas(32) double lanes[4];
     hn::Store(t, d, lanes);
-    for (double& lane : lanes) lane = grid_.Value(coalition, center, lane);
+    for (double& lane : lanes) lane = grid_.Value(coalition, offset, lane);
     return hn::Load(d, lanes);
   }
 

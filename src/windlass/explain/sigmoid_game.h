@@ -35,7 +35,7 @@ class SigmoidGame {
   double base_value() const { return base_value_; }
 
   // Rows that are explained together; a multiple of 4. Results do not depend on it.
-  static constexpr int kBlock = 512;
+  static constexpr int kBlock = 256;
 
   // a: [players, kBlock]: what each group adds to each row's margin; rows from `rows` on are
   // ignored. prediction: [rows]; phi: [rows, players]. Finite margins give finite results.
