@@ -183,6 +183,26 @@ TEST(Linear, AGroupThatDoesNotVaryGetsExactlyZero) {
   EXPECT_NE(got.phi[2 * 6 + 2], 0.0);
 }
 
+// [sigmoid(-z), sigmoid(z)], as a binary classifier's two outputs are read.
+TEST(Linear, MirroredOutputsShareAGame) {
+  Case c = RandomCase(13, 6, 1, Activation::kSigmoid, Link::kLogit, 1, 4);
+  const std::vector<double> coef = c.structure.coef;
+  c.structure.coef.clear();
+  for (const double x : coef) c.structure.coef.push_back(-x);
+  c.structure.coef.insert(c.structure.coef.end(), coef.begin(), coef.end());
+  c.structure.intercept = {-c.structure.intercept[0], c.structure.intercept[0]};
+  c.plan.outputs = {0, 1};
+  const auto explainer = MakeLinearExplainer(c.plan, c.structure);
+  Attributions got;
+  explainer->Explain(c.x, c.rows, [] {}, got);
+  EXPECT_EQ(got.model_evaluations, c.rows);
+  for (int g = 0; g < 6; ++g) EXPECT_EQ(got.phi[g], -got.phi[6 + g]);
+  for (const Link link : {Link::kIdentity, Link::kLogit}) {
+    c.plan.link = link;
+    ExpectEqualsBruteForce(c, 1e-10);
+  }
+}
+
 TEST(Linear, TheInterpolationKeepsToTheDirectValues) {
   const Case c = RandomCase(11, 8, 1, Activation::kSigmoid, Link::kLogit, 2, 64);
   const auto explainer = MakeLinearExplainer(c.plan, c.structure);
