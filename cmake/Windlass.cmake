@@ -66,15 +66,22 @@ add_custom_target(windlass_tests)       # every test program
 add_custom_target(windlass_benchmarks)  # every micro-benchmark
 add_custom_target(windlass_fuzzers)
 
-# windlass_test(store_test SOURCES store_test.cc [LABELS sanitize thread] [DEPS ...])
+# windlass_test(store_test SOURCES store_test.cc [LABELS sanitize thread] [DEPS ...] [ONLY base])
 # LABELS: `sanitize` runs under address + undefined too, `thread` under the thread sanitizer.
+# ONLY: the folders that it links instead of all, so that a sanitizer build need not compile more.
 function(windlass_test name)
   if(NOT WINDLASS_TESTS)
     return()
   endif()
-  cmake_parse_arguments(A "" "" "SOURCES;DEPS;LABELS" ${ARGN})
+  cmake_parse_arguments(A "" "" "SOURCES;DEPS;LABELS;ONLY" ${ARGN})
   add_executable(${name} EXCLUDE_FROM_ALL ${A_SOURCES})
-  target_link_libraries(${name} PRIVATE windlass_core ${A_DEPS} GTest::gmock GTest::gtest_main)
+  if(A_ONLY)
+    list(TRANSFORM A_ONLY PREPEND windlass_)
+    target_link_libraries(${name} PRIVATE ${A_ONLY} Threads::Threads ${CMAKE_DL_LIBS})
+  else()
+    target_link_libraries(${name} PRIVATE windlass_core)
+  endif()
+  target_link_libraries(${name} PRIVATE ${A_DEPS} GTest::gmock GTest::gtest_main)
   add_dependencies(windlass_tests ${name})
   add_test(NAME ${name} COMMAND ${name})
   set_tests_properties(${name} PROPERTIES LABELS "${A_LABELS}" TIMEOUT 300

@@ -79,7 +79,8 @@ struct JobCommand {
     if (!info.error.empty()) rows.push_back({"error", info.error});
     for (const auto& output : info.outputs) rows.push_back({"output", output});
     for (const auto& [key, value] : info.spec.items()) {
-      if (!value.is_null()) rows.push_back({key, value.is_string() ? value.get<std::string>() : value.dump()});
+      if (value.is_null() || key == "kind") continue;
+      rows.push_back({"spec." + key, value.is_string() ? value.get<std::string>() : value.dump()});
     }
     if (info.resumable) rows.push_back({"resume with", "windlass run --job " + info.id});
     std::cout << FormatTable(rows);

@@ -114,7 +114,8 @@ class Driver {
   // Drops a task's own objects when it goes, however that comes about.
   class Own {
    public:
-    Own(Session& session, std::vector<ObjectRef> refs) : session_(&session), refs_(std::move(refs)) {}
+    Own(Session& session, std::vector<ObjectRef> refs)
+        : session_(&session), refs_(std::move(refs)) {}
     Own(Own&& other) noexcept : session_(other.session_), refs_(std::exchange(other.refs_, {})) {}
     Own& operator=(Own&&) = delete;
     ~Own() {

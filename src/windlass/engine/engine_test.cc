@@ -1,6 +1,4 @@
 #include <algorithm>
-#include <cstring>
-#include <latch>
 #include <limits>
 #include <map>
 #include <new>
@@ -20,95 +18,11 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using ::testing::UnorderedElementsAreArray;
-
-Task Example() {
-  Task task;
-  task.kind = "explain.block";
-  task.version = 3;
-  task.mode = TaskMode::kOnce;
-  task.arguments = std::string("a\0b", 3);
-  task.inputs = {{HashOf("first"), 5}, {HashOf("second"), 6}};
-  task.time_limit = std::chrono::milliseconds(1500);
-  task.attempts = 4;
-  return task;
-}
 
 Task Echo() {
   static const Task task =
       TaskThat([](const Task& t, TaskContext&) { return Bytes(t.arguments); });
   return task;
-}
-
-TEST(Task, DecodesWhatWasEncoded) {
-  const Task task = Example();
-  const Task decoded = Task::Decode(task.Encode());
-  EXPECT_EQ(decoded.kind, task.kind);
-  EXPECT_EQ(decoded.version, task.version);
-  EXPECT_EQ(decoded.mode, task.mode);
-  EXPECT_EQ(decoded.arguments, task.arguments);
-  EXPECT_EQ(decoded.inputs, task.inputs);
-  EXPECT_EQ(decoded.time_limit, task.time_limit);
-  EXPECT_EQ(decoded.attempts, task.attempts);
-}
-
-TEST(Task, EveryTruncationAndAnythingMoreIsCorrupt) {
-  const std::string bytes = Example().Encode();
-  for (std::size_t size = 0; size < bytes.size(); ++size) {
-    EXPECT_EQ(CodeOf(Caught([&] { Task::Decode(bytes.substr(0, size)); })), "corrupt data")
-        << size << " of " << bytes.size() << " bytes";
-  }
-  EXPECT_EQ(CodeOf(Caught([&] { Task::Decode(bytes + '\0'); })), "corrupt data");
-}
-
-TEST(Task, HugeCountsAndUnknownModesAreCorrupt) {
-  const std::string bytes = Task{}.Encode();
-  // An empty task: the counts of kind, arguments and inputs stand at bytes 0, 13 and 21.
-  for (const std::size_t place : {0, 13, 21}) {
-    for (const std::uint64_t count : {std::uint64_t{1}, std::uint64_t{1} << 40,
-                                      std::numeric_limits<std::uint64_t>::max()}) {
-      std::string changed = bytes;
-      std::memcpy(changed.data() + place, &count, sizeof count);
-      EXPECT_EQ(CodeOf(Caught([&] { Task::Decode(changed); })), "corrupt data")
-          << count << " at " << place;
-    }
-  }
-  std::string changed = bytes;
-  changed[12] = 2;
-  EXPECT_EQ(CodeOf(Caught([&] { Task::Decode(changed); })), "corrupt data");
-}
-
-// Python: b = lambda s: struct.pack("<Q", len(s)) + s
-// hashlib.blake2b(b(b"windlass-task-1") + b(b"explain.block") + struct.pack("<i", 3) +
-//   b(b"a\0b") + b(b"onnxruntime 1.2") + h(b"first") + h(b"second"), digest_size=32)
-// where h is the same hash of the input alone. Memo tables on users' disks hold such keys: a change
-// here makes all of them worthless, and needs a new key version.
-TEST(TaskIdentity, HasTheGoldenValue) {
-  EXPECT_EQ(TaskIdentity(Example(), "onnxruntime 1.2").Hex(),
-            "849aea38c4a8aebbd7a90816f27c9cf84f4d506fa82ea9fa88c26688bbd05ec0");
-}
-
-TEST(TaskIdentity, IgnoresHowOftenAndHowLongATaskMayRun) {
-  Task task = Example();
-  task.time_limit = std::chrono::hours(1);
-  task.attempts = 1;
-  EXPECT_EQ(TaskIdentity(task, ""), TaskIdentity(Example(), ""));
-}
-
-TEST(TaskIdentity, ChangesWithAllThatTheResultDependsOn) {
-  std::set<Hash> keys = {TaskIdentity(Example(), ""), TaskIdentity(Example(), "x")};
-  const auto changed = [&](auto&& change) {
-    Task task = Example();
-    change(task);
-    keys.insert(TaskIdentity(task, ""));
-  };
-  changed([](Task& t) { t.kind += 'x'; });
-  changed([](Task& t) { t.version = 4; });
-  changed([](Task& t) { t.arguments += 'x'; });
-  changed([](Task& t) { t.kind += t.arguments, t.arguments.clear(); });
-  changed([](Task& t) { t.inputs.pop_back(); });
-  changed([](Task& t) { std::swap(t.inputs[0], t.inputs[1]); });
-  EXPECT_EQ(keys.size(), 8u);
 }
 
 TEST(LocalSession, RunsEveryTaskWithAnyNumberOfWorkers) {
@@ -509,93 +423,6 @@ TEST(Events, AHandlerMayThrowOrBeReplaced) {
   EXPECT_THAT(seen, ElementsAre(0, 1, 20));
 }
 
-struct Length {
-  std::size_t value;
-};
-
-// A task that caches the length of its input; `loads` counts how often it was made.
-Task CachedLength(std::atomic<int>& loads) {
-  return TaskThat([&loads](const Task&, TaskContext& c) {
-    const auto length = c.Cached<Length>(0, [&](const Bytes& bytes) {
-      ++loads;
-      return std::make_shared<const Length>(bytes.size());
-    });
-    return Bytes(std::to_string(length->value));
-  });
-}
-
-TEST(WorkerCache, LoadsOnceHoweverManyWant) {
-  constexpr int kWorkers = 4;
-  std::atomic<int> loads = 0;
-  std::latch all_here(kWorkers);
-  const auto session = Local(kWorkers);
-  const Task task = TaskThat([&](const Task&, TaskContext& c) {
-    all_here.arrive_and_wait();  // the driver's thread and three others
-    const auto length = c.Cached<Length>(0, [&](const Bytes& bytes) {
-      ++loads;
-      return std::make_shared<const Length>(bytes.size());
-    });
-    return Bytes(std::to_string(reinterpret_cast<std::uintptr_t>(length.get())));
-  });
-  const ObjectRef ref = session->Put(Bytes("abc"));
-  for (int i = 0; i < kWorkers; ++i) session->Submit(With(task, "", {ref}));
-  std::set<std::string> values;
-  for (int i = 0; i < kWorkers; ++i) {
-    values.insert(Text(session->Get(session->Next(Soon()).result)));
-  }
-  EXPECT_EQ(loads, 1);
-  EXPECT_EQ(values.size(), 1u);
-}
-
-TEST(WorkerCache, ForgetsWhatWasUnusedForLongest) {
-  const auto session = Local(1);
-  std::atomic<int> loads = 0;
-  const Task task = CachedLength(loads);
-  const auto use = [&](int size) {
-    session->Submit(With(task, "", {session->Put(Bytes(std::string(size, 'x')))}));
-    EXPECT_EQ(Text(session->Get(session->Next(Soon()).result)), std::to_string(size));
-  };
-  for (int size = 0; size < 16; ++size) use(size);
-  use(0);
-  EXPECT_EQ(loads, 16);
-  use(16);  // the 17th: 1 goes, not 0
-  use(0);
-  EXPECT_EQ(loads, 17);
-  use(1);
-  EXPECT_EQ(loads, 18);
-}
-
-TEST(WorkerCache, ALoadThatThrowsIsTriedAgain) {
-  const auto session = Local(1);
-  int loads = 0;
-  Task task = TaskThat([&](const Task&, TaskContext& c) {
-    c.Cached<Length>(0, [&](const Bytes&) -> std::shared_ptr<const Length> {
-      if (++loads == 1) throw Error(ErrorCode::kUnavailable, "not now");
-      return std::make_shared<const Length>(1);
-    });
-    return Bytes();
-  });
-  task.inputs = {session->Put(Bytes("abc"))};
-  session->Submit(task);
-  EXPECT_EQ(CodeOf(session->Next(Soon()).error), "unavailable");
-  session->Submit(task);
-  EXPECT_FALSE(session->Next(Soon()).error);
-  EXPECT_EQ(loads, 2);
-}
-
-TEST(WorkerCache, KeepsTypesOfOneInputApart) {
-  const auto session = Local(1);
-  const Task task = TaskThat([](const Task&, TaskContext& c) {
-    const auto length = c.Cached<Length>(
-        0, [](const Bytes& b) { return std::make_shared<const Length>(b.size()); });
-    const auto text = c.Cached<std::string>(
-        0, [](const Bytes& b) { return std::make_shared<const std::string>(b.view()); });
-    return Bytes(*text + std::to_string(length->value));
-  });
-  session->Submit(With(task, "", {session->Put(Bytes("abc"))}));
-  EXPECT_EQ(Text(session->Get(session->Next(Soon()).result)), "abc3");
-}
-
 TEST(LocalSession, EndsWhileTasksRunAndWait) {
   bool stopped = false, ran = false;
   Gate started;
@@ -637,84 +464,6 @@ TEST(LocalEngine, StartsFromItsString) {
   EXPECT_EQ(code("local?workers=1025", 1), "invalid input");
   EXPECT_EQ(code("local", -2), "invalid input");
   EXPECT_EQ(CodeOf(Caught([] { Local(0); })), "invalid input");
-}
-
-TEST(Chaos, FindsATaskThatIsNotPure) {
-  const auto session = Local(1, 1);
-  int runs = 0;
-  Task task = TaskThat([&](const Task&, TaskContext&) { return Bytes(std::to_string(++runs)); });
-  session->Submit(task);
-  const auto error = session->Next(Soon()).error;
-  ASSERT_EQ(CodeOf(error), "internal");
-  EXPECT_THAT(error->what(), HasSubstr("is not pure"));
-  task.mode = TaskMode::kOnce;  // may be what it likes, and runs once
-  session->Submit(task);
-  EXPECT_FALSE(session->Next(Soon()).error);
-  EXPECT_EQ(runs, 3);
-}
-
-TEST(Chaos, EmptiesTheCacheBeforeEveryRun) {
-  const auto session = Local(1, 1);
-  std::atomic<int> loads = 0;
-  const Task task = CachedLength(loads);
-  const ObjectRef ref = session->Put(Bytes("abc"));
-  for (int i = 0; i < 3; ++i) session->Submit(With(task, "", {ref}));
-  for (int i = 0; i < 3; ++i) EXPECT_FALSE(session->Next(Soon()).error);
-  EXPECT_EQ(loads, 6);
-}
-
-TEST(Chaos, GivesEachRunCopiesOfItsInputs) {
-  const auto session = Local(1, 1);
-  const Bytes object("abc");
-  bool same = false;
-  const Task task = TaskThat([&](const Task&, TaskContext& c) {
-    same = c.Input(0).data() == object.data();
-    return c.Input(0);
-  });
-  session->Submit(With(task, "", {session->Put(object)}));
-  EXPECT_EQ(Text(session->Get(session->Next(Soon()).result)), "abc");
-  EXPECT_FALSE(same);
-}
-
-TEST(Chaos, ErrorsAndEventsSurviveTheirEncoding) {
-  const auto session = Local(1, 1);
-  std::vector<Json> events;
-  session->OnEvent([&](TaskId, const Json& event) { events.push_back(event); });
-  session->Submit(TaskThat([](const Task&, TaskContext& c) -> Bytes {
-    c.Event({{"done", 0.1}});
-    throw Error(ErrorCode::kCorrupt, "block 3", Error(ErrorCode::kIo, "disk"));
-  }));
-  const auto error = session->Next(Soon()).error;
-  ASSERT_EQ(CodeOf(error), "corrupt data");
-  EXPECT_STREQ(error->what(), "block 3; because disk");
-  EXPECT_EQ(error->cause()->code(), ErrorCode::kIo);
-  EXPECT_THAT(events, ElementsAre(Json{{"done", 0.1}}));
-}
-
-std::vector<TaskId> OrderOfCompletion(int workers, std::uint64_t chaos, int tasks) {
-  const auto session = Local(workers, chaos);
-  for (int i = 0; i < tasks; ++i) session->Submit(With(Echo(), std::to_string(i)));
-  std::vector<TaskId> order;
-  for (int i = 0; i < tasks; ++i) {
-    const Completion completion = session->Next(Soon());
-    EXPECT_EQ(Text(session->Get(completion.result)), std::to_string(completion.id - 1));
-    order.push_back(completion.id);
-  }
-  return order;
-}
-
-TEST(Chaos, ShufflesCompletionsByItsSeedAndLosesNone) {
-  for (const int tasks : {1, 2, 7, 8, 9, 30}) {  // about the number that it gathers
-    std::vector<TaskId> sorted;
-    for (int i = 1; i <= tasks; ++i) sorted.push_back(static_cast<TaskId>(i));
-    for (const int workers : {1, 3}) {
-      EXPECT_THAT(OrderOfCompletion(workers, 1, tasks), UnorderedElementsAreArray(sorted));
-    }
-    EXPECT_EQ(OrderOfCompletion(1, 1, tasks), OrderOfCompletion(1, 1, tasks));
-    if (tasks < 7) continue;
-    EXPECT_NE(OrderOfCompletion(1, 1, tasks), sorted);
-    EXPECT_NE(OrderOfCompletion(1, 1, tasks), OrderOfCompletion(1, 2, tasks));
-  }
 }
 
 }  // namespace

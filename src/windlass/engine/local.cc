@@ -81,8 +81,9 @@ class LocalSession final : public Session {
   explicit LocalSession(const LocalOptions& options)
       : options_(options), shuffle_(options.chaos.value_or(0), /*stream=*/0) {
     if (options_.workers < 1 || options_.workers > kMaxWorkers) {
-      throw Error(ErrorCode::kInvalidInput, fmt::format("a local session has 1 to {} workers, not {}",
-                                                        kMaxWorkers, options_.workers));
+      throw Error(ErrorCode::kInvalidInput,
+                  fmt::format("a local session has 1 to {} workers, not {}", kMaxWorkers,
+                              options_.workers));
     }
     try {
       for (int i = 1; i < options_.workers; ++i) {
@@ -91,8 +92,9 @@ class LocalSession final : public Session {
       }
     } catch (const std::system_error& caught) {
       Close();
-      throw Error(ErrorCode::kIo, fmt::format("only {} of {} worker threads could be started: {}",
-                                              threads_.size(), options_.workers - 1, caught.what()));
+      throw Error(ErrorCode::kIo,
+                  fmt::format("only {} of {} worker threads could be started: {}", threads_.size(),
+                              options_.workers - 1, caught.what()));
     } catch (...) {
       Close();
       throw;
@@ -419,8 +421,9 @@ class LocalEngine final : public Engine {
                   fmt::format("workers must be -1 (sequential), 0 (one a core) or 1 to {}, not {}",
                               kMaxWorkers, wanted));
     }
-    options.workers = wanted == 0 ? static_cast<int>(std::max(1u, std::thread::hardware_concurrency()))
-                                  : std::max<int>(1, static_cast<int>(wanted));
+    const auto cores = static_cast<std::int64_t>(std::thread::hardware_concurrency());
+    options.workers = static_cast<int>(
+        std::clamp<std::int64_t>(wanted == 0 ? cores : wanted, 1, kMaxWorkers));
     if (spec.options.contains("chaos")) {
       options.chaos = static_cast<std::uint64_t>(spec.Integer("chaos", 0));
     }

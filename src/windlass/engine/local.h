@@ -10,8 +10,8 @@
 namespace windlass::engine {
 
 struct LocalOptions {
-  // How many tasks run at the same time, 1 to 1024. The driver's own thread is one of them: it runs tasks
-  // while it waits in Next, so that one worker means one busy core and N mean N.
+  // How many tasks run at the same time, 1 to 1024. The driver's own thread is one of them: it runs
+  // tasks while it waits in Next, so that one worker means one busy core and N mean N.
   int workers = 1;
 
   // With a seed: tasks, events and errors are encoded and decoded again, inputs are copied, worker

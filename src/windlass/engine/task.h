@@ -66,8 +66,8 @@ class TaskContext {
   // the worker does not have it. Keyed by the input's content and by T; it may vanish between
   // tasks, so it can hold nothing but what follows from the input.
   template <typename T>
-  std::shared_ptr<const T> Cached(std::size_t index,
-                                  const std::function<std::shared_ptr<const T>(const Bytes&)>& load) {
+  std::shared_ptr<const T> Cached(
+      std::size_t index, const std::function<std::shared_ptr<const T>(const Bytes&)>& load) {
     static const char type_key = 0;  // its address stands for T
     return std::static_pointer_cast<const T>(CachedErased(
         index, &type_key,

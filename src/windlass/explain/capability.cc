@@ -120,14 +120,10 @@ class Explain final : public job::Capability {
     load.Stop();
 
     plan_watch.Start();
-    const Bytes plan_bytes = prepared.plan.Encode();
-    const engine::ObjectRef plan = context.session().Put(plan_bytes);
-    const auto explainer = MakeExplainer(Plan::Decode(plan_bytes));
-    const std::vector<double> base_value(explainer->base_value().begin(),
-                                         explainer->base_value().end());
+    const engine::ObjectRef plan = context.session().Put(prepared.plan.Encode());
     plan_watch.Stop();
 
-    OutputWriter output(prepared, base_value, context.Output("attributions.parquet"));
+    OutputWriter output(prepared, context.Output("attributions.parquet"));
     const bool go_on = spec.at("on_error") == "row";
     const std::int64_t batch =
         context.batch() > 0 ? context.batch()
@@ -180,7 +176,7 @@ class Explain final : public job::Capability {
     context.Count(stats);
     write.Start();
     output.Close();
-    const Json summary = Summary(spec, prepared, base_value, output);
+    const Json summary = Summary(spec, prepared, output);
     WriteFileAtomically(context.Output("summary.json"), summary.dump(2) + "\n");
     write.Stop();
 
@@ -208,7 +204,7 @@ class Explain final : public job::Capability {
 
  private:
   static Json Summary(const Json& spec, const PreparedPlan& prepared,
-                      const std::vector<double>& base_value, const OutputWriter& output) {
+                      const OutputWriter& output) {
     const std::size_t players = prepared.groups.size();
     const std::vector<double> importance = output.Importance();
     Json by_output = Json::array();
@@ -219,7 +215,7 @@ class Explain final : public job::Capability {
                           {"mean_abs", importance[k * players + g]}});
       }
       by_output.push_back({{"output", prepared.output_names[k]},
-                           {"base_value", base_value[k]},
+                           {"base_value", output.base_value()[k]},
                            {"importance", std::move(groups)}});
     }
     Json summary = {

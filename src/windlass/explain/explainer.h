@@ -20,6 +20,7 @@ struct Failure {
 
 // Attributions of some rows; those of failed rows are NaN.
 struct Attributions {
+  std::vector<double> base_value;   // [outputs], in link space: the plan's, whatever the rows
   std::vector<double> prediction;   // [rows, outputs], in link space
   std::vector<double> phi;          // [rows, outputs, players]
   std::int64_t model_evaluations = 0;

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <optional>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -127,8 +127,8 @@ class IdentityExplainer final : public Explainer {
   std::vector<double> base_value_;
 };
 
-// One output that is a sigmoid game seen directly, or its mirror image: softmax of two outputs
-// gives 1 - p for the first, whose logit is the negative.
+// One output that is a sigmoid game seen directly, or its mirror image: 1 - p, whose logit is the
+// negative.
 struct GameOutput {
   int game;
   bool mirrored;
@@ -140,21 +140,17 @@ class SigmoidExplainer final : public Explainer {
       : plan_(plan), varying_(plan_) {
     const std::int64_t columns = structure.columns();
     const bool two = structure.activation == model::Activation::kSoftmax;
-    if (two) {
-      std::vector<double> coef(columns);
-      for (std::int64_t c = 0; c < columns; ++c) {
-        coef[c] = structure.coef[columns + c] - structure.coef[c];
-      }
-      AddGame(coef, structure.intercept[1] - structure.intercept[0]);
-    }
     for (const std::int32_t output : plan_.outputs) {
-      if (two) {
-        outputs_.push_back({0, output == 0});
-      } else {
-        AddGame(std::span(structure.coef).subspan(output * columns, columns),
-                structure.intercept[output]);
-        outputs_.push_back({static_cast<int>(games_.size()) - 1, false});
+      const std::span own = std::span(structure.coef).subspan(output * columns, columns);
+      std::vector<double> coef(own.begin(), own.end());
+      double intercept = structure.intercept[output];
+      if (two) {  // softmax of two is the sigmoid of the difference
+        for (std::int64_t c = 0; c < columns; ++c) {
+          coef[c] -= structure.coef[(1 - output) * columns + c];
+        }
+        intercept -= structure.intercept[1 - output];
       }
+      outputs_.push_back(GameOf(std::move(coef), intercept));
       const double base = games_[outputs_.back().game]->base_value();
       base_value_.push_back(outputs_.back().mirrored ? Mirror(base) : base);
     }
@@ -178,10 +174,20 @@ class SigmoidExplainer final : public Explainer {
   }
 
  private:
-  void AddGame(std::span<const double> coef, double intercept) {
+  // The game of one output: an earlier one where that is the same or, as P(class 0) is to P(class
+  // 1), its mirror image.
+  GameOutput GameOf(std::vector<double> coef, double intercept) {
+    std::vector<double> mirrored(coef);
+    for (double& c : mirrored) c = -c;
+    for (std::size_t game = 0; game < margins_.size(); ++game) {
+      if (margins_[game] == std::pair(coef, intercept)) return {static_cast<int>(game), false};
+      if (margins_[game] == std::pair(mirrored, -intercept)) return {static_cast<int>(game), true};
+    }
     sums_.emplace_back(plan_, coef);
     games_.push_back(std::make_unique<SigmoidGame>(sums_.back().OfBackground(plan_), plan_.weights,
                                                    plan_.players(), intercept, plan_.link));
+    margins_.emplace_back(std::move(coef), intercept);
+    return {static_cast<int>(games_.size()) - 1, false};
   }
 
   double Mirror(double value) const {
@@ -229,7 +235,8 @@ class SigmoidExplainer final : public Explainer {
 
   const Plan plan_;
   Varying varying_;
-  std::vector<GroupSums> sums_;                      // one a game
+  std::vector<std::pair<std::vector<double>, double>> margins_;  // coefficients and intercept
+  std::vector<GroupSums> sums_;                      // one a game, as the one above
   std::vector<std::unique_ptr<SigmoidGame>> games_;
   std::vector<GameOutput> outputs_;
   std::vector<double> base_value_;

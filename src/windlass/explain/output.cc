@@ -34,10 +34,10 @@ bool ByKey(std::uint64_t a_key, std::uint64_t b_key) { return a_key < b_key; }
 
 }  // namespace
 
-OutputWriter::OutputWriter(const PreparedPlan& prepared, std::vector<double> base_value,
+OutputWriter::OutputWriter(const PreparedPlan& prepared,
                            const std::filesystem::path& attributions)
     : prepared_(prepared),
-      base_value_(std::move(base_value)),
+      base_value_(prepared.output_names.size(), kNaN),
       writer_(table::CreateParquet(attributions.string(), ColumnsOf(prepared))),
       absolute_(prepared.output_names.size() * prepared.groups.size(), 0.0) {}
 
@@ -45,6 +45,7 @@ void OutputWriter::Append(std::int64_t rows, const double* values,
                           const Attributions& attributions) {
   const std::size_t outputs = prepared_.output_names.size();
   const std::size_t players = prepared_.groups.size();
+  base_value_ = attributions.base_value;
   const std::size_t lines = static_cast<std::size_t>(rows) * outputs;
   std::vector<table::OutputValues> columns(4 + players);
   for (std::size_t line = 0; line < lines; ++line) {

@@ -19,12 +19,14 @@ class OutputWriter {
  public:
   static constexpr std::int64_t kReportRows = 10'000;
 
-  OutputWriter(const PreparedPlan& prepared, std::vector<double> base_value,
-               const std::filesystem::path& attributions);
+  OutputWriter(const PreparedPlan& prepared, const std::filesystem::path& attributions);
 
   // The next rows, in their order. `values`: [rows, columns] as they were explained.
   void Append(std::int64_t rows, const double* values, const Attributions& attributions);
   void Close();
+
+  // What tasks told; before the first one, and when there is none, not a number.
+  const std::vector<double>& base_value() const { return base_value_; }
 
   std::int64_t rows() const { return rows_; }
   std::int64_t failed_rows() const { return failed_rows_; }

@@ -14,23 +14,18 @@ namespace {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
-constexpr int kLanes = 8;  // virtual: sums run in eight fixed lanes whatever the vectors' width
+constexpr int kGroup = 16;  // background rows that share divisions
 constexpr int kLeafPlayers = 3;
 constexpr int kLeaf = 1 << kLeafPlayers;
 constexpr int kBlock = SigmoidGame::kBlock;
 
-// Beyond these, products of exponentials could overflow and logarithms are used instead.
-constexpr double kSafeBound = 300;
-constexpr double kSafeScale = 40;
+// Beyond these, products of four exponentials could overflow and logarithms are used instead.
+constexpr double kSafeBound = 100;
+constexpr double kSafeScale = 70;
 
 // Interpolation tables of all coalitions must fit here; they are of no use when they miss the
 // caches anyway.
 constexpr std::size_t kGridBytes = std::size_t{96} << 20;
-
-double SumOfLanes(const double* lanes) {
-  return ((lanes[0] + lanes[1]) + (lanes[2] + lanes[3])) +
-         ((lanes[4] + lanes[5]) + (lanes[6] + lanes[7]));
-}
 
 // log(sum exp(values[i]) * weights[i]).
 double LogSumExp(std::span<const double> values, std::span<const double> weights) {
@@ -58,7 +53,7 @@ SigmoidGame::SigmoidGame(std::vector<double> contributions, std::vector<double> 
       weights_(std::move(weights)),
       players_(players),
       rows_(static_cast<int>(weights_.size())),
-      padded_((rows_ + kLanes - 1) / kLanes * kLanes),
+      padded_((rows_ + kGroup - 1) / kGroup * kGroup),
       intercept_(intercept),
       link_(link),
       low_players_(players / 2) {
@@ -122,46 +117,98 @@ void SigmoidGame::Factors(std::uint32_t coalition, std::span<double> out) const 
   const double center = Exp(-(low_center_[low] + high_center_[high]));
   const double* a = &low_factors_[std::size_t{low} * padded_];
   const double* b = &high_factors_[std::size_t{high} * padded_];
-  for (int k = 0; k < padded_; ++k) out[k] = a[k] * b[k] * center;
+  const hn::FixedTag<double, 4> d;
+  const auto centers = hn::Set(d, center);
+  for (int k = 0; k < padded_; k += 4) {
+    const auto product = hn::Mul(hn::LoadU(d, a + k), hn::LoadU(d, b + k));
+    hn::StoreU(hn::Mul(product, centers), d, &out[k]);
+  }
 }
 
-void SigmoidGame::Sums(std::span<const double> factors, double scale, double& p,
-                       double& q) const {
-  const hn::CappedTag<double, kLanes> d;
-  const int lanes = static_cast<int>(hn::Lanes(d));
-  alignas(64) double p_lanes[kLanes] = {};
-  alignas(64) double q_lanes[kLanes] = {};
-  const auto one = hn::Set(d, 1.0);
-  const auto scales = hn::Set(d, scale);
-  for (int lane = 0; lane < kLanes; lane += lanes) {
-    auto p_sum = hn::Zero(d);
-    auto q_sum = hn::Zero(d);
-    int k = lane;
-    // Two terms share one division: w1/d1 + w2/d2 = (w1 d2 + w2 d1) / (d1 d2).
-    for (; k + kLanes < padded_; k += 2 * kLanes) {
-      const auto q1 = hn::Mul(hn::LoadU(d, &factors[k]), scales);
-      const auto q2 = hn::Mul(hn::LoadU(d, &factors[k + kLanes]), scales);
-      const auto w1 = hn::LoadU(d, &weights_[k]);
-      const auto w2 = hn::LoadU(d, &weights_[k + kLanes]);
-      const auto d1 = hn::Add(one, q1);
-      const auto d2 = hn::Add(one, q2);
-      const auto share = hn::Div(one, hn::Mul(d1, d2));
-      const auto a1 = hn::Mul(w1, d2);
-      const auto a2 = hn::Mul(w2, d1);
-      p_sum = hn::MulAdd(hn::Add(a1, a2), share, p_sum);
-      q_sum = hn::MulAdd(hn::MulAdd(a1, q1, hn::Mul(a2, q2)), share, q_sum);
-    }
-    for (; k < padded_; k += kLanes) {
-      const auto q1 = hn::Mul(hn::LoadU(d, &factors[k]), scales);
-      const auto share = hn::Div(hn::LoadU(d, &weights_[k]), hn::Add(one, q1));
-      p_sum = hn::Add(p_sum, share);
-      q_sum = hn::MulAdd(share, q1, q_sum);
-    }
-    hn::Store(p_sum, d, p_lanes + lane);
-    hn::Store(q_sum, d, q_lanes + lane);
+namespace {
+
+// sum_b w_b / (1 + factor_b scale_n) for Count scales at once, which share the loads. Four terms
+// share one division: w1/d1 + w2/d2 = (w1 d2 + w2 d1) / (d1 d2), twice over. A sum runs in four
+// lanes over groups of sixteen rows, whatever Count is.
+template <int Count>
+void WeightedMeans(const double* factors, const double* weights, int padded, const double* scales,
+                   double* means) {
+  const hn::FixedTag<double, 4> d;
+  using V = hn::Vec<decltype(d)>;
+  const V one = hn::Set(d, 1.0);
+  V scale[Count], sum[Count];
+  for (int n = 0; n < Count; ++n) {
+    scale[n] = hn::Set(d, scales[n]);
+    sum[n] = hn::Zero(d);
   }
-  p = SumOfLanes(p_lanes);
-  q = SumOfLanes(q_lanes);
+  for (int b = 0; b < padded; b += kGroup) {
+    const V f1 = hn::LoadU(d, factors + b);
+    const V f2 = hn::LoadU(d, factors + b + 4);
+    const V f3 = hn::LoadU(d, factors + b + 8);
+    const V f4 = hn::LoadU(d, factors + b + 12);
+    const V w1 = hn::LoadU(d, weights + b);
+    const V w2 = hn::LoadU(d, weights + b + 4);
+    const V w3 = hn::LoadU(d, weights + b + 8);
+    const V w4 = hn::LoadU(d, weights + b + 12);
+#pragma GCC unroll 4
+    for (int n = 0; n < Count; ++n) {
+      const V d1 = hn::MulAdd(f1, scale[n], one);
+      const V d2 = hn::MulAdd(f2, scale[n], one);
+      const V d3 = hn::MulAdd(f3, scale[n], one);
+      const V d4 = hn::MulAdd(f4, scale[n], one);
+      const V d12 = hn::Mul(d1, d2);
+      const V d34 = hn::Mul(d3, d4);
+      const V n12 = hn::MulAdd(w1, d2, hn::Mul(w2, d1));
+      const V n34 = hn::MulAdd(w3, d4, hn::Mul(w4, d3));
+      const V numerator = hn::MulAdd(n12, d34, hn::Mul(n34, d12));
+      sum[n] = hn::Add(sum[n], hn::Div(numerator, hn::Mul(d12, d34)));
+    }
+  }
+  for (int n = 0; n < Count; ++n) {
+    alignas(32) double lanes[4];
+    hn::Store(sum[n], d, lanes);
+    means[n] = (lanes[0] + lanes[1]) + (lanes[2] + lanes[3]);
+  }
+}
+
+// 1 - p keeps its digits while p is not close to 1.
+constexpr double kCloseToOne = 0.9;
+
+}  // namespace
+
+void SigmoidGame::Means(std::span<const double> factors, std::span<const double> scales,
+                        std::span<double> p, std::span<double> q) const {
+  const auto means = [&](const double* f, const double* scale, std::size_t count, double* out) {
+    if (count == 4) {
+      WeightedMeans<4>(f, weights_.data(), padded_, scale, out);
+    } else {
+      for (std::size_t n = 0; n < count; ++n) {
+        WeightedMeans<1>(f, weights_.data(), padded_, scale + n, out + n);
+      }
+    }
+  };
+  std::vector<double> inverse;  // w q / (1 + q) = w / (1 + 1 / q)
+  for (std::size_t begin = 0; begin < scales.size(); begin += 4) {
+    const std::size_t count = std::min<std::size_t>(4, scales.size() - begin);
+    means(factors.data(), &scales[begin], count, &p[begin]);
+    if (q.empty()) continue;
+    bool close = false;
+    for (std::size_t n = begin; n < begin + count; ++n) {
+      q[n] = 1 - p[n];
+      close = close || p[n] > kCloseToOne;
+    }
+    if (!close) continue;
+    if (inverse.empty()) {
+      inverse.resize(padded_);
+      for (int b = 0; b < padded_; ++b) inverse[b] = 1 / factors[b];
+    }
+    double scale[4], mean[4];
+    for (std::size_t n = 0; n < count; ++n) scale[n] = 1 / scales[begin + n];
+    means(inverse.data(), scale, count, mean);
+    for (std::size_t n = 0; n < count; ++n) {
+      if (p[begin + n] > kCloseToOne) q[begin + n] = mean[n];
+    }
+  }
 }
 
 double SigmoidGame::ValueDirect(std::uint32_t coalition, double t) const {
@@ -170,9 +217,14 @@ double SigmoidGame::ValueDirect(std::uint32_t coalition, double t) const {
   const std::uint32_t high = coalition >> low_players_;
   std::vector<double> factors(padded_);
   Factors(coalition, factors);
+  const double scale = Exp(-(t - (low_center_[low] + high_center_[high])));
   double p, q;
-  Sums(factors, Exp(-(t - (low_center_[low] + high_center_[high]))), p, q);
-  return link_ == Link::kLogit ? Log(p) - Log(q) : p;
+  if (link_ == Link::kIdentity) {
+    Means(factors, {&scale, 1}, {&p, 1}, {});
+    return p;
+  }
+  Means(factors, {&scale, 1}, {&p, 1}, {&q, 1});
+  return Log(p) - Log(q);
 }
 
 double SigmoidGame::ValueByLogarithms(std::uint32_t coalition, double t) const {
@@ -270,11 +322,11 @@ class Walk {
   void Leaf(std::uint32_t coalition, const double* base, double* total) {
     const D d;
     const double* cells[kLeaf];
-    V center[kLeaf], in[kLeaf], out[kLeaf];
+    V offset[kLeaf], in[kLeaf], out[kLeaf];
     for (int k = 0; k < kLeaf; ++k) {
       const std::uint32_t s = coalition | k;
       cells[k] = grid_.cells(s);
-      center[k] = hn::Set(d, CenterOf(s));
+      offset[k] = hn::Set(d, SigmoidGrid::Offset(CenterOf(s)));
       in[k] = hn::Set(d, in_weights_[std::popcount(s)]);
       out[k] = hn::Set(d, out_weights_[std::popcount(s)]);
     }
@@ -291,9 +343,11 @@ class Walk {
       t[1] = hn::Add(t[0], a0);
       t[2] = hn::Add(t[0], a1);
       t[3] = hn::Add(t[1], a1);
+#pragma GCC unroll 4
       for (int k = 0; k < 4; ++k) t[4 + k] = hn::Add(t[k], a2);
       V v[kLeaf];
-      for (int k = 0; k < kLeaf; ++k) v[k] = Interpolate(cells[k], center[k], t[k]);
+#pragma GCC unroll 8
+      for (int k = 0; k < kLeaf; ++k) v[k] = Interpolate(cells[k], offset[k], t[k]);
       if (nobody) v[0] = hn::Set(d, game_.base_value());
       if (everybody) v[kLeaf - 1] = hn::LoadU(d, prediction_ + r);
       const V any = hn::Add(hn::Add(hn::Add(v[0], v[1]), hn::Add(v[2], v[3])),
@@ -301,11 +355,12 @@ class Walk {
       if (HWY_UNLIKELY(!hn::AllTrue(d, hn::Eq(any, any)))) {
         for (int k = 0; k < kLeaf; ++k) {
           if ((nobody && k == 0) || (everybody && k == kLeaf - 1)) continue;
-          v[k] = OneByOne(coalition | k, hn::GetLane(center[k]), t[k]);
+          v[k] = OneByOne(coalition | k, hn::GetLane(offset[k]), t[k]);
         }
       }
       V u[kLeaf];
       V outside = hn::LoadU(d, out_sum + r);
+#pragma GCC unroll 8
       for (int k = 0; k < kLeaf; ++k) {
         u[k] = hn::Mul(in[k], v[k]);
         outside = hn::MulAdd(out[k], v[k], outside);
@@ -326,39 +381,48 @@ class Walk {
 
   // Four rows at once, each on its own cell; NaN for a row whose cell is not filled or that is
   // off the grid. Lane by lane the arithmetic of SigmoidGrid::Value.
-  static HWY_INLINE V Interpolate(const double* cells, V center, V t) {
+  static HWY_INLINE V Interpolate(const double* cells, V offset, V t) {
     const D d;
+    const hn::RebindToUnsigned<D> du;
     const hn::FixedTag<double, 2> half;
-    const V u = hn::MulAdd(hn::Sub(t, center), hn::Set(d, 1 / SigmoidGrid::kCellWidth),
-                           hn::Set(d, SigmoidGrid::kCells / 2.0));
-    const V cell = hn::Floor(u);
-    const V s = hn::MulAdd(hn::Set(d, 2.0), hn::Sub(u, cell), hn::Set(d, -1.0));
-    // Adding 2^52 leaves the index in the low bits; Max and Min send NaN to an end as well.
-    const V inside = hn::Min(hn::Max(cell, hn::Set(d, -1.0)),
-                             hn::Set(d, static_cast<double>(SigmoidGrid::kCells)));
+    const V u = hn::MulAdd(t, hn::Set(d, 1 / SigmoidGrid::kCellWidth), offset);
+    const V magic = hn::Set(d, SigmoidGrid::kMagic);  // its sum has the index in the low bits
+    const V shifted = hn::Add(u, magic);
+    const V s = hn::Sub(u, hn::Sub(shifted, magic));
+    // Max and Min send NaN to an end as well.
+    const V inside = hn::Min(hn::Max(shifted, hn::Set(d, SigmoidGrid::kMagic - 1)),
+                             hn::Set(d, SigmoidGrid::kMagic + SigmoidGrid::kCells));
     alignas(32) std::uint64_t index[4];
-    hn::Store(hn::Add(inside, hn::Set(d, 0x1p52 + 1)), d, reinterpret_cast<double*>(index));
-    const double* c0 = cells + static_cast<std::uint32_t>(index[0]) * SigmoidGrid::kCoefficients;
-    const double* c1 = cells + static_cast<std::uint32_t>(index[1]) * SigmoidGrid::kCoefficients;
-    const double* c2 = cells + static_cast<std::uint32_t>(index[2]) * SigmoidGrid::kCoefficients;
-    const double* c3 = cells + static_cast<std::uint32_t>(index[3]) * SigmoidGrid::kCoefficients;
-    V value = hn::Zero(d);
-    for (int m = SigmoidGrid::kCoefficients - 2; m >= 0; m -= 2) {
+    static_assert(SigmoidGrid::kCoefficients == 8);
+    hn::Store(hn::ShiftLeft<3>(hn::BitCast(du, inside)), du, index);
+    const double* c0 = cells + static_cast<std::int32_t>(index[0]);
+    const double* c1 = cells + static_cast<std::int32_t>(index[1]);
+    const double* c2 = cells + static_cast<std::int32_t>(index[2]);
+    const double* c3 = cells + static_cast<std::int32_t>(index[3]);
+    // Two coefficients of four rows at a time: 128-bit loads and unpacking do the transposition.
+    V value, low, high;
+    const auto pair = [&](int m) HWY_ATTR {
       const V even = hn::Combine(d, hn::LoadU(half, c2 + m), hn::LoadU(half, c0 + m));
       const V odd = hn::Combine(d, hn::LoadU(half, c3 + m), hn::LoadU(half, c1 + m));
-      const V low = hn::InterleaveLower(d, even, odd);
-      const V high = hn::InterleaveUpper(d, even, odd);
-      value = m == SigmoidGrid::kCoefficients - 2 ? high : hn::MulAdd(value, s, high);
-      value = hn::MulAdd(value, s, low);
-    }
+      low = hn::InterleaveLower(d, even, odd);
+      high = hn::InterleaveUpper(d, even, odd);
+    };
+    pair(6);
+    value = hn::MulAdd(high, s, low);
+    pair(4);
+    value = hn::MulAdd(hn::MulAdd(value, s, high), s, low);
+    pair(2);
+    value = hn::MulAdd(hn::MulAdd(value, s, high), s, low);
+    pair(0);
+    value = hn::MulAdd(hn::MulAdd(value, s, high), s, low);
     return value;
   }
 
-  V OneByOne(std::uint32_t coalition, double center, V t) const {
+  V OneByOne(std::uint32_t coalition, double offset, V t) const {
     const D d;
     alignas(32) double lanes[4];
     hn::Store(t, d, lanes);
-    for (double& lane : lanes) lane = grid_.Value(coalition, center, lane);
+    for (double& lane : lanes) lane = grid_.Value(coalition, offset, lane);
     return hn::Load(d, lanes);
   }
 

@@ -35,7 +35,7 @@ class SigmoidGame {
   double base_value() const { return base_value_; }
 
   // Rows that are explained together; a multiple of 4. Results do not depend on it.
-  static constexpr int kBlock = 128;
+  static constexpr int kBlock = 256;
 
   // a: [players, kBlock]: what each group adds to each row's margin; rows from `rows` on are
   // ignored. prediction: [rows]; phi: [rows, players]. Finite margins give finite results.
@@ -54,8 +54,10 @@ class SigmoidGame {
   // `BackgroundFactors` reports the logarithm of. Shape [padded_].
   void Factors(std::uint32_t coalition, std::span<double> out) const;
 
-  // link(P / (P + Q)) where P = sum w / (1 + q) and Q = sum w q / (1 + q), q = factor * scale.
-  void Sums(std::span<const double> factors, double scale, double& p, double& q) const;
+  // p = sum w / (1 + q_b) and, unless q is empty, q = sum w q_b / (1 + q_b), where q_b = factor_b
+  // * scale, for every scale. Shapes [scales].
+  void Means(std::span<const double> factors, std::span<const double> scales, std::span<double> p,
+             std::span<double> q) const;
 
   double ValueByLogarithms(std::uint32_t coalition, double t) const;
 
@@ -63,7 +65,7 @@ class SigmoidGame {
   std::vector<double> weights_;        // [padded_], zeros at the end
   int players_;
   int rows_;
-  int padded_;       // background rows, rounded up to a multiple of 8
+  int padded_;       // background rows, rounded up to whole groups of terms
   double intercept_;
   Link link_;
   double bound_;     // of |margin without the row's part|

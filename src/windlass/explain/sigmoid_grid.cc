@@ -1,5 +1,7 @@
 #include "windlass/explain/sigmoid_grid.h"
 
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
@@ -96,8 +98,13 @@ void SigmoidGrid::Free::operator()(double* p) const { std::free(p); }
 
 SigmoidGrid::SigmoidGrid(const SigmoidGame& game) : game_(game) {
   const std::size_t count = (std::size_t{1} << game.players()) * kStride;
-  cells_.reset(static_cast<double*>(std::aligned_alloc(64, count * sizeof(double))));
+  // Large pages: a leaf of coalitions reads from a dozen small ones, too many for the TLB.
+  constexpr std::size_t kLargePage = std::size_t{2} << 20;
+  const std::size_t bytes =
+      (count * sizeof(double) + kLargePage - 1) / kLargePage * kLargePage;
+  cells_.reset(static_cast<double*>(std::aligned_alloc(kLargePage, bytes)));
   if (!cells_) throw std::bad_alloc();
+  ::madvise(cells_.get(), bytes, MADV_HUGEPAGE);  // a hint: failing is no error
   std::fill_n(cells_.get(), count, std::numeric_limits<double>::quiet_NaN());
 
   const std::vector<double> nodes = ChebyshevPoints(kNodes);
@@ -115,9 +122,10 @@ SigmoidGrid::SigmoidGrid(const SigmoidGame& game) : game_(game) {
       const double x = (2.0 * cell + 1 + local[j]) / kCellsAPiece - 1;
       const std::vector<double> basis = LagrangeAt(nodes, x);
       for (int m = 0; m < kCoefficients; ++m) {
+        // powers of u - i, which runs over half of what the local points run over
+        const double power = powers[m * kCoefficients + j] * static_cast<double>(1 << m);
         for (int i = 0; i < kNodes; ++i) {
-          to_cells_[i * kColumns + cell * kCoefficients + m] +=
-              powers[m * kCoefficients + j] * basis[i];
+          to_cells_[i * kColumns + cell * kCoefficients + m] += power * basis[i];
         }
       }
     }
@@ -130,39 +138,47 @@ void SigmoidGrid::Fill(std::uint32_t coalition, int piece) const {
   std::vector<double> factors(game_.padded_);
   game_.Factors(coalition, factors);
   alignas(64) std::array<double, kNodes> p, q;
-  for (int i = 0; i < kNodes; ++i) {
-    game_.Sums(factors, node_scale_[piece * kNodes + i], p[i], q[i]);
-  }
-  if (game_.link_ == Link::kLogit) {
+  const std::span scales = std::span(node_scale_).subspan(piece * kNodes, kNodes);
+  if (game_.link_ == Link::kIdentity) {
+    game_.Means(factors, scales, p, {});
+  } else {
+    game_.Means(factors, scales, p, q);
     for (int i = 0; i < kNodes; i += static_cast<int>(hn::Lanes(d))) {
       const auto log_p = vector_math::Log(d, hn::Load(d, &p[i]));
       const auto log_q = vector_math::Log(d, hn::Load(d, &q[i]));
       hn::Store(hn::Sub(log_p, log_q), d, &p[i]);
     }
   }
-  alignas(64) std::array<double, kColumns> out{};
-  for (int i = 0; i < kNodes; ++i) {
-    const auto value = hn::Set(d, p[i]);
-    for (int c = 0; c < kColumns; c += static_cast<int>(hn::Lanes(d))) {
-      hn::Store(hn::MulAdd(value, hn::LoadU(d, &to_cells_[i * kColumns + c]),
-                           hn::Load(d, &out[c])),
-                d, &out[c]);
+  alignas(64) std::array<double, kColumns> out;
+  constexpr int kAtOnce = 8;  // vectors of sums that stay in registers
+  const hn::FixedTag<double, 4> d4;
+  for (int c = 0; c < kColumns; c += 4 * kAtOnce) {
+    hn::Vec<decltype(d4)> sum[kAtOnce];
+    for (auto& v : sum) v = hn::Zero(d4);
+    for (int i = 0; i < kNodes; ++i) {
+      const auto value = hn::Set(d4, p[i]);
+      const double* row = &to_cells_[i * kColumns + c];
+#pragma GCC unroll 8
+      for (int k = 0; k < kAtOnce; ++k) {
+        sum[k] = hn::MulAdd(value, hn::LoadU(d4, row + 4 * k), sum[k]);
+      }
     }
+    for (int k = 0; k < kAtOnce; ++k) hn::Store(sum[k], d4, &out[c + 4 * k]);
   }
-  double* cells = cells_.get() + std::size_t{coalition} * kStride +
-                  (1 + piece * kCellsAPiece) * kCoefficients;
+  double* to = cells_.get() + std::size_t{coalition} * kStride +
+               (1 + piece * kCellsAPiece) * kCoefficients;
   for (int c = 0; c < kColumns; ++c) {
-    __atomic_store(&cells[c], &out[c], __ATOMIC_RELAXED);
+    __atomic_store(&to[c], &out[c], __ATOMIC_RELAXED);
   }
 }
 
-double SigmoidGrid::Value(std::uint32_t coalition, double center, double t) const {
-  const double u = std::fma(t - center, 1 / kCellWidth, kCells / 2.0);
-  const double cell = std::floor(u);
+double SigmoidGrid::Value(std::uint32_t coalition, double offset, double t) const {
+  const double u = std::fma(t, 1 / kCellWidth, offset);
+  const double cell = (u + kMagic) - kMagic;
   if (!(cell >= 0 && cell < kCells)) return game_.ValueDirect(coalition, t);
   const int index = static_cast<int>(cell);
-  const double* c = cells(coalition) + (1 + index) * kCoefficients;
-  const double s = std::fma(2.0, u - cell, -1.0);
+  const double* c = cells(coalition) + index * kCoefficients;
+  const double s = u - cell;
   const auto evaluate = [&] {
     double value = c[7];
     for (int m = 6; m >= 0; --m) value = std::fma(value, s, c[m]);

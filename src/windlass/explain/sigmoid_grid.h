@@ -35,13 +35,20 @@ class SigmoidGrid {
 
   explicit SigmoidGrid(const SigmoidGame& game);
 
-  // Cells are at kCoefficients * (1 + floor(u)), u = (t - center) / kCellWidth + kCells / 2.
+  // Adding it to a number of moderate size rounds that to an integer, found in the low bits.
+  static constexpr double kMagic = 0x1.8p52;
+
+  // The position of t on the grid is u = t / kCellWidth + Offset(center): cell i is [i - 1/2, i +
+  // 1/2], and its polynomial one in u - i.
+  static double Offset(double center) { return (kCells - 1) / 2.0 - center / kCellWidth; }
+
+  // Cell i is at i * kCoefficients, for i from -1 to kCells.
   const double* cells(std::uint32_t coalition) const {
-    return cells_.get() + std::size_t{coalition} * kStride;
+    return cells_.get() + std::size_t{coalition} * kStride + kCoefficients;
   }
 
   // v(coalition) at t: by the cell, which is filled first if need be; directly off the grid.
-  double Value(std::uint32_t coalition, double center, double t) const;
+  double Value(std::uint32_t coalition, double offset, double t) const;
 
  private:
   void Fill(std::uint32_t coalition, int piece) const;

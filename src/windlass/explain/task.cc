@@ -30,6 +30,8 @@ class ExplainTask final : public engine::TaskKind {
                                     static_cast<std::size_t>(rows * columns));
     Attributions out;
     explainer->Explain(x, rows, [&] { context.CheckCancelled(); }, out);
+    // The driver takes the base values from here, so that it need not prepare an explainer.
+    out.base_value.assign(explainer->base_value().begin(), explainer->base_value().end());
     return EncodeAttributions(out);
   }
 };
@@ -48,6 +50,7 @@ Bytes EncodeRows(std::int64_t rows, std::int64_t columns, const std::vector<doub
 Bytes EncodeAttributions(const Attributions& attributions) {
   std::string out;
   AppendRaw(out, attributions.model_evaluations);
+  AppendVector(out, attributions.base_value);
   AppendVector(out, attributions.prediction);
   AppendVector(out, attributions.phi);
   AppendRaw(out, static_cast<std::uint64_t>(attributions.failures.size()));
@@ -62,6 +65,7 @@ Attributions DecodeAttributions(const Bytes& bytes) {
   ByteReader reader(bytes.view(), "attributions");
   Attributions attributions;
   attributions.model_evaluations = reader.Read<std::int64_t>();
+  attributions.base_value = reader.ReadVector<double>();
   attributions.prediction = reader.ReadVector<double>();
   attributions.phi = reader.ReadVector<double>();
   for (auto left = reader.Read<std::uint64_t>(); left > 0; --left) {

@@ -34,9 +34,6 @@ std::string HostName() {
 class Staging {
  public:
   explicit Staging(std::filesystem::path out) : out_(std::move(out)) {
-    if (out_.empty()) {
-      throw Error(ErrorCode::kUsage, "where should the outputs go? --out DIR is missing");
-    }
     if (std::filesystem::exists(out_) && !std::filesystem::is_directory(out_)) {
       throw Error(ErrorCode::kInvalidInput,
                   fmt::format("--out {}: a file of that name exists; a folder was expected",
@@ -168,6 +165,9 @@ RunResult Run(const Json& spec, std::string_view what, const RunOptions& options
   const double cpu = ProcessCpuSeconds();
   const Capability& capability = Registry::Global().Find<Capability>(KindOf(spec, what));
   const Json normal = capability.schema().Normalise(spec, what);
+  if (options.out.empty()) {
+    throw Error(ErrorCode::kUsage, "where should the outputs go? --out DIR is missing");
+  }
   const std::filesystem::path home = store::HomeFolder();
   std::shared_ptr<store::Store> memo;
   if (options.memo) memo = store::Store::Open(home / "store");

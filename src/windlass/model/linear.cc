@@ -19,6 +19,22 @@ namespace {
 
 constexpr int kVersion = 1;
 
+// Sigmoid of every value, several at a time; each has the bytes that Sigmoid gives it alone.
+void SigmoidAll(std::span<double> values) {
+  namespace hn = hwy::HWY_NAMESPACE;
+  const hn::ScalableTag<double> d;
+  const std::size_t lanes = hn::Lanes(d);
+  const auto one = hn::Set(d, 1.0);
+  std::size_t i = 0;
+  for (; i + lanes <= values.size(); i += lanes) {
+    const auto z = hn::LoadU(d, values.data() + i);
+    const auto e = vector_math::Exp(d, hn::Neg(hn::Abs(z)));
+    const auto above = hn::IfThenElse(hn::Ge(z, hn::Zero(d)), one, e);
+    hn::StoreU(hn::Div(above, hn::Add(one, e)), d, values.data() + i);
+  }
+  for (; i < values.size(); ++i) values[i] = Sigmoid(values[i]);
+}
+
 // The largest margin is subtracted first, so that nothing overflows; sums run in class order.
 void Softmax(std::span<double> margins) {
   const double largest = *std::ranges::max_element(margins);
@@ -62,14 +78,9 @@ class LinearModel final : public Model {
                              padded_coef_.data() + output * padded_columns_, columns) +
                          structure_.intercept[output];
       }
-      switch (structure_.activation) {
-        case Activation::kIdentity: break;
-        case Activation::kSigmoid:
-          for (double& value : result) value = Sigmoid(value);
-          break;
-        case Activation::kSoftmax: Softmax(result); break;
-      }
+      if (structure_.activation == Activation::kSoftmax) Softmax(result);
     }
+    if (structure_.activation == Activation::kSigmoid) SigmoidAll(out);
   }
 
  private:

@@ -153,10 +153,16 @@ TEST(Linear, DotIsTheSameBytesWithAndWithoutVectors) {
   }
 }
 
-TEST(Linear, ARowAloneHasTheBytesItHasAmongMany) {
+class LinearActivations : public ::testing::TestWithParam<Activation> {};
+
+INSTANTIATE_TEST_SUITE_P(All, LinearActivations,
+                         ::testing::Values(Activation::kIdentity, Activation::kSigmoid,
+                                           Activation::kSoftmax));
+
+TEST_P(LinearActivations, ARowAloneHasTheBytesItHasAmongMany) {
   Numbers numbers;
   const auto model =
-      MakeLinearModel({numbers.Take(3 * 49), numbers.Take(3), Activation::kSoftmax}, {}, {});
+      MakeLinearModel({numbers.Take(3 * 49, 3), numbers.Take(3), GetParam()}, {}, {});
   const auto x = numbers.Take(100 * 49);
   const auto all = PredictAll(*model, x);
   std::vector<std::vector<double>> parts(4, std::vector<double>(all.size()));

@@ -98,7 +98,8 @@ class FolderStore final : public Store {
   void RemoveLeftovers();
   std::uint64_t BytesOnDisk() const;
   void RemoveObjects(const std::vector<Hash>& hashes, GcReport* report);
-  // Drops a segment but for what leads to referenced objects, and its newest records that fit into `room` bytes.
+  // Drops a segment but for what leads to referenced objects, and its newest records that fit
+  // into `room` bytes.
   bool DropSegment(const SegmentPtr& segment, std::uint64_t room, GcReport* report);
   void DropDanglingEntries(GcReport* report);
 
@@ -117,7 +118,7 @@ class FolderStore final : public Store {
   mutable std::shared_mutex mutex_;
   std::vector<SegmentPtr> segments_;  // by name; the live one of this store is last
   SegmentPtr live_;
-  pid_t live_process_ = 0;             // a forked child must not go on in its parent's segment
+  pid_t live_process_ = 0;             // a forked child leaves its parent's segment alone
   std::vector<SegmentPtr> unsynced_;   // sealed because they were full, since the last Seal()
   std::set<std::string> no_segments_;  // files in the folder that are none
   std::atomic<std::int64_t> listed_ = 0;  // the folder's time when it was listed; 0: look again

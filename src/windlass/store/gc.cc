@@ -70,8 +70,9 @@ std::unordered_set<Hash> FolderStore::ReferencedObjects() const {
   references_->ForEach([&](const std::string&, const Hash& hash) { hashes.insert(hash); },
                        [](const std::filesystem::path& path, const std::string& what) {
                          // What it names is not known, so nothing may go.
-                         throw Error(ErrorCode::kCorrupt,
-                                     fmt::format("nothing was removed: {}: {}", path.string(), what));
+                         throw Error(
+                             ErrorCode::kCorrupt,
+                             fmt::format("nothing was removed: {}: {}", path.string(), what));
                        });
   return hashes;
 }

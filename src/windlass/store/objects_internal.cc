@@ -42,7 +42,8 @@ bool LargeObjects::Use(const Folder& folder, const std::string& name,
   const auto lock = FileLock::Take(locks_, "remove", FileLock::Mode::kShared, 60);
   if (!lock) {
     throw Error(ErrorCode::kDeadlineExceeded,
-                fmt::format("waited 60 s for a gc to release {}", (locks_.path() / "remove").string()));
+                fmt::format("waited 60 s for a gc to release {}",
+                            (locks_.path() / "remove").string()));
   }
   if (::utimensat(folder.fd(), name.c_str(), nullptr, AT_SYMLINK_NOFOLLOW) == 0) return true;
   // Somebody else's file in a shared folder: there, but its time is not ours to change.

@@ -388,9 +388,10 @@ bool Segment::Unlinked() const {
 }
 
 void Segment::MarkUsed(std::int64_t when) const {
+  constexpr std::int64_t kSecond = 1'000'000'000;
   // Refused for another user's file: then it counts as unused, and a result is computed again.
   const struct timespec times[2] = {{0, UTIME_OMIT},
-                                    {when / 1'000'000'000, static_cast<long>(when % 1'000'000'000)}};
+                                    {when / kSecond, static_cast<long>(when % kSecond)}};
   ::futimens(fd_.get(), times);
   used_ = when;
 }

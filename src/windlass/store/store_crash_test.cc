@@ -1,5 +1,6 @@
 // Several processes, killed ones, full disks.
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
@@ -51,6 +52,10 @@ class Progress {
     ::close(ends_[1]);
   }
   void Step() const { EXPECT_EQ(::write(ends_[1], ".", 1), 1); }
+  void AwaitStep() const {
+    struct pollfd end {ends_[0], POLLIN, 0};
+    EXPECT_EQ(::poll(&end, 1, /*milliseconds=*/60000), 1) << "no step within a minute";
+  }
   int Count() const {
     ::fcntl(ends_[0], F_SETFL, O_NONBLOCK);
     int count = 0;
@@ -223,7 +228,7 @@ TEST(Processes, CollectingBesideAWriterTakesNothingFromIt) {
     }
     return 0;
   });
-  while (progress.Count() == 0) ::usleep(100);
+  progress.AwaitStep();
   const pid_t collector = InChild([&] {
     for (int i = 0; i < 30; ++i) Store::Open(folder.path())->Gc(0);
     return 0;

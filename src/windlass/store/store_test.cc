@@ -261,7 +261,8 @@ TEST_F(StoreTest, DoesNotFollowLinksOutOfItsFolder) {
   }
   const Bytes large = Block(1, 100000);
   const std::string hex = HashOf(large.view()).Hex();
-  std::filesystem::create_directory_symlink(outside.path(), folder() / "objects" / hex.substr(0, 2));
+  std::filesystem::create_directory_symlink(outside.path(),
+                                            folder() / "objects" / hex.substr(0, 2));
   std::filesystem::create_directory_symlink(outside.path(), folder() / "refs" / "name");
   const auto store = Open();
   EXPECT_THAT(ErrorOf([&] { store->Put(large); }), HasSubstr(hex.substr(0, 2)));

@@ -22,6 +22,8 @@ class Mapping {
   Mapping() = default;
   explicit Mapping(std::shared_ptr<arrow::Buffer> all) : all_(std::move(all)) {}
 
+  bool exists() const { return all_ != nullptr; }
+
   void Trim() const {
     if (all_ == nullptr) return;
     // Only advice; the pages come back from the file when they are touched again.
@@ -33,30 +35,33 @@ class Mapping {
   std::shared_ptr<arrow::Buffer> all_;
 };
 
-// Columns asked for -> the ascending positions that Arrow wants, and back.
+// Which columns Arrow loads, and where among them those asked for are. From a mapping all are
+// loaded, which costs nothing: asked for some, Arrow would copy them, and a batch may be huge.
 struct Selection {
-  explicit Selection(const std::vector<int>& columns) : sorted(columns) {
-    std::ranges::sort(sorted);
-    for (const int column : columns) {
-      order.push_back(static_cast<int>(std::ranges::lower_bound(sorted, column) - sorted.begin()));
+  Selection(const std::vector<int>& columns, bool is_mapped) : order(columns) {
+    if (is_mapped) return;
+    loaded = columns;
+    std::ranges::sort(loaded);
+    for (int& column : order) {
+      column = static_cast<int>(std::ranges::lower_bound(loaded, column) - loaded.begin());
     }
   }
 
   arrow::ipc::IpcReadOptions Options() const {
     auto options = arrow::ipc::IpcReadOptions::Defaults();
     options.use_threads = false;
-    options.included_fields = sorted;
+    options.included_fields = loaded;
     return options;
   }
 
-  std::vector<int> sorted;
+  std::vector<int> loaded;  // ascending; empty: all
   std::vector<int> order;
 };
 
 class FilePass final : public BatchPass {
  public:
   FilePass(const Source& source, Mapping mapping, const std::vector<int>& columns)
-      : name_(source.name), mapping_(std::move(mapping)), selection_(columns) {
+      : name_(source.name), mapping_(std::move(mapping)), selection_(columns, mapping_.exists()) {
     reader_ = ValueOf(
         arrow::ipc::RecordBatchFileReader::Open(source.file, selection_.Options()), name_);
   }
@@ -80,7 +85,7 @@ class FilePass final : public BatchPass {
 class StreamPass final : public BatchPass {
  public:
   StreamPass(const Source& source, Mapping mapping, const std::vector<int>& columns)
-      : name_(source.name), mapping_(std::move(mapping)), selection_(columns) {
+      : name_(source.name), mapping_(std::move(mapping)), selection_(columns, mapping_.exists()) {
     Check(source.file->Seek(0), name_);
     reader_ = ValueOf(
         arrow::ipc::RecordBatchStreamReader::Open(source.file, selection_.Options()), name_);

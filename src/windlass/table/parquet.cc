@@ -15,7 +15,10 @@
 namespace windlass::table {
 namespace {
 
-// Rows decoded at a time: enough to make the work per batch small, 3.2 MB with 49 columns.
+// Cells up to which a row group is decoded whole: 32 MB of doubles, 65,536 rows of 64 columns.
+constexpr std::int64_t kWholeGroupCells = std::int64_t{1} << 22;
+
+// Rows of a larger one that are decoded at a time: 3.2 MB with 49 columns.
 constexpr std::int64_t kBatchRows = 8192;
 
 // Bytes read at a time from each column's pages.
@@ -29,27 +32,76 @@ parquet::ReaderProperties StreamingProperties() {
   return properties;
 }
 
+// The row groups, one after the other. An ordinary one is decoded whole, column after column, so
+// that only one column's pages and dictionary are in memory beside the numbers; a giant one in
+// batches, for which the pages of all columns must stay open.
 class ParquetPass final : public BatchPass {
  public:
-  // `order`: the position in the batch of each column asked for.
-  ParquetPass(std::string name, std::unique_ptr<arrow::RecordBatchReader> batches,
-              std::vector<int> order)
-      : name_(std::move(name)), batches_(std::move(batches)), order_(std::move(order)) {}
+  // `leaves`: positions of the columns asked for among the file's leaf columns.
+  ParquetPass(std::string name, parquet::arrow::FileReader& reader, std::vector<int> leaves)
+      : name_(std::move(name)), reader_(reader), leaves_(std::move(leaves)) {
+    sorted_ = leaves_;  // a batch has the file's order whatever is asked for
+    std::ranges::sort(sorted_);
+    for (const int leaf : leaves_) {
+      order_.push_back(static_cast<int>(std::ranges::lower_bound(sorted_, leaf) - sorted_.begin()));
+    }
+  }
 
   std::shared_ptr<arrow::RecordBatch> Next() override {
-    std::shared_ptr<arrow::RecordBatch> batch;
-    Check(batches_->ReadNext(&batch), name_);
-    if (batch == nullptr) return nullptr;
-    if (batch->num_columns() != static_cast<int>(order_.size())) {
-      throw Error(ErrorCode::kCorrupt, fmt::format("{} is corrupt: columns are missing", name_));
+    for (;;) {
+      std::shared_ptr<arrow::RecordBatch> batch;
+      if (whole_ != nullptr) {
+        Check(whole_->ReadNext(&batch), name_);
+        if (batch != nullptr) return batch;
+      }
+      if (batches_ != nullptr) {
+        Check(batches_->ReadNext(&batch), name_);
+        if (batch != nullptr) return ValueOf(batch->SelectColumns(order_), name_);
+      }
+      if (!OpenGroup()) return nullptr;
     }
-    return ValueOf(batch->SelectColumns(order_), name_);
   }
 
  private:
+  bool OpenGroup() {
+    whole_ = nullptr;  // its memory goes back before the next group asks for more
+    table_ = nullptr;
+    batches_ = nullptr;
+    if (next_group_ == reader_.num_row_groups()) return false;
+    const int group = next_group_++;
+    const std::int64_t rows = reader_.parquet_reader()->metadata()->RowGroup(group)->num_rows();
+    if (rows > kWholeGroupCells / static_cast<std::int64_t>(leaves_.size())) {
+      batches_ = ValueOf(reader_.GetRecordBatchReader({group}, sorted_), name_);
+      return true;
+    }
+    arrow::FieldVector fields;
+    arrow::ChunkedArrayVector columns;
+    for (const int leaf : leaves_) {
+      std::shared_ptr<arrow::ChunkedArray> column;
+      Check(reader_.RowGroup(group)->Column(leaf)->Read(&column), name_);
+      if (column->length() != rows) {
+        throw Error(ErrorCode::kCorrupt,
+                    fmt::format("{} is corrupt: a column of row group {} has {} cells, but the "
+                                "group has {} rows",
+                                name_, group, column->length(), rows));
+      }
+      fields.push_back(arrow::field("", column->type()));
+      columns.push_back(std::move(column));
+    }
+    table_ = arrow::Table::Make(arrow::schema(std::move(fields)), std::move(columns), rows);
+    whole_ = std::make_unique<arrow::TableBatchReader>(*table_);
+    return true;
+  }
+
   std::string name_;
+  parquet::arrow::FileReader& reader_;
+  std::vector<int> leaves_;
+  std::vector<int> sorted_;
+  std::vector<int> order_;  // the position in a sorted batch of each column asked for
+  int next_group_ = 0;
+  std::shared_ptr<arrow::Table> table_;
+  std::unique_ptr<arrow::TableBatchReader> whole_;
   std::unique_ptr<arrow::RecordBatchReader> batches_;
-  std::vector<int> order_;
 };
 
 class ParquetFile final : public BatchFile {
@@ -92,18 +144,9 @@ class ParquetFile final : public BatchFile {
   std::optional<std::int64_t> rows() const override { return rows_; }
 
   std::unique_ptr<BatchPass> Read(const std::vector<int>& columns) override {
-    std::vector<int> sorted = columns;  // a batch has the file's order whatever is asked for
-    std::ranges::sort(sorted);
     std::vector<int> leaves;
-    for (const int column : sorted) leaves.push_back(leaf_of_column_[column]);
-    std::vector<int> order;
-    for (const int column : columns) {
-      order.push_back(static_cast<int>(std::ranges::lower_bound(sorted, column) - sorted.begin()));
-    }
-    std::vector<int> groups(reader_->num_row_groups());
-    for (std::size_t i = 0; i < groups.size(); ++i) groups[i] = static_cast<int>(i);
-    return std::make_unique<ParquetPass>(
-        name_, ValueOf(reader_->GetRecordBatchReader(groups, leaves), name_), std::move(order));
+    for (const int column : columns) leaves.push_back(leaf_of_column_[column]);
+    return std::make_unique<ParquetPass>(name_, *reader_, std::move(leaves));
   }
 
  private:

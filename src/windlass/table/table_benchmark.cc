@@ -112,11 +112,13 @@ void WriteParquet(benchmark::State& state) {
   const std::string path = (folder.path() / "out.parquet").string();
   constexpr int kNumbers = 12;
   constexpr std::size_t kAppended = 2048;
+  constexpr std::size_t kDifferent = kRows / kAppended;
   std::vector<OutputColumn> columns = {{"row", OutputColumn::Type::kInt64},
                                        {"output", OutputColumn::Type::kText}};
-  std::vector<OutputValues> values(2 + kNumbers);
   std::mt19937_64 random(1);
-  for (std::size_t row = 0; row < kAppended; ++row) {
+  std::vector<std::vector<OutputValues>> blocks(kDifferent, std::vector<OutputValues>(2 + kNumbers));
+  for (std::size_t row = 0; row < kRows; ++row) {
+    auto& values = blocks[row / kAppended];
     values[0].integers.push_back(static_cast<std::int64_t>(row));
     values[1].texts.push_back("1");
     for (int i = 0; i < kNumbers; ++i) {
@@ -128,7 +130,7 @@ void WriteParquet(benchmark::State& state) {
   }
   for (auto _ : state) {
     const auto writer = CreateParquet(path, columns);
-    for (std::size_t row = 0; row < kRows; row += kAppended) writer->Append(values);
+    for (const auto& block : blocks) writer->Append(block);
     writer->Close();
   }
   state.SetItemsProcessed(state.iterations() * kRows);
