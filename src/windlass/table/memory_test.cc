@@ -121,7 +121,7 @@ void ExpectStreaming(const std::string& name, std::int64_t group_rows, std::int6
 }
 
 // The rest of an explanation needs some of the 64 MiB that a hundredfold table may take.
-TEST(Memory, ParquetByRowGroups) { ExpectStreaming("parquet", 65'536, 25'600, 256'000, 48); }
+TEST(Memory, ParquetByRowGroups) { ExpectStreaming("parquet", 65'536, 25'600, 256'000, 32); }
 TEST(Memory, ParquetInOneRowGroup) { ExpectStreaming("parquet", 262'144, 131'072, 262'144, 32); }
 TEST(Memory, ArrowByBatches) { ExpectStreaming("arrow", 65'536, 25'600, 256'000, 16); }
 TEST(Memory, ArrowInOneBatch) { ExpectStreaming("arrow", 256'000, 25'600, 256'000, 16); }

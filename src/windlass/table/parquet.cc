@@ -67,6 +67,7 @@ class ParquetPass final : public BatchPass {
     whole_ = nullptr;  // its memory goes back before the next group asks for more
     table_ = nullptr;
     batches_ = nullptr;
+    arrow::default_memory_pool()->ReleaseUnused();
     if (next_group_ == reader_.num_row_groups()) return false;
     const int group = next_group_++;
     const std::int64_t rows = reader_.parquet_reader()->metadata()->RowGroup(group)->num_rows();
