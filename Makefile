@@ -4,7 +4,7 @@ BUILD := build/$(PRESET)
 NINJA := ninja -C $(BUILD)
 export CMAKE_BUILD_PARALLEL_LEVEL ?= $(shell nproc)
 
-.PHONY: help setup build demo test test-release test-sanitize web-check bench fuzz format clean
+.PHONY: help setup build demo test bench fuzz web format clean
 
 help:
 	@echo "make demo   explain the UCI Adult job with the shipped model and say what was found"
@@ -28,6 +28,22 @@ demo: build
 
 test:
 	@scripts/test.sh
+
+bench: setup
+	@scripts/setup.sh bench
+	@$(MAKE) --no-print-directory PRESET=bench build
+	@ninja --quiet -C build/bench windlass_benchmarks
+	@benchmarks/setup_peers.sh
+	@python3 benchmarks/run.py --windlass build/bench/bin/windlass --programs build/bench/benchmarks $(JOBS)
+
+fuzz:
+	@scripts/fuzz.sh
+
+web:
+	@cd web && npm ci && npm run build
+
+format:
+	@git ls-files '*.cc' '*.h' | xargs clang-format-14 -i
 
 clean:
 	rm -rf build

@@ -25,4 +25,26 @@ def linear_one_row_a_task(folder):
     check_invariance(folder, few_rows(folder, 40), batches=(1, 7), chaos_batches=(1,))
 
 
+@test
+def exact_opaque(folder):
+    arguments = few_rows(folder, 23)
+    arguments[arguments.index("--model") + 1] = f"onnx:{ADULT / 'model.onnx'}?opaque=1"
+    check_invariance(folder, [*arguments, "--method", "exact"], batches=(None, 5),
+                     chaos_batches=(None,))
+
+
+@test
+def kernel_opaque(folder):
+    arguments = few_rows(folder, 23)
+    arguments[arguments.index("--model") + 1] = f"onnx:{ADULT / 'model.onnx'}?opaque=1"
+    check_invariance(folder, [*arguments, "--method", "kernel", "--nsamples", "500"],
+                     batches=(None, 5), chaos_batches=(None,))
+
+
+@test
+def kernel_selecting_features(folder):
+    check_invariance(folder, [*few_rows(folder, 23), "--method", "kernel", "--nsamples", "300",
+                              "--l1-reg", "num_features(4)"], batches=(5,), chaos_batches=(None,))
+
+
 main()

@@ -85,7 +85,7 @@ def two_processes_share_one_store(folder):
     contents = {(folder / f"o{i}" / "attributions.parquet").read_bytes() for i in range(3)}
     assert len(contents) == 1
     report = json.loads(windlass("store", "verify", "--json").stdout)
-    assert report["faults"] == [] and report["memo_entries_checked"] == 512, report
+    assert report["faults"] == [] and report["memo_entries_checked"] >= 512, report
 
 
 main()

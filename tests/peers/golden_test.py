@@ -49,4 +49,22 @@ def double_onnx(folder):
     check_extended(got, 1e-9)
 
 
+@test
+def exact_of_an_opaque_model(folder):
+    rows = folder / "rows.parquet"
+    pq.write_table(pq.read_table(ADULT / "adult.parquet").slice(0, 64), rows)
+    got = explain(folder, "--method", "exact", data=rows,
+                  model=f"onnx:{ADULT / 'model.onnx'}?opaque=1")
+    check_exact(got, 1e-9)
+
+
+@test
+def kernel_with_every_coalition_is_exact(folder):
+    rows = folder / "rows.parquet"
+    pq.write_table(pq.read_table(ADULT / "adult.parquet").slice(0, 64), rows)
+    got = explain(folder, "--method", "kernel", "--nsamples", "4094", data=rows,
+                  model=f"onnx:{ADULT / 'model.onnx'}?opaque=1")
+    check_exact(got, 1e-9)
+
+
 main()

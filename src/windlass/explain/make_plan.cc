@@ -9,6 +9,7 @@
 #include "windlass/base/error.h"
 #include "windlass/base/file.h"
 #include "windlass/explain/background.h"
+#include "windlass/explain/design.h"
 #include "windlass/explain/linear.h"
 
 namespace windlass::explain {
@@ -218,6 +219,11 @@ PreparedPlan MakePlan(const Json& spec) {
   const Choice choice = ChooseMethod(spec.at("method"), *model, plan, allowed);
   plan.method = choice.method;
   prepared.reason = choice.reason;
+  if (plan.method == Method::kKernel) {
+    const Json& wanted = spec.at("nsamples");
+    plan.nsamples = wanted.is_number() ? wanted.get<std::int64_t>() : AutoSamples(plan.players());
+    CheckSamples(plan.nsamples, plan.players());
+  }
   return prepared;
 }
 
