@@ -107,6 +107,8 @@ SigmoidGrid::SigmoidGrid(const SigmoidGame& game) : game_(game) {
   ::madvise(cells_.get(), bytes, MADV_HUGEPAGE);  // a hint: failing is no error
   std::fill_n(cells_.get(), count, std::numeric_limits<double>::quiet_NaN());
 
+  constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+  tails_.assign(std::size_t{2} << game.players(), {kNaN, {kNaN, kNaN, kNaN, kNaN}});
   const std::vector<double> nodes = ChebyshevPoints(kNodes);
   for (int piece = 0; piece < kPieces; ++piece) {
     for (const double node : nodes) {
@@ -172,10 +174,74 @@ void SigmoidGrid::Fill(std::uint32_t coalition, int piece) const {
   }
 }
 
+// To the right, with y = exp(-(t - center)), q_b = F_b y and moments M_m = sum_b w_b F_b^m:
+// Q = 1 - P = M1 y - M2 y^2 + M3 y^3 - ..., and logit = log(1 - Q) - log Q, both logarithms as
+// series in y. To the left the same holds of P with 1 / F_b, and the logit changes its sign.
+void SigmoidGrid::FillTail(std::uint32_t coalition, bool right) const {
+  constexpr double kLargestTerm = 1e-3;  // its fourth power is what is left out
+  std::vector<double> factors(game_.padded_);
+  game_.Factors(coalition, factors);
+  double m[4] = {};
+  double largest = 0;
+  for (int b = 0; b < game_.rows_; ++b) {
+    const double f = right ? factors[b] : 1 / factors[b];
+    double power = game_.weights_[b];
+    for (double& moment : m) {
+      power *= f;
+      moment += power;
+    }
+    if (game_.weights_[b] > 0) largest = std::max(largest, f);
+  }
+  Tail tail;
+  tail.limit = kLargestTerm / largest;
+  if (game_.link_ == Link::kIdentity) {
+    const double sign = right ? -1 : 1;
+    tail.c[0] = right ? 1 : 0;
+    tail.c[1] = sign * m[0];
+    tail.c[2] = -sign * m[1];
+    tail.c[3] = sign * m[2];
+  } else {
+    const double r1 = m[1] / m[0];
+    const double r2 = m[2] / m[0];
+    const double r3 = m[3] / m[0];
+    const double sign = right ? 1 : -1;
+    tail.c[0] = -sign * Log(m[0]);
+    tail.c[1] = sign * (r1 - m[0]);
+    tail.c[2] = sign * (r1 * r1 / 2 - r2 + m[1] - m[0] * m[0] / 2);
+    tail.c[3] = sign * (r3 - r1 * r2 + r1 * r1 * r1 / 3 - m[2] + m[0] * m[1] -
+                        m[0] * m[0] * m[0] / 3);
+  }
+  Tail& to = tails_[2 * std::size_t{coalition} + (right ? 1 : 0)];
+  for (int i = 0; i < 4; ++i) __atomic_store(&to.c[i], &tail.c[i], __ATOMIC_RELAXED);
+  __atomic_store(&to.limit, &tail.limit, __ATOMIC_RELAXED);
+}
+
+double SigmoidGrid::BeyondTheGrid(std::uint32_t coalition, double u, double t) const {
+  const double distance = (u - (kCells - 1) / 2.0) * kCellWidth;  // of t from the centre
+  const bool right = distance > 0;
+  const double y = Exp(-std::abs(distance));
+  const Tail& tail = tails_[2 * std::size_t{coalition} + (right ? 1 : 0)];
+  const double slope = game_.link_ == Link::kLogit ? distance : 0.0;
+  const auto evaluate = [&] {
+    const double series =
+        std::fma(std::fma(std::fma(tail.c[3], y, tail.c[2]), y, tail.c[1]), y, tail.c[0]);
+    return y <= tail.limit ? slope + series : std::numeric_limits<double>::quiet_NaN();
+  };
+  double value = evaluate();
+  if (value == value) return value;
+  if (tail.limit != tail.limit || tail.c[0] != tail.c[0] || tail.c[1] != tail.c[1] ||
+      tail.c[2] != tail.c[2] || tail.c[3] != tail.c[3]) {
+    FillTail(coalition, right);
+    value = evaluate();
+    if (value == value) return value;
+  }
+  return game_.ValueDirect(coalition, t);
+}
+
 double SigmoidGrid::Value(std::uint32_t coalition, double offset, double t) const {
   const double u = std::fma(t, 1 / kCellWidth, offset);
   const double cell = (u + kMagic) - kMagic;
-  if (!(cell >= 0 && cell < kCells)) return game_.ValueDirect(coalition, t);
+  if (!(cell >= 0 && cell < kCells)) return BeyondTheGrid(coalition, u, t);
   const int index = static_cast<int>(cell);
   const double* c = cells(coalition) + index * kCoefficients;
   const double s = u - cell;

@@ -6,6 +6,9 @@
 // Eight cells at a time are filled from one Chebyshev interpolant over a piece of width 4 with 24
 // nodes (a factor of 3.4 a node: 1e-13), which costs 24 evaluations of the game instead of 64.
 //
+// Beyond the grid all of q_b = exp(-margin) are small (or all large), and v is t plus a power series
+// in exp(-t) (or exp(t)), of which four terms are kept where they suffice.
+//
 // Unfilled cells hold NaN in all eight coefficients, so that evaluating one is noticed in the
 // result, at no cost in the loop. Threads share the cells: every coefficient is one aligned
 // 8-byte word, all threads would write the same bits, and a cell read while it is being written
@@ -47,11 +50,20 @@ class SigmoidGrid {
     return cells_.get() + std::size_t{coalition} * kStride + kCoefficients;
   }
 
-  // v(coalition) at t: by the cell, which is filled first if need be; directly off the grid.
+  // v(coalition) at t: by the cell, which is filled first if need be; by the series off the grid,
+  // or directly where that does not converge fast enough.
   double Value(std::uint32_t coalition, double offset, double t) const;
 
  private:
+  // slope * |t - center| + sum of c[m] y^m, y = exp(-|t - center|) up to `limit`.
+  struct Tail {
+    double limit;
+    double c[4];
+  };
+
   void Fill(std::uint32_t coalition, int piece) const;
+  void FillTail(std::uint32_t coalition, bool right) const;
+  double BeyondTheGrid(std::uint32_t coalition, double u, double t) const;
 
   struct Free {
     void operator()(double* p) const;
@@ -59,6 +71,7 @@ class SigmoidGrid {
 
   const SigmoidGame& game_;
   std::unique_ptr<double[], Free> cells_;       // [2^players, kStride]
+  mutable std::vector<Tail> tails_;             // [2^players, 2]: left, right; filled like cells
   std::vector<double> node_scale_;              // exp(-t) at the nodes, [kPieces, kNodes]
   std::vector<double> to_cells_;                // node values to coefficients,
                                                 // [kNodes, kCellsAPiece * kCoefficients]
