@@ -3,8 +3,8 @@
 // For coalition S the axis t is cut into cells of width 1/2 around the background's mean of t, an
 // absolute grid that no row can move. On a cell v is a polynomial of degree 7: singularities are
 // at distance pi or more, so the error falls by a factor of about 25 a degree and ends near 1e-11.
-// Eight cells at a time are filled from one Chebyshev interpolant over a piece of width 4 with 24
-// nodes (a factor of 3.4 a node: 1e-13), which costs 24 evaluations of the game instead of 64.
+// Eight cells at a time are filled from one Chebyshev interpolant over a piece of width 4 with 20
+// nodes (a factor of 3.4 a node: 2e-11), which costs 20 evaluations of the game instead of 64.
 //
 // Beyond the grid all of q_b = exp(-margin) are small (or all large), and v is t plus a power series
 // in exp(-t) (or exp(t)), of which four terms are kept where they suffice.
@@ -29,7 +29,7 @@ class SigmoidGrid {
   static constexpr int kCoefficients = 8;
   static constexpr int kCellsAPiece = 8;
   static constexpr int kPieces = 9;
-  static constexpr int kNodes = 24;
+  static constexpr int kNodes = 20;
   static constexpr double kCellWidth = 0.5;
   static constexpr int kCells = kPieces * kCellsAPiece;
   static constexpr int kStride = (kCells + 2) * kCoefficients;  // one NaN cell on either side
