@@ -183,7 +183,6 @@ def bad_input_is_one_clear_line(folder):
         (["--engine", "local?workers=3", "-w", "1"], "leave the number of workers to -w"),
         (["--method", "magic"], "magic"),
         (["--seed", "-1"], "seed"),
-        (["--data", folder / "none.parquet"], "none.parquet"),
         (["surplus"], "surplus"),
     ]
     for arguments, words in cases:
@@ -191,6 +190,10 @@ def bad_input_is_one_clear_line(folder):
         assert result.returncode == 2, (arguments, result)
         assert words in result.stderr and result.stderr.count("\n") == 1, (arguments, result)
         assert result.stdout == "" and not (folder / "results").exists(), (arguments, result)
+    missing = [folder / "none.parquet" if a == folder / "few.parquet" else a for a in command]
+    absent = windlass(*missing, check=False)
+    assert absent.returncode == 2 and "none.parquet" in absent.stderr, absent
+    assert not (folder / "results").exists()
     half = windlass("bench", "explain", "--model", ADULT / "model.json", "--out",
                     folder / "results", check=False)
     assert half.returncode == 2 and "--background together" in half.stderr, half

@@ -44,7 +44,7 @@ function fillWords(): void {
   const busy =
     machine.load_before > 0.5 * machine.cores
       ? ` The machine was busy with other work: ${fixed(machine.load_before, 1)} running processes ` +
-        `on average in the minute before, for ${plural(machine.cores, "core")}.`
+        `on average in the minute before, for ${plural(machine.cores, "core")}; read with care.`
       : "";
   say("#lede", `${runs}; no result was remembered between them.${busy}`);
   const fact = (name: string, value: string, note = "") =>

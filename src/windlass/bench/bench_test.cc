@@ -33,7 +33,7 @@ std::string ErrorOf(const std::function<void()>& body) {
   return "no error";
 }
 
-Sample Run(std::int64_t workers, std::int64_t batch, int run, double wall) {
+Sample RunOf(std::int64_t workers, std::int64_t batch, int run, double wall) {
   Sample sample;
   sample.workers = workers;
   sample.batch = batch;
@@ -58,7 +58,7 @@ SweepResult Result() {
   result.started_ms = 1'767'323'045'000;  // 2026-01-02 03:04:05 UTC
   result.spec = {{"data", "</script><b>"}};
   result.versions = Json::object();
-  result.samples = {Run(1, 5, 1, 4), Run(2, 5, 1, 2), Run(1, 5, 2, 6)};
+  result.samples = {RunOf(1, 5, 1, 4), RunOf(2, 5, 1, 2), RunOf(1, 5, 2, 6)};
   return result;
 }
 
@@ -115,8 +115,8 @@ TEST(Statistics, MedianAndEnds) {
 }
 
 TEST(Statistics, SpeedUpIsAgainstOneWorkerOfTheSameBatch) {
-  const std::vector<Sample> samples = {Run(2, 1, 1, 5), Run(1, 1, 1, 8),  Run(2, 10, 1, 1),
-                                       Run(2, 1, 2, 3), Run(1, 1, 2, 12), Run(4, 10, 1, 0.5)};
+  const std::vector<Sample> samples = {RunOf(2, 1, 1, 5), RunOf(1, 1, 1, 8),  RunOf(2, 10, 1, 1),
+                                       RunOf(2, 1, 2, 3), RunOf(1, 1, 2, 12), RunOf(4, 10, 1, 0.5)};
   const auto all = Summarise(samples);
   ASSERT_THAT(all, SizeIs(4));
   EXPECT_EQ(all[0].workers, 1);
