@@ -1,6 +1,6 @@
-// Bundles src/ into dist/report.html: one file, no reference to anything outside it.
+// Bundles src/ into the pages of dist/: each one file, no reference to anything outside it.
 //
-// `node build.mjs` writes the file; `node build.mjs --check` builds in memory and fails when the
+// `node build.mjs` writes them; `node build.mjs --check` builds in memory and fails when a
 // committed file differs, so that nobody edits the output or forgets to rebuild.
 import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
@@ -10,7 +10,11 @@ import { build } from "esbuild";
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 const kMaxBytes = 1.5 * 1024 * 1024;
 const kPlaceholder = "__WINDLASS_DATA__";
-const output = here("dist/report.html");
+// Each page: src/NAME.html is the frame, and these are its script and its style.
+const kPages = [
+  { name: "report", script: "src/main.ts", style: "src/report.css" },
+  { name: "sweep", script: "src/sweep.ts", style: "src/sweep.css" },
+];
 
 async function bundle(entry, loader) {
   const result = await build({
@@ -69,30 +73,36 @@ function once(text, needle, replacement) {
   return parts.join(replacement);
 }
 
-const { text: script, inputs } = await bundle("src/main.ts", "js");
-const { text: style } = await bundle("src/report.css", "css");
-if (/<\/script|<!--/i.test(script)) throw new Error("the script would end its own element");
-// Only this very script may run: one that slipped in with the data has another hash.
-const hash = createHash("sha256").update(script).digest("base64");
+async function buildPage({ name, script: entry, style: sheet }) {
+  const { text: script, inputs } = await bundle(entry, "js");
+  const { text: style } = await bundle(sheet, "css");
+  if (/<\/script|<!--/i.test(script)) throw new Error("the script would end its own element");
+  // Only this very script may run: one that slipped in with the data has another hash.
+  const hash = createHash("sha256").update(script).digest("base64");
 
-let page = readFileSync(here("src/report.html"), "utf8").replace(/\n\s*/g, "\n");
-page = once(page, "__NOTICES__", notices(inputs));
-page = once(page, "__STYLE__", style);
-page = once(page, "__SCRIPT_HASH__", `sha256-${hash}`);
-page = once(page, "__SCRIPT__", script);
-once(page, kPlaceholder, "");
-if (Buffer.byteLength(page) >= kMaxBytes) {
-  throw new Error(`the page has ${Buffer.byteLength(page)} bytes, but may have ${kMaxBytes}`);
+  let page = readFileSync(here(`src/${name}.html`), "utf8").replace(/\n\s*/g, "\n");
+  page = once(page, "__NOTICES__", notices(inputs));
+  page = once(page, "__STYLE__", style);
+  page = once(page, "__SCRIPT_HASH__", `sha256-${hash}`);
+  page = once(page, "__SCRIPT__", script);
+  once(page, kPlaceholder, "");
+  if (Buffer.byteLength(page) >= kMaxBytes) {
+    throw new Error(`the page has ${Buffer.byteLength(page)} bytes, but may have ${kMaxBytes}`);
+  }
+  return page;
 }
 
-if (process.argv.includes("--check")) {
-  if (readFileSync(output, "utf8") !== page) {
-    console.error("dist/report.html is not what src/ builds; run `npm run build` and commit it");
-    process.exit(1);
+for (const entry of kPages) {
+  const page = await buildPage(entry);
+  const output = `dist/${entry.name}.html`;
+  if (!process.argv.includes("--check")) {
+    mkdirSync(here("dist"), { recursive: true });
+    writeFileSync(here(output), page);
+    console.log(`${output}: ${Buffer.byteLength(page)} bytes`);
+  } else if (readFileSync(here(output), "utf8") !== page) {
+    console.error(`${output} is not what src/ builds; run \`npm run build\` and commit it`);
+    process.exitCode = 1;
+  } else {
+    console.log(`${output} is what src/ builds`);
   }
-  console.log("dist/report.html is what src/ builds");
-} else {
-  mkdirSync(here("dist"), { recursive: true });
-  writeFileSync(output, page);
-  console.log(`dist/report.html: ${Buffer.byteLength(page)} bytes`);
 }

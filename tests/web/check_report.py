@@ -71,10 +71,13 @@ class Expected:
 
 
 class Check:
+    first_chart = "#importance .chart svg"
+    reader = Expected
+
     def __init__(self, browser, path, artifacts):
         self.browser = browser
         self.url = path.as_uri()
-        self.expected = Expected(path.read_text(encoding="utf-8"))
+        self.expected = self.reader(path.read_text(encoding="utf-8"))
         self.artifacts = artifacts
         self.faults = []
 
@@ -119,7 +122,7 @@ class Check:
         deadline = time.monotonic() + SETTLE_SECONDS
         while time.monotonic() < deadline:
             if self.browser.script(
-                    "return document.querySelector('#importance .chart svg') !== null"):
+                    "return document.querySelector(arguments[0]) !== null", self.first_chart):
                 return
             time.sleep(0.05)
         self.fault(f"no chart was drawn within {SETTLE_SECONDS} s")

@@ -34,6 +34,7 @@ int ParseAndRun(int argc, char** argv, CLI::App& app) {
   });
   AddExplainCommand(app, outcome);
   AddRunCommand(app, outcome);
+  AddBenchCommand(app, outcome);
   AddJobCommands(app, outcome);
   AddStoreCommands(app, outcome);
   app.parse(argc, argv);

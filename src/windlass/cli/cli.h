@@ -34,6 +34,7 @@ void RunAndPrint(const Json& spec, const std::string& what, const RunFlags& flag
 
 void AddExplainCommand(CLI::App& app, Outcome& outcome);
 void AddRunCommand(CLI::App& app, Outcome& outcome);
+void AddBenchCommand(CLI::App& app, Outcome& outcome);
 void AddJobCommands(CLI::App& app, Outcome& outcome);
 void AddStoreCommands(CLI::App& app, Outcome& outcome);
 

@@ -13,6 +13,7 @@
 #include <nlohmann/json.hpp>
 
 #include "windlass/base/error.h"
+#include "windlass/base/page.h"
 
 namespace windlass {
 extern const std::string_view kReportPage;  // web/dist/report.html, by windlass_embed_file
@@ -23,7 +24,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;  // the order of keys is the order they are written in
 
-constexpr std::string_view kPlaceholder = "__WINDLASS_DATA__";
 constexpr int kDataVersion = 1;  // web/src/data.ts reads this version
 
 void CheckSize(std::string_view field, std::size_t size, std::size_t expected,
@@ -159,38 +159,10 @@ Json GroupsOf(const ReportData& data) {
   return groups;
 }
 
-// JSON stays the same JSON when these stand as escapes, as they do in strings only; but then
-// nothing in it can end the script element or begin another, and it is valid JavaScript too.
-std::string EscapeForHtml(std::string_view json) {
-  std::string escaped;
-  escaped.reserve(json.size() + json.size() / 64);
-  for (std::size_t at = 0; at < json.size(); ++at) {
-    const std::string_view rest = json.substr(at);
-    if (rest.front() == '<') {
-      escaped += "\\u003c";
-    } else if (rest.front() == '>') {
-      escaped += "\\u003e";
-    } else if (rest.front() == '&') {
-      escaped += "\\u0026";
-    } else if (rest.starts_with("\xe2\x80\xa8") || rest.starts_with("\xe2\x80\xa9")) {
-      escaped += rest[2] == '\xa8' ? "\\u2028" : "\\u2029";
-      at += 2;
-    } else {
-      escaped += rest.front();
-    }
-  }
-  return escaped;
-}
-
 }  // namespace
 
 std::string RenderReport(const ReportData& data) {
   CheckShapes(data);
-  const std::size_t at = kReportPage.find(kPlaceholder);
-  if (at == std::string_view::npos || kReportPage.rfind(kPlaceholder) != at) {
-    throw Error(ErrorCode::kInternal,
-                fmt::format("report: the built page must hold {} exactly once", kPlaceholder));
-  }
   const Json document = {
       {"version", kDataVersion},
       {"windlass", data.windlass_version},
@@ -210,11 +182,9 @@ std::string RenderReport(const ReportData& data) {
       {"phi", Compact(data.phi)},
       {"value", Compact(data.value)},
   };
-  std::string page(kReportPage.substr(0, at));
-  page += EscapeForHtml(document.dump(/*indent=*/-1, /*indent_char=*/' ', /*ensure_ascii=*/false,
-                                      Json::error_handler_t::replace));
-  page += kReportPage.substr(at + kPlaceholder.size());
-  return page;
+  return FillPage(kReportPage,
+                  document.dump(/*indent=*/-1, /*indent_char=*/' ', /*ensure_ascii=*/false,
+                                Json::error_handler_t::replace));
 }
 
 }  // namespace windlass::explain

@@ -1,0 +1,12 @@
+// Files that travel with Windlass: the examples.
+#pragma once
+
+#include <filesystem>
+
+namespace windlass {
+
+// The folder of the shipped files: $WINDLASS_SHARE, else ../share/windlass beside the folder of
+// libwindlass.so. It need not exist. Throws Error{kInternal} when the library cannot find itself.
+std::filesystem::path ShareFolder();
+
+}  // namespace windlass

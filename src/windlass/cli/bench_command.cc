@@ -1,0 +1,185 @@
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <iostream>
+#include <memory>
+
+#include <fmt/format.h>
+
+#include "windlass/base/error.h"
+#include "windlass/base/share.h"
+#include "windlass/bench/counts.h"
+#include "windlass/bench/results.h"
+#include "windlass/bench/sweep.h"
+#include "windlass/cli/cli.h"
+#include "windlass/cli/print.h"
+#include "windlass/cli/spec_flags.h"
+
+namespace windlass::cli {
+namespace {
+
+constexpr std::int64_t kMostWorkers = 1024;  // of the local engine
+constexpr std::int64_t kLargestBatch = std::int64_t{1} << 40;
+const std::vector<std::string> kInputs = {"model", "data", "background"};
+
+// Seconds with three digits, and no exponent however many or few they are.
+std::string Digits(double value) {
+  const int decimals =
+      value > 0 ? std::clamp(2 - static_cast<int>(std::floor(std::log10(value))), 0, 7) : 2;
+  return fmt::format("{:.{}f}", value, decimals);
+}
+
+void PrintTable(const std::vector<bench::Configuration>& all) {
+  std::cout << fmt::format("{:>7} {:>9} {:>5}  {:>8}  {:<21} {:>10} {:>9}\n", "workers", "batch",
+                           "runs", "median s", "(min - max)", "rows/s", "speed-up");
+  for (const bench::Configuration& one : all) {
+    std::cout << fmt::format(
+        "{:>7} {:>9} {:>5}  {:>8}  {:<21} {:>10} {:>9}\n", one.workers, one.batch, one.runs,
+        Digits(one.wall.median),
+        fmt::format("({} - {})", Digits(one.wall.low), Digits(one.wall.high)),
+        Grouped(static_cast<std::int64_t>(one.rows_per_s + 0.5)),
+        one.speed_up ? fmt::format("{:.2f}", *one.speed_up) : "-");
+  }
+}
+
+// The shipped job: Adult, with its groups and link unless others were asked for.
+void FillFromAdult(Json& spec) {
+  const std::filesystem::path folder = ShareFolder() / "examples/adult";
+  const auto file = [&folder](const char* name) {
+    const std::filesystem::path path = folder / name;
+    if (!std::filesystem::exists(path)) {
+      throw Error(ErrorCode::kNotFound,
+                  fmt::format("the shipped Adult job has no {}; set WINDLASS_SHARE to the folder "
+                              "that holds examples/, or give --model, --data and --background",
+                              path.string()));
+    }
+    return path.string();
+  };
+  spec["model"] = "linear:" + file("model.json");
+  spec["data"] = file("adult.parquet");
+  spec["background"] = file("background.parquet");
+  if (!spec.contains("groups")) spec["groups"] = file("groups.json");
+  if (!spec.contains("link")) spec["link"] = "logit";
+}
+
+struct BenchExplainCommand {
+  SpecFlags spec{"explain"};
+  std::vector<std::string> workers;
+  std::vector<std::string> batches = {"1", "5", "10"};
+  int runs = 5;
+  int benchmark = 1;
+  int warm_up = 1;
+  std::string engine = "local";
+  std::string out = "results";
+  bool quiet = false;
+  bool json = false;
+
+  Json Spec() const {
+    Json filled = spec.Spec();
+    const auto given = std::ranges::count_if(
+        kInputs, [this](const std::string& field) { return spec.Given(field); });
+    if (given == 0) {
+      FillFromAdult(filled);
+    } else if (given != std::ssize(kInputs)) {
+      throw Error(ErrorCode::kUsage,
+                  "give --model, --data and --background together, or none of them for the "
+                  "shipped Adult job");
+    }
+    return filled;
+  }
+
+  bench::SweepOptions Options() const {
+    bench::SweepOptions options;
+    options.spec = Spec();
+    options.what = "the command line";
+    options.engine = engine;
+    options.workers = workers.empty() ? bench::Doublings(bench::ThisMachine().cores)
+                                      : bench::ParseCounts(workers, "--workers", kMostWorkers);
+    if (benchmark == 0) options.workers = {options.workers.back()};
+    options.batches = bench::ParseCounts(batches, "--batch", kLargestBatch);
+    options.runs = runs;
+    options.warm_up = warm_up;
+    options.progress = quiet ? job::Progress::Style::kQuiet : job::Progress::DefaultStyle();
+    return options;
+  }
+
+  void Run() const {
+    const bench::SweepOptions options = Options();
+    const bench::ResultsFolder folder(out);
+    const bench::SweepResult result = bench::RunSweep(options);
+    const bench::ResultFiles files = folder.Write(result);
+    if (json) {
+      Json document = bench::ToJson(result);
+      document["files"] = {{"json", files.json.string()},
+                           {"csv", files.csv.string()},
+                           {"page", files.page.string()}};
+      std::cout << document.dump(2) << "\n";
+    } else if (!quiet) {
+      Print(result, files);
+    }
+    if (result.stopped) {
+      std::cout.flush();
+      throw *result.stopped;
+    }
+  }
+
+  static void Print(const bench::SweepResult& result, const bench::ResultFiles& files) {
+    const bench::Sample& first = result.samples.front();
+    std::cout << fmt::format("{} rows a run, method {}; {} cores of {}\n\n", Grouped(first.rows),
+                             first.method, result.machine.cores, result.machine.cpu);
+    PrintTable(bench::Summarise(result.samples));
+    if (result.stopped) {
+      const auto planned = std::ssize(result.options.workers) *
+                           std::ssize(result.options.batches) * result.options.runs;
+      std::cout << fmt::format("\nStopped after {} of {} runs.\n", result.samples.size(), planned);
+    }
+    const int most = static_cast<int>(std::ranges::max(result.options.workers));
+    if (most > result.machine.cores) {
+      std::cout << fmt::format("\nThis machine has {} cores: more workers than that share them.\n",
+                               result.machine.cores);
+    }
+    if (result.machine.load > 0.5 * result.machine.cores) {
+      std::cout << fmt::format("\nThe machine was busy before: {:.1f} running processes on average "
+                               "for {} cores.\n",
+                               result.machine.load, result.machine.cores);
+    }
+    std::cout << fmt::format("\nChart: {}\nEvery run: {} and .csv\n", files.page.string(),
+                             files.json.string());
+  }
+};
+
+}  // namespace
+
+void AddBenchCommand(CLI::App& app, Outcome&) {
+  auto command = std::make_shared<BenchExplainCommand>();
+  auto* group = app.add_subcommand("bench", "Measure how work spreads over workers");
+  group->require_subcommand(1);
+  auto* sub = group->add_subcommand(
+      "explain",
+      "Run an explain job over numbers of workers and batch sizes, the memo table off, and draw "
+      "its time; without --model, --data and --background: the shipped Adult job");
+  command->spec.AddTo(*sub, /*require=*/false);
+  sub->add_option("-w,--workers", command->workers,
+                  "Numbers of workers: a list, ranges such as 1:8, or both; default: 1, 2, 4, ... "
+                  "and one a core");
+  sub->add_option("-b,--batch", command->batches, "Rows a task takes: a list, ranges, or both")
+      ->capture_default_str();
+  sub->add_option("--nruns", command->runs, "Runs of each configuration")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 100'000));
+  sub->add_option("--benchmark", command->benchmark,
+                  "1: every number of workers; 0: only the largest")
+      ->capture_default_str()
+      ->check(CLI::IsMember({0, 1}));
+  sub->add_option("--warm-up", command->warm_up, "Runs before the first one that counts")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 1000));
+  sub->add_option("--engine", command->engine, "Where tasks run")->capture_default_str();
+  sub->add_option("--out,-o", command->out, "Folder for the results; nothing in it is replaced")
+      ->capture_default_str();
+  sub->add_flag("-q,--quiet", command->quiet, "No progress and no table");
+  sub->add_flag("--json", command->json, "Print every run and the summary as JSON");
+  sub->final_callback([command] { command->Run(); });
+}
+
+}  // namespace windlass::cli

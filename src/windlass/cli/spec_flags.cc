@@ -1,0 +1,78 @@
+#include "windlass/cli/spec_flags.h"
+
+#include <algorithm>
+#include <cctype>
+#include <charconv>
+
+#include <fmt/format.h>
+
+#include "windlass/base/registry.h"
+#include "windlass/job/capability.h"
+
+namespace windlass::cli {
+namespace {
+
+// A flag's text as the first of the field's types that it reads as.
+Json ValueOf(const job::Field& field, const std::string& text) {
+  const char* end = text.data() + text.size();
+  for (const job::FieldType type : field.types) {
+    if (type == job::FieldType::kInteger) {
+      std::int64_t value = 0;
+      const auto [stop, error] = std::from_chars(text.data(), end, value);
+      if (error == std::errc() && stop == end) return value;
+    }
+    if (type == job::FieldType::kNumber) {
+      double value = 0;
+      const auto [stop, error] = std::from_chars(text.data(), end, value);
+      if (error == std::errc() && stop == end) return value;
+    }
+    if (type == job::FieldType::kBoolean && (text == "true" || text == "false")) {
+      return text == "true";
+    }
+  }
+  // A number is preferred to a text where both are allowed; what is neither stays a text, and the
+  // schema says what would be right.
+  return text;
+}
+
+std::string FlagOf(const std::string& name) {
+  std::string flag = "--" + name;
+  std::ranges::replace(flag, '_', '-');
+  return flag;
+}
+
+const job::Schema& SchemaOf(const std::string& kind) {
+  return Registry::Global().Find<job::Capability>(kind).schema();
+}
+
+}  // namespace
+
+void SpecFlags::AddTo(CLI::App& command, bool require) {
+  for (const job::Field& field : SchemaOf(kind_).fields()) {
+    std::string text = field.help;
+    text[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(text[0])));
+    if (!field.otherwise.is_null()) {
+      text += fmt::format(" (default {})", field.otherwise.is_string()
+                                                ? field.otherwise.get<std::string>()
+                                                : field.otherwise.dump());
+    }
+    auto* option = command.add_option(FlagOf(field.name), texts_[field.name], text);
+    if (field.required && require) option->required();
+  }
+}
+
+bool SpecFlags::Given(const std::string& field) const {
+  const auto found = texts_.find(field);
+  return found != texts_.end() && !found->second.empty();
+}
+
+Json SpecFlags::Spec() const {
+  const job::Schema& schema = SchemaOf(kind_);
+  Json spec = {{"kind", kind_}};
+  for (const auto& [name, text] : texts_) {
+    if (!text.empty()) spec[name] = ValueOf(*schema.Find(name), text);
+  }
+  return spec;
+}
+
+}  // namespace windlass::cli
