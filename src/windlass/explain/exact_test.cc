@@ -183,7 +183,7 @@ std::int64_t DistinctMixedRows(const Plan& plan, std::span<const double> x) {
   for (std::int64_t b = 0; b < plan.background_rows(); ++b) {
     for (std::uint64_t s = 0; s < std::uint64_t{1} << plan.players(); ++s) {
       std::vector<double> row(&plan.background[b * plan.columns],
-                              &plan.background[(b + 1) * plan.columns]);
+                              plan.background.data() + (b + 1) * plan.columns);
       for (int g = 0; g < plan.players(); ++g) {
         for (const auto c : plan.groups[g]) {
           if (s >> g & 1) row[c] = x[c];
@@ -194,7 +194,7 @@ std::int64_t DistinctMixedRows(const Plan& plan, std::span<const double> x) {
   }
   for (std::int64_t b = 0; b < plan.background_rows(); ++b) {
     rows.erase(std::vector<double>(&plan.background[b * plan.columns],
-                                   &plan.background[(b + 1) * plan.columns]));
+                                   plan.background.data() + (b + 1) * plan.columns));
   }
   rows.insert(std::vector<double>(x.begin(), x.end()));
   return std::ssize(rows);
