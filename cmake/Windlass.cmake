@@ -37,10 +37,12 @@ endfunction()
 # After every windlass_library: the shared library, the test archive.
 function(windlass_link_all)
   windlass_build_hash(build_hash)
-  set_source_files_properties(${CMAKE_SOURCE_DIR}/src/windlass/base/build_info.cc PROPERTIES
-    COMPILE_DEFINITIONS "WINDLASS_VERSION=\"${PROJECT_VERSION}\";WINDLASS_BUILD_HASH=\"${build_hash}\"")
+  add_library(windlass_build_info OBJECT ${CMAKE_SOURCE_DIR}/src/windlass/base/build_info.cc)
+  target_include_directories(windlass_build_info PUBLIC ${CMAKE_SOURCE_DIR}/src)
+  target_compile_definitions(windlass_build_info PRIVATE
+    WINDLASS_VERSION="${PROJECT_VERSION}" WINDLASS_BUILD_HASH="${build_hash}")
   get_property(libraries GLOBAL PROPERTY WINDLASS_LIBRARIES)
-  add_library(windlass SHARED ${CMAKE_SOURCE_DIR}/src/windlass/base/build_info.cc)
+  add_library(windlass SHARED $<TARGET_OBJECTS:windlass_build_info>)
   target_include_directories(windlass PUBLIC ${CMAKE_SOURCE_DIR}/src)
   target_link_libraries(windlass PRIVATE ${libraries} Threads::Threads ${CMAKE_DL_LIBS})
   set(symbols ${CMAKE_SOURCE_DIR}/cmake/windlass.map)
@@ -52,8 +54,7 @@ function(windlass_link_all)
   endif()
   set_target_properties(windlass PROPERTIES LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/lib)
 
-  add_library(windlass_core STATIC EXCLUDE_FROM_ALL
-              ${CMAKE_SOURCE_DIR}/src/windlass/base/build_info.cc)
+  add_library(windlass_core STATIC EXCLUDE_FROM_ALL $<TARGET_OBJECTS:windlass_build_info>)
   target_include_directories(windlass_core PUBLIC ${CMAKE_SOURCE_DIR}/src)
   target_link_libraries(windlass_core PUBLIC ${libraries} Threads::Threads ${CMAKE_DL_LIBS})
 endfunction()
