@@ -16,12 +16,6 @@
 namespace windlass::explain {
 namespace {
 
-#ifdef __SANITIZE_ADDRESS__
-constexpr bool kSanitized = true;
-#else
-constexpr bool kSanitized = false;
-#endif
-
 using ::testing::DoubleNear;
 using ::testing::HasSubstr;
 using ::testing::Pointwise;
@@ -215,7 +209,6 @@ TEST(Kernel, ManyPlayersOfWhichSomeDoNotVary) {
 }
 
 TEST(Kernel, ErrorFallsWithSamplesAndIsCentred) {
-  if (kSanitized) GTEST_SKIP() << "statistics, too slow under sanitizers";
   Random random(3, 0);
   constexpr int kPlayers = 13;
   Plan plan = KernelPlan(kPlayers, kPlayers, RandomValues(4 * kPlayers, random));
@@ -318,7 +311,6 @@ TEST_F(AdultJob, ExactIsTheReference) {
 }
 
 TEST_F(AdultJob, KernelIsNoLessAccurateThanShap) {
-  if (kSanitized) GTEST_SKIP() << "statistics, too slow under sanitizers";
   adult_.plan.method = Method::kKernel;
   adult_.plan.nsamples = AutoSamples(12);
   EXPECT_EQ(adult_.plan.nsamples, 2072);

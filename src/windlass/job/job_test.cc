@@ -76,7 +76,10 @@ TEST(JobRecord, ListsNewestFirstAndPrunes) {
   EXPECT_EQ(FindJob(home.path(), ids[1]).error, "why");
   WriteFileAtomically(home.path() / "jobs" / ids[0] / "job.json", "{broken");
   EXPECT_EQ(ListJobs(home.path()).size(), 2u);
-  EXPECT_EQ(PruneJobs(home.path(), jobs.front().finished_ms + 1).size(), 2u);
+  std::int64_t last = 0;
+  for (const JobInfo& job : jobs) last = std::max(last, job.finished_ms);
+  EXPECT_TRUE(PruneJobs(home.path(), jobs.back().started_ms).empty());
+  EXPECT_EQ(PruneJobs(home.path(), last + 1).size(), 2u);
   EXPECT_TRUE(ListJobs(home.path()).empty());
   try {
     FindJob(home.path(), "2020");
