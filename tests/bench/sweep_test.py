@@ -10,6 +10,7 @@ import signal
 import statistics
 import subprocess
 import sys
+import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 from support import ADULT, ROOT, WINDLASS, Skip, main, test, windlass  # noqa: E402
@@ -151,7 +152,7 @@ def a_real_signal_ends_it_soon(folder):
     try:
         jobs = folder / "home/jobs"
         while process.poll() is None and (not jobs.exists() or len(list(jobs.iterdir())) < 5):
-            pass
+            time.sleep(0.01)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)
     finally:

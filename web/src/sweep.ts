@@ -21,7 +21,8 @@ function headline(): string[] {
   if (best.workers > base.workers) {
     const times = fixed(base.wall_s.median / best.wall_s.median, 2);
     const alone = base.workers === 1 ? "one" : plain(base.workers);
-    return ["", who, ` explain ${count(sweep.rows)} rows in ${time}: ${times} times as fast as ${alone}.`];
+    const gain = `${times} times as fast as ${alone}`;
+    return ["", who, ` explain ${count(sweep.rows)} rows in ${time}: ${gain}.`];
   }
   const verb = best.workers === 1 ? "explains" : "explain";
   const others = sweep.workers.length > 1 ? "; more were not faster" : "";
@@ -43,8 +44,9 @@ function fillWords(): void {
       : `${count(d.samples.length)} of ${plural(planned, "run")} (${d.stopped})`;
   const busy =
     machine.load_before > 0.5 * machine.cores
-      ? ` The machine was busy with other work: ${fixed(machine.load_before, 1)} running processes ` +
-        `on average in the minute before, for ${plural(machine.cores, "core")}; read with care.`
+      ? ` The machine was busy with other work: ${fixed(machine.load_before, 1)} running ` +
+        `processes on average in the minute before, for ${plural(machine.cores, "core")}; ` +
+        "read with care."
       : "";
   say("#lede", `${runs}; no result was remembered between them.${busy}`);
   const fact = (name: string, value: string, note = "") =>
@@ -60,8 +62,8 @@ function fillWords(): void {
   const more = sweep.workers[sweep.workers.length - 1] > machine.cores;
   say(
     "#sweep-text",
-    "Each dot is a run, each ring the median of its configuration. A dashed line is where the time ",
-    "would go if it divided perfectly among the workers, from the fewest on.",
+    "Each dot is a run, each ring the median of its configuration. A dashed line is where the ",
+    "time would go if it divided perfectly among the workers, from the fewest on.",
     more ? ` Beyond ${plural(machine.cores, "core")}, workers share them.` : "",
   );
   say(
@@ -75,8 +77,8 @@ function fillWords(): void {
   say("#spec", `The job: ${spec.join(", ")}.`);
   say(
     "#reading",
-    "The whole run is from reading model and tables to all outputs in place, with its start and its ",
-    "end on one thread; the computation alone is from loaded tables to attributions in memory.",
+    "The whole run is from reading model and tables to all outputs in place, with its start and ",
+    "its end on one thread; the computation alone is from loaded tables to attributions in memory.",
   );
   const versions = Object.entries(d.versions)
     .map(([key, value]) => [key, typeof value === "string" ? value : JSON.stringify(value)])

@@ -12,8 +12,8 @@ namespace {
 
 [[noreturn]] void Refuse(std::string_view flag, std::string_view text, std::string_view why) {
   throw Error(ErrorCode::kUsage,
-              fmt::format("{} {}: {}; give whole numbers such as 1 2 4, or a range such as 1:8", flag,
-                          text, why));
+              fmt::format("{} {}: {}; give whole numbers such as 1 2 4, or a range such as 1:8",
+                          flag, text, why));
 }
 
 std::int64_t ParseCount(std::string_view flag, std::string_view text, std::string_view part,

@@ -9,8 +9,8 @@
 
 namespace windlass::bench {
 
-// The numbers of `texts`, each a whole number or a range FIRST:LAST with both ends in it; ascending,
-// each once. `flag` names the option in errors, `maximum` is the largest number allowed.
+// The numbers of `texts`, each a whole number or a range FIRST:LAST with both ends in it;
+// ascending, each once. `flag` names the option in errors, `maximum` is the largest number allowed.
 //
 // Throws Error{kUsage} saying which text is wrong and what would be right: not a number, below 1,
 // above `maximum`, a range that lacks an end or runs backwards, or more than kMostCounts in all.
