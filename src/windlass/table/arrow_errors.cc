@@ -1,9 +1,9 @@
-#include <cerrno>
-#include <cstring>
-
 #include <arrow/util/io_util.h>
 #include <fmt/format.h>
 #include <parquet/exception.h>
+
+#include <cerrno>
+#include <cstring>
 
 #include "windlass/table/arrow_errors_internal.h"
 

@@ -1,13 +1,13 @@
 // From Arrow's statuses and exceptions to windlass::Error.
 #pragma once
 
+#include <arrow/result.h>
+#include <arrow/status.h>
+
 #include <exception>
 #include <new>
 #include <string>
 #include <utility>
-
-#include <arrow/result.h>
-#include <arrow/status.h>
 
 #include "windlass/base/error.h"
 
@@ -20,7 +20,8 @@ namespace windlass::table {
 [[noreturn]] void ThrowForeign(const std::exception& exception, const std::string& name);
 
 inline void Check(const arrow::Status& status, const std::string& name) {
-  if (!status.ok()) [[unlikely]] ThrowStatus(status, name);
+  if (!status.ok()) [[unlikely]]
+    ThrowStatus(status, name);
 }
 
 template <typename T>

@@ -1,12 +1,11 @@
-#include <sys/mman.h>
-
-#include <algorithm>
-#include <utility>
-
 #include <arrow/api.h>
 #include <arrow/io/file.h>
 #include <arrow/ipc/reader.h>
 #include <fmt/format.h>
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <utility>
 
 #include "windlass/base/error.h"
 #include "windlass/table/arrow_errors_internal.h"
@@ -62,8 +61,8 @@ class FilePass final : public BatchPass {
  public:
   FilePass(const Source& source, Mapping mapping, const std::vector<int>& columns)
       : name_(source.name), mapping_(std::move(mapping)), selection_(columns, mapping_.exists()) {
-    reader_ = ValueOf(
-        arrow::ipc::RecordBatchFileReader::Open(source.file, selection_.Options()), name_);
+    reader_ =
+        ValueOf(arrow::ipc::RecordBatchFileReader::Open(source.file, selection_.Options()), name_);
   }
 
   std::shared_ptr<arrow::RecordBatch> Next() override {
@@ -87,8 +86,8 @@ class StreamPass final : public BatchPass {
   StreamPass(const Source& source, Mapping mapping, const std::vector<int>& columns)
       : name_(source.name), mapping_(std::move(mapping)), selection_(columns, mapping_.exists()) {
     Check(source.file->Seek(0), name_);
-    reader_ = ValueOf(
-        arrow::ipc::RecordBatchStreamReader::Open(source.file, selection_.Options()), name_);
+    reader_ = ValueOf(arrow::ipc::RecordBatchStreamReader::Open(source.file, selection_.Options()),
+                      name_);
   }
 
   std::shared_ptr<arrow::RecordBatch> Next() override {

@@ -1,8 +1,8 @@
-#include <algorithm>
-#include <utility>
-
 #include <arrow/api.h>
 #include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
 
 #include "windlass/base/error.h"
 #include "windlass/table/arrow_errors_internal.h"

@@ -1,13 +1,13 @@
 // A file that yields Arrow record batches, and a Reader on top of any such file.
 #pragma once
 
+#include <arrow/type_fwd.h>
+
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
-
-#include <arrow/type_fwd.h>
 
 #include "windlass/table/encode_internal.h"
 #include "windlass/table/source_internal.h"

@@ -1,8 +1,8 @@
+#include <fmt/format.h>
+
 #include <string_view>
 #include <unordered_map>
 #include <unordered_set>
-
-#include <fmt/format.h>
 
 #include "windlass/base/error.h"
 #include "windlass/base/json.h"
@@ -33,8 +33,8 @@ std::vector<int> SelectColumns(const std::string& file, const std::vector<std::s
   for (const std::string& name : options.columns) {
     const auto found = position.find(name);
     if (found == position.end()) {
-      throw Error(ErrorCode::kInvalidInput, fmt::format("{} has no column \"{}\"{}", file, name,
-                                                        Suggestion(name, present)));
+      throw Error(ErrorCode::kInvalidInput,
+                  fmt::format("{} has no column \"{}\"{}", file, name, Suggestion(name, present)));
     }
     if (!wanted.insert(name).second) {
       throw Error(ErrorCode::kInvalidInput,
@@ -45,10 +45,10 @@ std::vector<int> SelectColumns(const std::string& file, const std::vector<std::s
   if (!options.ignore_others) {
     for (const std::string& name : present) {
       if (!wanted.contains(name)) {
-        throw Error(ErrorCode::kInvalidInput,
-                    fmt::format("{} has a column \"{}\" that is not among the {} columns wanted{}",
-                                file, name, options.columns.size(),
-                                Suggestion(name, options.columns)));
+        throw Error(
+            ErrorCode::kInvalidInput,
+            fmt::format("{} has a column \"{}\" that is not among the {} columns wanted{}", file,
+                        name, options.columns.size(), Suggestion(name, options.columns)));
       }
     }
   }

@@ -1,13 +1,13 @@
-#include <algorithm>
-#include <string_view>
-#include <utility>
-
 #include <arrow/api.h>
 #include <arrow/csv/api.h>
 #include <arrow/csv/invalid_row.h>
 #include <arrow/io/interfaces.h>
 #include <arrow/io/memory.h>
 #include <fmt/format.h>
+
+#include <algorithm>
+#include <string_view>
+#include <utility>
 
 #include "windlass/base/error.h"
 #include "windlass/table/arrow_errors_internal.h"
@@ -79,7 +79,8 @@ class CsvPass final : public BatchPass {
       convert.column_types[names[column]] = arrow::utf8();
     }
     // The stream must not outlive nor close the file, of which another pass may follow.
-    auto input = ValueOf(arrow::io::RandomAccessFile::GetStream(source.file, 0, source.size), name_);
+    auto input =
+        ValueOf(arrow::io::RandomAccessFile::GetStream(source.file, 0, source.size), name_);
     auto reader = arrow::csv::StreamingReader::Make(arrow::io::default_io_context(),
                                                     std::move(input), read, parse, convert);
     if (!reader.ok()) ThrowCsv(reader.status(), name_, ragged_);
@@ -161,11 +162,12 @@ class CsvFile final : public BatchFile {
     if (names.size() == 1) {
       const auto separator = names[0].find_first_of(";\t|");
       if (separator != std::string::npos) {
-        throw Error(ErrorCode::kInvalidInput,
-                    fmt::format("{}: the header is \"{}\"; cells must be separated by commas, not "
-                                "by \"{}\"",
-                                source_.name, Shortened(names[0]),
-                                names[0][separator] == '\t' ? "\\t" : names[0].substr(separator, 1)));
+        throw Error(
+            ErrorCode::kInvalidInput,
+            fmt::format("{}: the header is \"{}\"; cells must be separated by commas, not "
+                        "by \"{}\"",
+                        source_.name, Shortened(names[0]),
+                        names[0][separator] == '\t' ? "\\t" : names[0].substr(separator, 1)));
       }
     }
     bool all_numbers = true;

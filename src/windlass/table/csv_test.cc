@@ -1,8 +1,8 @@
-#include <cmath>
-
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include <cmath>
 
 #include "windlass/table/number_internal.h"
 #include "windlass/table/table.h"
@@ -51,11 +51,14 @@ TEST_F(Csv, MissingCellsAreNan) {
 
 TEST_F(Csv, TrueAndFalseAreOneAndZero) {
   EXPECT_THAT(Read("a\ntrue\nFalse\nTRUE\n").values, ElementsAre(1, 0, 1));
-  EXPECT_THAT(Error("a\ntrue\nmaybe\n"), HasSubstr("row 1 (counted from 0), column \"a\": \"maybe\" is neither"));
+  EXPECT_THAT(Error("a\ntrue\nmaybe\n"),
+              HasSubstr("row 1 (counted from 0), column \"a\": \"maybe\" is neither"));
 }
 
 TEST_F(Csv, HeaderOnlyHasNoRows) {
-  for (const char* text : {"a,b\n", "a,b", "\xef\xbb\xbf" "a,b\r\n"}) {
+  for (const char* text : {"a,b\n", "a,b",
+                           "\xef\xbb\xbf"
+                           "a,b\r\n"}) {
     const Everything all = Read(text);
     EXPECT_EQ(all.rows, 0);
     ASSERT_EQ(all.schema.size(), 2);
@@ -68,9 +71,11 @@ TEST_F(Csv, CellsThatAreNoNumbersAreNamed) {
   for (int i = 0; i < 17; ++i) text += "1,2\n";
   EXPECT_EQ(Error(text + "abc,2\n"),
             path_ + ": row 17 (counted from 0), column \"Age\": \"abc\" is not a number");
-  EXPECT_THAT(Error(text + "1,1e999\n"), HasSubstr("row 17 (counted from 0), column \"x\": the cell is infinite"));
+  EXPECT_THAT(Error(text + "1,1e999\n"),
+              HasSubstr("row 17 (counted from 0), column \"x\": the cell is infinite"));
   EXPECT_THAT(Error(text + "1,-inf\n"), HasSubstr("the cell is infinite"));
-  EXPECT_THAT(Error(text + "1,9007199254740993\n"), HasSubstr("the integer 9007199254740993 is beyond 2^53"));
+  EXPECT_THAT(Error(text + "1,9007199254740993\n"),
+              HasSubstr("the integer 9007199254740993 is beyond 2^53"));
   // Far behind the first block as well.
   for (int i = 0; i < 400'000; ++i) text += "1,2\n";
   EXPECT_THAT(Error(text + "12x,2\n"),
@@ -78,19 +83,23 @@ TEST_F(Csv, CellsThatAreNoNumbersAreNamed) {
 }
 
 TEST_F(Csv, RaggedRowsAreNamed) {
-  EXPECT_EQ(Error("a,b,c\n1,2,3\n4,5\n"),
-            path_ + ": row 1 (counted from 0, without the header) has 2 cells, but the header names 3 columns");
-  EXPECT_THAT(Error("a,b\n1,2\n3,4\n5,6,7\n"), HasSubstr("row 2 (counted from 0, without the header) has 3 cells"));
+  EXPECT_EQ(Error("a,b,c\n1,2,3\n4,5\n"), path_ +
+                                              ": row 1 (counted from 0, without the header) has 2 "
+                                              "cells, but the header names 3 columns");
+  EXPECT_THAT(Error("a,b\n1,2\n3,4\n5,6,7\n"),
+              HasSubstr("row 2 (counted from 0, without the header) has 3 cells"));
   std::string text = "a,b\n";
   for (int i = 0; i < 400'000; ++i) text += "1,2\n";
-  EXPECT_THAT(Error(text + "1\n"), HasSubstr("row 400000 (counted from 0, without the header) has 1 cell,"));
+  EXPECT_THAT(Error(text + "1\n"),
+              HasSubstr("row 400000 (counted from 0, without the header) has 1 cell,"));
 }
 
 TEST_F(Csv, HeadersAreChecked) {
   EXPECT_THAT(Error("a,b,a\n1,2,3\n"), HasSubstr("has two columns \"a\" (the 1th and the 3th)"));
   EXPECT_THAT(Error("a;b\n1;2\n"), HasSubstr("cells must be separated by commas, not by \";\""));
   EXPECT_THAT(Error("a\tb\n1\t2\n"), HasSubstr("not by \"\\t\""));
-  EXPECT_THAT(Error("1.5,2\n3,4\n"), HasSubstr("the first line must name the columns, but it holds numbers"));
+  EXPECT_THAT(Error("1.5,2\n3,4\n"),
+              HasSubstr("the first line must name the columns, but it holds numbers"));
   EXPECT_THAT(Error("\n\n"), HasSubstr("data.csv holds no header"));
 }
 
@@ -113,7 +122,8 @@ TEST_F(Csv, RowsLongerThanABlock) {
 
 TEST(Numbers, AreReadToTheLastBit) {
   using State = ParsedNumber::State;
-  for (const double value : {0.1, 1e-310, 5e-324, 1.7976931348623157e308, -2.5, 123456789012345678.0 * 1e3}) {
+  for (const double value :
+       {0.1, 1e-310, 5e-324, 1.7976931348623157e308, -2.5, 123456789012345678.0 * 1e3}) {
     EXPECT_EQ(ParseNumber(fmt::format("{}", value)).value, value);
   }
   EXPECT_EQ(ParseNumber(" +1.5\t").value, 1.5);
@@ -126,7 +136,8 @@ TEST(Numbers, AreReadToTheLastBit) {
   EXPECT_EQ(ParseNumber("00000000000000000000000000000001").value, 1);
   EXPECT_EQ(ParseNumber("1e400").state, State::kInfinite);
   EXPECT_EQ(ParseNumber("Infinity").state, State::kInfinite);
-  for (const char* text : {"1,5", "1.5.2", "0x10", "+-1", "++1", "1 2", "e5", "-", "+", "12x", "1e"}) {
+  for (const char* text :
+       {"1,5", "1.5.2", "0x10", "+-1", "++1", "1 2", "e5", "-", "+", "12x", "1e"}) {
     EXPECT_EQ(ParseNumber(text).state, State::kNotANumber) << text;
   }
 }

@@ -1,3 +1,8 @@
+#include <arrow/api.h>
+#include <arrow/util/decimal.h>
+#include <arrow/util/utf8.h>
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <bit>
 #include <charconv>
@@ -7,11 +12,6 @@
 #include <string_view>
 #include <unordered_map>
 #include <utility>
-
-#include <arrow/api.h>
-#include <arrow/util/decimal.h>
-#include <arrow/util/utf8.h>
-#include <fmt/format.h>
 
 #include "windlass/base/error.h"
 #include "windlass/table/arrow_errors_internal.h"
@@ -108,7 +108,8 @@ class NumberEncoder final : public EncoderBase {
         out[i * stride] = is_null ? kNan : ToDouble(values[i]);
       }
     }
-    if (refused) [[unlikely]] Report(from, count, values);
+    if (refused) [[unlikely]]
+      Report(from, count, values);
   }
 
  private:
@@ -169,8 +170,7 @@ class DecimalEncoder final : public EncoderBase {
         continue;
       }
       const std::string digits = values.FormatValue(from + i);
-      const auto [end, code] =
-          std::from_chars(digits.data(), digits.data() + digits.size(), cell);
+      const auto [end, code] = std::from_chars(digits.data(), digits.data() + digits.size(), cell);
       if (code != std::errc{} || end != digits.data() + digits.size()) {
         Throw(from + i, fmt::format("the decimal {} is not a number that a double holds", digits));
       }
@@ -312,8 +312,7 @@ class TextNumberEncoder final : public EncoderBase {
         case ParsedNumber::State::kNotANumber:
           Throw(from + i, fmt::format("\"{}\" is not a number", Shortened(text)));
         case ParsedNumber::State::kInfinite: Throw(from + i, kInfiniteCell);
-        case ParsedNumber::State::kInexactInteger:
-          Throw(from + i, InexactInteger(Shortened(text)));
+        case ParsedNumber::State::kInexactInteger: Throw(from + i, InexactInteger(Shortened(text)));
       }
       out[i * stride] = parsed.value;
     }
@@ -366,8 +365,8 @@ std::unique_ptr<ColumnEncoder> MakeNumberEncoder(const arrow::DataType& type, Ce
       return std::make_unique<DecimalEncoder<arrow::Decimal256Array>>(place);
     case arrow::Type::DICTIONARY:
       return std::make_unique<NumberDictionaryEncoder>(
-          place, MakeNumberEncoder(
-                     *static_cast<const arrow::DictionaryType&>(type).value_type(), place));
+          place,
+          MakeNumberEncoder(*static_cast<const arrow::DictionaryType&>(type).value_type(), place));
     default: throw Error(ErrorCode::kInternal, "no number encoder for " + type.ToString());
   }
 }

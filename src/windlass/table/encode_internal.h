@@ -1,12 +1,12 @@
 // One column of Arrow arrays, as doubles.
 #pragma once
 
+#include <arrow/type_fwd.h>
+
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
-
-#include <arrow/type_fwd.h>
 
 namespace windlass::table {
 
@@ -46,8 +46,7 @@ class ColumnEncoder {
   //
   // Throws Error{kInvalidInput} naming file, row and column for an infinite cell, an integer that
   // a double does not hold, text that is no number, or a category that is not known.
-  virtual void Encode(std::int64_t from, std::int64_t count, double* out,
-                      std::int64_t stride) = 0;
+  virtual void Encode(std::int64_t from, std::int64_t count, double* out, std::int64_t stride) = 0;
 };
 
 // `categories`: of a kCategory column, in the order of their codes.

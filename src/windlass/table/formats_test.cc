@@ -1,14 +1,13 @@
 // What holds for every format alike: equal values give equal chunks, and each refusal says what,
 // where and what would be right.
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
 #include <zip.h>
 
 #include <bit>
 #include <cmath>
 #include <limits>
-
-#include <fmt/format.h>
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
 
 #include "windlass/table/table.h"
 #include "windlass/table/test_tables_internal.h"
@@ -22,7 +21,8 @@ using ::testing::HasSubstr;
 
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
-void WriteNpz(const std::string& path, const std::vector<std::pair<std::string, std::string>>& files,
+void WriteNpz(const std::string& path,
+              const std::vector<std::pair<std::string, std::string>>& files,
               int method = ZIP_CM_DEFLATE) {
   int code = 0;
   zip_t* archive = zip_open(path.c_str(), ZIP_CREATE | ZIP_TRUNCATE, &code);
@@ -58,8 +58,10 @@ class SameValues : public ::testing::Test {
     }
     std::vector<std::vector<double>> columns(kColumns);
     for (std::size_t i = 0; i < rows_.size(); ++i) columns[i % kColumns].push_back(rows_[i]);
-    for (const auto& column : columns) by_column_.insert(by_column_.end(), column.begin(), column.end());
-    table_ = TableOf({{"0", Doubles(columns[0])}, {"1", Doubles(columns[1])}, {"2", Doubles(columns[2])}});
+    for (const auto& column : columns)
+      by_column_.insert(by_column_.end(), column.begin(), column.end());
+    table_ = TableOf(
+        {{"0", Doubles(columns[0])}, {"1", Doubles(columns[1])}, {"2", Doubles(columns[2])}});
   }
 
   std::string Path(const std::string& name) const { return PathIn(folder_, name); }
@@ -124,7 +126,8 @@ TEST_F(SameValues, Csv) {
 }
 
 TEST_F(SameValues, NpyInBothOrders) {
-  WriteFileAtomically(Path("c.npy"), Npy(NpyHeaderText("<f8", false, "(3001, 3)"), RawBytes(rows_)));
+  WriteFileAtomically(Path("c.npy"),
+                      Npy(NpyHeaderText("<f8", false, "(3001, 3)"), RawBytes(rows_)));
   WriteFileAtomically(Path("f.npy"),
                       Npy(NpyHeaderText("<f8", true, "(3001, 3)"), RawBytes(by_column_)));
   std::vector<std::uint64_t> swapped;
@@ -172,8 +175,10 @@ TEST(Types, EveryNumberBecomesADouble) {
   EXPECT_EQ(numbers(arrow::float32(), "[1.5, null, NaN]"), Bits({1.5, kNan, kNan}));
   EXPECT_EQ(numbers(arrow::float64(), "[0.1, null, -1e300]"), Bits({0.1, kNan, -1e300}));
   EXPECT_EQ(numbers(arrow::boolean(), "[true, null, false]"), Bits({1, kNan, 0}));
-  EXPECT_EQ(numbers(arrow::decimal128(5, 1), R"(["0.3", null, "-123.4"])"), Bits({0.3, kNan, -123.4}));
-  EXPECT_EQ(numbers(arrow::decimal256(40, 2), R"(["0.07", null, "12.50"])"), Bits({0.07, kNan, 12.5}));
+  EXPECT_EQ(numbers(arrow::decimal128(5, 1), R"(["0.3", null, "-123.4"])"),
+            Bits({0.3, kNan, -123.4}));
+  EXPECT_EQ(numbers(arrow::decimal256(40, 2), R"(["0.07", null, "12.50"])"),
+            Bits({0.07, kNan, 12.5}));
   EXPECT_EQ(numbers(arrow::int64(), "[9007199254740992, -9007199254740992]"),
             Bits({0x1p53, -0x1p53}));
   const auto dictionary = *arrow::DictionaryArray::FromArrays(
@@ -185,7 +190,8 @@ TEST(Types, EveryNumberBecomesADouble) {
 TEST(Types, RefusedCellsAreNamed) {
   const TemporaryFolder folder;
   const auto refusal = [&](const std::shared_ptr<arrow::DataType>& type, const std::string& json) {
-    const auto table = TableOf({{"ok", FromJson(arrow::int8(), "[1, 2, 3]")}, {"Age", FromJson(type, json)}});
+    const auto table =
+        TableOf({{"ok", FromJson(arrow::int8(), "[1, 2, 3]")}, {"Age", FromJson(type, json)}});
     WriteArrow(PathIn(folder, "x.arrow"), *table);
     WriteParquet(PathIn(folder, "x.parquet"), *table);
     EXPECT_EQ(CodeOf([&] { ReadAll(PathIn(folder, "x.arrow")); }), ErrorCode::kInvalidInput);
@@ -195,22 +201,24 @@ TEST(Types, RefusedCellsAreNamed) {
   };
   const std::string place = "x.arrow: row 2 (counted from 0), column \"Age\": ";
   EXPECT_THAT(refusal(arrow::float64(), "[1, 2, Inf]"), HasSubstr(place + "the cell is infinite"));
-  EXPECT_THAT(refusal(arrow::float32(), "[1, null, -Inf]"), HasSubstr(place + "the cell is infinite"));
+  EXPECT_THAT(refusal(arrow::float32(), "[1, null, -Inf]"),
+              HasSubstr(place + "the cell is infinite"));
   EXPECT_THAT(refusal(arrow::int64(), "[1, 2, 9007199254740993]"),
               HasSubstr(place + "the integer 9007199254740993 is beyond 2^53"));
   EXPECT_THAT(refusal(arrow::uint64(), "[1, 2, 18446744073709551615]"),
               HasSubstr(place + "the integer 18446744073709551615 is beyond 2^53"));
   for (const auto& [type, json] :
        {std::pair{arrow::timestamp(arrow::TimeUnit::SECOND), "[0, 1, 2]"},
-        std::pair{arrow::date32(), "[0, 1, 2]"},
-        std::pair{arrow::binary(), R"(["a", "b", "c"])"},
+        std::pair{arrow::date32(), "[0, 1, 2]"}, std::pair{arrow::binary(), R"(["a", "b", "c"])"},
         std::pair{arrow::list(arrow::int8()), "[[1], [2], [3]]"}}) {
     EXPECT_THAT(refusal(type, json),
                 AllOf(HasSubstr("x.arrow: column \"Age\" is of type "),
                       HasSubstr("numbers, booleans, decimals, text and dictionaries")));
     // A column that is not wanted may be of any type.
-    EXPECT_THAT(ReadAll(PathIn(folder, "x.parquet"), {{"ok"}, true, {}}).values, ElementsAre(1, 2, 3));
-    EXPECT_THAT(ReadAll(PathIn(folder, "x.arrow"), {{"ok"}, true, {}}).values, ElementsAre(1, 2, 3));
+    EXPECT_THAT(ReadAll(PathIn(folder, "x.parquet"), {{"ok"}, true, {}}).values,
+                ElementsAre(1, 2, 3));
+    EXPECT_THAT(ReadAll(PathIn(folder, "x.arrow"), {{"ok"}, true, {}}).values,
+                ElementsAre(1, 2, 3));
   }
 }
 
@@ -275,18 +283,25 @@ TEST(Categories, CodesAreThoseGiven) {
     const std::string path = PathIn(folder, name);
     const Schema codes = {{"c", {"x", "b", "a"}}, {"n", {}}};
     EXPECT_THAT(ReadAll(path, {{}, false, codes}).values, ElementsAre(1, 1, 2, 2, 0, 3));
-    EXPECT_THAT(ErrorOf([&] { ReadAll(path, {{}, false, {{"c", {"a", "b"}}, {"n", {}}}}); }),
+    EXPECT_THAT(ErrorOf([&] {
+                  ReadAll(path, {{}, false, {{"c", {"a", "b"}}, {"n", {}}}});
+                }),
                 HasSubstr("row 2 (counted from 0), column \"c\": \"x\" does not occur among the "
                           "column's 2 categories (\"a\", \"b\")"));
-    EXPECT_THAT(ErrorOf([&] { ReadAll(path, {{}, false, {{"c", {}}, {"n", {}}}}); }),
-                name == "t.csv" ? HasSubstr("row 0 (counted from 0), column \"c\": \"b\" is not a number")
-                                : HasSubstr("column \"c\" holds text (string), but numbers are wanted"));
+    EXPECT_THAT(ErrorOf([&] {
+                  ReadAll(path, {{}, false, {{"c", {}}, {"n", {}}}});
+                }),
+                name == "t.csv"
+                    ? HasSubstr("row 0 (counted from 0), column \"c\": \"b\" is not a number")
+                    : HasSubstr("column \"c\" holds text (string), but numbers are wanted"));
   }
   // Numbers where text was: CSV has no types, so "1" is the category "1"; Parquet says double.
   const Schema codes = {{"c", {"x", "b", "a"}}, {"n", {"3", "2", "1"}}};
   EXPECT_THAT(ReadAll(PathIn(folder, "t.csv"), {{}, false, codes}).values,
               ElementsAre(1, 2, 2, 1, 0, 0));
-  EXPECT_THAT(ErrorOf([&] { ReadAll(PathIn(folder, "t.parquet"), {{}, false, codes}); }),
+  EXPECT_THAT(ErrorOf([&] {
+                ReadAll(PathIn(folder, "t.parquet"), {{}, false, codes});
+              }),
               HasSubstr("column \"n\" holds numbers (double), but it is categorical"));
 }
 
@@ -300,7 +315,8 @@ TEST(Opening, SaysWhatIsWrongWithTheFile) {
   };
   EXPECT_EQ(CodeOf([&] { OpenTable(PathIn(folder, "none.csv")); }), ErrorCode::kNotFound);
   EXPECT_THAT(error("none.csv"), HasSubstr("none.csv: there is no such file"));
-  EXPECT_EQ(CodeOf([&] { OpenTable("file://" + PathIn(folder, "none.csv")); }), ErrorCode::kNotFound);
+  EXPECT_EQ(CodeOf([&] { OpenTable("file://" + PathIn(folder, "none.csv")); }),
+            ErrorCode::kNotFound);
   MakeFolders(folder.path() / "sub.csv");
   EXPECT_THAT(error("sub.csv"), HasSubstr("sub.csv is a folder; a file is wanted"));
   write("empty.parquet", "");
@@ -317,16 +333,20 @@ TEST(Opening, SaysWhatIsWrongWithTheFile) {
   WriteParquet(PathIn(folder, "p.csv"), *TableOf({{"x", Doubles({1})}}));
   EXPECT_THAT(error("p.csv"), HasSubstr("is not CSV: it looks like Parquet (name it .parquet)"));
   WriteArrow(PathIn(folder, "a.npy"), *TableOf({{"x", Doubles({1})}}));
-  EXPECT_THAT(error("a.npy"), HasSubstr("is not npy: it looks like an Arrow file (name it .arrow)"));
+  EXPECT_THAT(error("a.npy"),
+              HasSubstr("is not npy: it looks like an Arrow file (name it .arrow)"));
   write("j.arrow", "{\"a\": 1}");
   EXPECT_THAT(error("j.arrow"), HasSubstr("is not Arrow IPC: it looks like JSON"));
   write("z.csv", std::string("\x1f\x8b\x08\x00", 4));
   EXPECT_THAT(error("z.csv"), HasSubstr("it looks like gzip data (unpack it first)"));
-  write("u.csv", std::string("\xff\xfe" "a\0,\0", 6));
+  write("u.csv", std::string("\xff\xfe"
+                             "a\0,\0",
+                             6));
   EXPECT_THAT(error("u.csv"), HasSubstr("it looks like UTF-16 text (save it as UTF-8)"));
   write("n.npz", "\x93NUMPY\x01");
   EXPECT_THAT(error("n.npz"), HasSubstr("is not npz: it looks like an npy array (name it .npy)"));
-  EXPECT_THAT(ErrorOf([] { OpenTable("gopher://x/y.csv"); }), HasSubstr("file:// or s3:// is wanted"));
+  EXPECT_THAT(ErrorOf([] { OpenTable("gopher://x/y.csv"); }),
+              HasSubstr("file:// or s3:// is wanted"));
 }
 
 TEST(Npz, ListsItsArrays) {
@@ -335,10 +355,11 @@ TEST(Npz, ListsItsArrays) {
   const std::string matrix = Npy(NpyHeaderText("<f8", false, "(1, 2)"), RawBytes<double>({1, 2}));
   const std::string vector = Npy(NpyHeaderText("<f8", false, "(2,)"), RawBytes<double>({1, 2}));
   WriteNpz(path, {{"train.npy", matrix}, {"test.npy", matrix}, {"y.npy", vector}});
-  EXPECT_THAT(ErrorOf([&] { OpenTable(path); }),
-              AllOf(HasSubstr("holds 2 two-dimensional arrays of numbers (train (1, 2), test (1, 2), "
-                              "y (2,)); name one, as in "),
-                    HasSubstr("many.npz?array=train")));
+  EXPECT_THAT(
+      ErrorOf([&] { OpenTable(path); }),
+      AllOf(HasSubstr("holds 2 two-dimensional arrays of numbers (train (1, 2), test (1, 2), "
+                      "y (2,)); name one, as in "),
+            HasSubstr("many.npz?array=train")));
   EXPECT_THAT(ErrorOf([&] { OpenTable(path + "?array=tset"); }),
               HasSubstr("there is no array \"tset\"; did you mean \"test\"?"));
   EXPECT_THAT(ErrorOf([&] { OpenTable(path + "?array=y"); }),

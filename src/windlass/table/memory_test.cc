@@ -1,13 +1,12 @@
 // Rows stream: what a table takes in memory does not grow with its rows.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <fstream>
 #include <functional>
-
-#include <fmt/format.h>
-#include <gtest/gtest.h>
 
 #include "windlass/table/table.h"
 #include "windlass/table/test_tables_internal.h"
@@ -42,7 +41,8 @@ void WriteLong(const std::string& path, std::int64_t rows, std::int64_t group_ro
     const auto writer = *parquet::arrow::FileWriter::Open(
         *first->schema(), arrow::default_memory_pool(), sink, properties);
     for (std::int64_t row = 0; row < rows; row += group_rows) {
-      ASSERT_TRUE(writer->WriteTable(*Batch(row, std::min(group_rows, rows - row)), group_rows).ok());
+      ASSERT_TRUE(
+          writer->WriteTable(*Batch(row, std::min(group_rows, rows - row)), group_rows).ok());
     }
     ASSERT_TRUE(writer->Close().ok());
   } else {

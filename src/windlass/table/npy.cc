@@ -1,10 +1,10 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <bit>
 #include <concepts>
 #include <cstring>
 #include <utility>
-
-#include <fmt/format.h>
 
 #include "windlass/base/error.h"
 #include "windlass/table/columns_internal.h"
@@ -173,8 +173,8 @@ class NpyReader final : public Reader {
       block_rows_ = std::max<std::int64_t>(1, kBlockBytes / row_step_);
     }
     block_rows_ = std::max<std::int64_t>(1, std::min(block_rows_, rows_));
-    const std::int64_t bytes = header_.fortran_order ? block_rows_ * width * item
-                                                     : block_rows_ * row_step_;
+    const std::int64_t bytes =
+        header_.fortran_order ? block_rows_ * width * item : block_rows_ * row_step_;
     // No more than the source holds: the header's extents were compared with its size.
     block_.resize(static_cast<std::size_t>(rows_ == 0 ? 0 : bytes));
   }
@@ -185,7 +185,8 @@ class NpyReader final : public Reader {
     if (header_.fortran_order) {
       for (std::size_t i = 0; i < selected_.size(); ++i) {
         source_->ReadAt(header_.data_offset + (selected_[i] * rows_ + next_row_) * item,
-                        count * item, block_.data() + static_cast<std::int64_t>(i) * block_rows_ * item);
+                        count * item,
+                        block_.data() + static_cast<std::int64_t>(i) * block_rows_ * item);
       }
     } else {
       source_->ReadAt(header_.data_offset + next_row_ * row_step_, count * row_step_,
@@ -204,19 +205,23 @@ class NpyReader final : public Reader {
       const char* from = block_.data() + column_offset + (next_row_ - block_begin_) * row_step_;
       const std::int64_t refused =
           convert_(from, row_step_, header_.big_endian, count, out + i, width);
-      if (refused >= 0) [[unlikely]] ThrowRefused(i, refused, from + refused * row_step_);
+      if (refused >= 0) [[unlikely]]
+        ThrowRefused(i, refused, from + refused * row_step_);
     }
   }
 
   [[noreturn]] void ThrowRefused(std::int64_t i, std::int64_t offset, const char* cell) const {
     std::string what(kInfiniteCell);
     if (header_.kind == NpyHeader::Kind::kInteger) {
-      what = InexactInteger(std::to_string(Load<std::int64_t, std::uint64_t>(cell, header_.big_endian)));
+      what = InexactInteger(
+          std::to_string(Load<std::int64_t, std::uint64_t>(cell, header_.big_endian)));
     } else if (header_.kind == NpyHeader::Kind::kUnsigned) {
-      what = InexactInteger(std::to_string(Load<std::uint64_t, std::uint64_t>(cell, header_.big_endian)));
+      what = InexactInteger(
+          std::to_string(Load<std::uint64_t, std::uint64_t>(cell, header_.big_endian)));
     }
-    throw Error(ErrorCode::kInvalidInput,
-                fmt::format("{}: {}", Describe({name_, schema_[i].name}, next_row_ + offset), what));
+    throw Error(
+        ErrorCode::kInvalidInput,
+        fmt::format("{}: {}", Describe({name_, schema_[i].name}, next_row_ + offset), what));
   }
 
   std::unique_ptr<ByteSource> source_;

@@ -1,8 +1,8 @@
+#include <fmt/format.h>
+
 #include <charconv>
 #include <limits>
 #include <optional>
-
-#include <fmt/format.h>
 
 #include "windlass/base/error.h"
 #include "windlass/table/npy_internal.h"
@@ -12,7 +12,7 @@ namespace windlass::table {
 namespace {
 
 constexpr std::string_view kMagic("\x93NUMPY", 6);
-constexpr std::int64_t kPreamble = 8;            // magic and version
+constexpr std::int64_t kPreamble = 8;             // magic and version
 constexpr std::int64_t kLongestHeader = 1 << 20;  // NumPy itself writes 128 bytes
 constexpr std::int64_t kMostColumns = 1'000'000;
 constexpr std::size_t kMostDimensions = 32;  // as NumPy's
@@ -56,8 +56,9 @@ class HeaderParser {
 
  private:
   [[noreturn]] void Throw(std::string_view what) const {
-    throw Error(ErrorCode::kCorrupt,
-                fmt::format("{} is corrupt: its npy header is not as it should be: {}", name_, what));
+    throw Error(
+        ErrorCode::kCorrupt,
+        fmt::format("{} is corrupt: its npy header is not as it should be: {}", name_, what));
   }
 
   void SkipBlanks() {
@@ -103,8 +104,8 @@ class HeaderParser {
 
   bool Boolean() {
     SkipBlanks();
-    for (const auto& [word, value] : {std::pair{std::string_view("True"), true},
-                                      std::pair{std::string_view("False"), false}}) {
+    for (const auto& [word, value] :
+         {std::pair{std::string_view("True"), true}, std::pair{std::string_view("False"), false}}) {
       if (rest_.starts_with(word)) {
         rest_.remove_prefix(word.size());
         return value;
@@ -119,8 +120,7 @@ class HeaderParser {
     while (!Accept(')')) {
       SkipBlanks();
       std::int64_t extent = 0;
-      const auto [end, code] =
-          std::from_chars(rest_.data(), rest_.data() + rest_.size(), extent);
+      const auto [end, code] = std::from_chars(rest_.data(), rest_.data() + rest_.size(), extent);
       if (code != std::errc{} || extent < 0) Throw("an extent of 'shape' is no count");
       rest_.remove_prefix(static_cast<std::size_t>(end - rest_.data()));
       if (rest_.starts_with('L')) rest_.remove_prefix(1);  // written by Python 2
@@ -210,7 +210,8 @@ std::optional<std::int64_t> DataBytes(const NpyHeader& header) {
 
 NpyHeader ReadNpyHeader(ByteSource& source, const std::string& name) {
   const auto truncated = [&] {
-    return Error(ErrorCode::kCorrupt, fmt::format("{} is truncated: its npy header is cut off", name));
+    return Error(ErrorCode::kCorrupt,
+                 fmt::format("{} is truncated: its npy header is cut off", name));
   };
   char preamble[kPreamble + 4] = {};
   if (source.size() < kPreamble + 2) throw truncated();
@@ -221,9 +222,9 @@ NpyHeader ReadNpyHeader(ByteSource& source, const std::string& name) {
   const int major = static_cast<unsigned char>(preamble[6]);
   const int minor = static_cast<unsigned char>(preamble[7]);
   if (major < 1 || major > 3 || minor != 0) {
-    throw Error(ErrorCode::kUnsupported,
-                fmt::format("{} is npy version {}.{}; versions 1.0 to 3.0 are read", name, major,
-                            minor));
+    throw Error(
+        ErrorCode::kUnsupported,
+        fmt::format("{} is npy version {}.{}; versions 1.0 to 3.0 are read", name, major, minor));
   }
   const int length_bytes = major == 1 ? 2 : 4;
   if (source.size() < kPreamble + length_bytes) throw truncated();
@@ -243,10 +244,11 @@ NpyHeader ReadNpyHeader(ByteSource& source, const std::string& name) {
   const auto wanted = DataBytes(header);
   const std::int64_t present = source.size() - header.data_offset;
   if (!wanted || *wanted > present) {
-    throw Error(ErrorCode::kCorrupt,
-                fmt::format("{} is truncated: an array of shape {} takes {} bytes, but {} are there",
-                            name, ShapeText(header.shape),
-                            wanted ? std::to_string(*wanted) : "more than 2^63", present));
+    throw Error(
+        ErrorCode::kCorrupt,
+        fmt::format("{} is truncated: an array of shape {} takes {} bytes, but {} are there", name,
+                    ShapeText(header.shape), wanted ? std::to_string(*wanted) : "more than 2^63",
+                    present));
   }
   if (*wanted < present) {
     throw Error(ErrorCode::kCorrupt,
@@ -272,9 +274,8 @@ std::vector<std::string> NpyColumnNames(const NpyHeader& header, const std::stri
                                                      : ""));
   }
   if (header.shape[1] > kMostColumns) {
-    throw Error(ErrorCode::kInvalidInput,
-                fmt::format("{} has {} columns; at most {} are read", name, header.shape[1],
-                            kMostColumns));
+    throw Error(ErrorCode::kInvalidInput, fmt::format("{} has {} columns; at most {} are read",
+                                                      name, header.shape[1], kMostColumns));
   }
   std::vector<std::string> names;
   for (std::int64_t i = 0; i < header.shape[1]; ++i) names.push_back(std::to_string(i));

@@ -1,12 +1,11 @@
+#include <arrow/buffer.h>
+#include <fmt/format.h>
 #include <zip.h>
 
 #include <algorithm>
 #include <array>
 #include <optional>
 #include <utility>
-
-#include <arrow/buffer.h>
-#include <fmt/format.h>
 
 #include "windlass/base/error.h"
 #include "windlass/base/json.h"
@@ -28,8 +27,8 @@ class Archive {
     zip_source_t* bytes = nullptr;
     if (source.local_path.empty()) {
       bytes_ = ValueOf(source.file->ReadAt(0, source.size), name_);
-      bytes = zip_source_buffer_create(bytes_->data(), static_cast<zip_uint64_t>(bytes_->size()),
-                                       0, &error);
+      bytes = zip_source_buffer_create(bytes_->data(), static_cast<zip_uint64_t>(bytes_->size()), 0,
+                                       &error);
     } else {
       bytes = zip_source_file_create(source.local_path.c_str(), 0, -1, &error);
     }
@@ -40,9 +39,9 @@ class Archive {
     const std::string why = zip_ == nullptr ? zip_error_strerror(&error) : "";
     zip_error_fini(&error);
     if (zip_ == nullptr) {
-      throw Error(ErrorCode::kCorrupt,
-                  fmt::format("{} is corrupt or truncated: not a whole zip archive ({})", name_,
-                              why));
+      throw Error(
+          ErrorCode::kCorrupt,
+          fmt::format("{} is corrupt or truncated: not a whole zip archive ({})", name_, why));
     }
   }
 
@@ -175,13 +174,13 @@ std::vector<Array> ArraysOf(const Archive& archive) {
     const char* name = zip_get_name(archive.get(), static_cast<zip_uint64_t>(i), 0);
     const std::string_view file = name == nullptr ? "" : name;
     if (!file.ends_with(kEnding)) continue;
-    arrays.push_back({std::string(file.substr(0, file.size() - kEnding.size())),
-                      static_cast<zip_uint64_t>(i)});
+    arrays.push_back(
+        {std::string(file.substr(0, file.size() - kEnding.size())), static_cast<zip_uint64_t>(i)});
   }
   if (arrays.empty()) {
-    throw Error(ErrorCode::kInvalidInput,
-                fmt::format("{} holds no npy array; an npz is a zip archive of them",
-                            archive.name()));
+    throw Error(
+        ErrorCode::kInvalidInput,
+        fmt::format("{} holds no npy array; an npz is a zip archive of them", archive.name()));
   }
   return arrays;
 }

@@ -1,10 +1,10 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <bit>
 #include <charconv>
 #include <cstdlib>
-
-#include <fmt/format.h>
 
 #include "windlass/table/number_internal.h"
 
@@ -36,9 +36,10 @@ bool RoundsInteger(std::string_view text, double value) {
 }  // namespace
 
 std::string InexactInteger(std::string_view digits) {
-  return fmt::format("the integer {} is beyond 2^53, where doubles no longer hold every integer; "
-                     "store it as a floating-point number if rounding it is meant",
-                     digits);
+  return fmt::format(
+      "the integer {} is beyond 2^53, where doubles no longer hold every integer; "
+      "store it as a floating-point number if rounding it is meant",
+      digits);
 }
 
 double HalfToDouble(std::uint16_t bits) {

@@ -1,12 +1,12 @@
-#include <algorithm>
-#include <utility>
-
 #include <arrow/api.h>
 #include <fmt/format.h>
 #include <parquet/arrow/reader.h>
 #include <parquet/arrow/schema.h>
 #include <parquet/file_reader.h>
 #include <parquet/schema.h>
+
+#include <algorithm>
+#include <utility>
 
 #include "windlass/base/error.h"
 #include "windlass/table/arrow_errors_internal.h"

@@ -1,11 +1,10 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+
 #include <cmath>
 #include <csignal>
 #include <random>
-
-#include <sys/resource.h>
-
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
 
 #include "windlass/table/table.h"
 #include "windlass/table/test_tables_internal.h"
@@ -43,9 +42,13 @@ TEST(Parquet, SelectsAndReordersColumns) {
   WriteParquet(path,
                *TableOf({{"a", Doubles({1, 2})}, {"b", Doubles({3, 4})}, {"c", Doubles({5, 6})}}));
   EXPECT_THAT(ReadAll(path, {{"c", "a"}, true, {}}).values, ElementsAre(5, 1, 6, 2));
-  EXPECT_THAT(ErrorOf([&] { OpenTable(path, {{"c", "a"}, false, {}}); }),
+  EXPECT_THAT(ErrorOf([&] {
+                OpenTable(path, {{"c", "a"}, false, {}});
+              }),
               HasSubstr("has a column \"b\" that is not among the 2 columns wanted"));
-  EXPECT_THAT(ErrorOf([&] { OpenTable(path, {{"a", "b", "cc"}, false, {}}); }),
+  EXPECT_THAT(ErrorOf([&] {
+                OpenTable(path, {{"a", "b", "cc"}, false, {}});
+              }),
               HasSubstr("has no column \"cc\"; did you mean \"c\"?"));
 }
 

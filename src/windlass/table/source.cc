@@ -1,4 +1,10 @@
+#include <arrow/buffer.h>
+#include <arrow/config.h>
+#include <arrow/filesystem/filesystem.h>
+#include <arrow/io/file.h>
+#include <arrow/util/config.h>
 #include <dlfcn.h>
+#include <fmt/format.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -10,13 +16,6 @@
 #include <optional>
 #include <string_view>
 #include <utility>
-
-#include <arrow/buffer.h>
-#include <arrow/config.h>
-#include <arrow/filesystem/filesystem.h>
-#include <arrow/io/file.h>
-#include <arrow/util/config.h>
-#include <fmt/format.h>
 
 #include "windlass/base/error.h"
 #include "windlass/table/arrow_errors_internal.h"
@@ -63,8 +62,8 @@ Format FormatOfPath(const std::string& name, const std::string& path) {
 
 // What the first bytes of a file say that it is.
 struct Looks {
-  std::string_view what;        // "Parquet"
-  std::string_view right;       // the ending that would be right, or what to do
+  std::string_view what;         // "Parquet"
+  std::string_view right;        // the ending that would be right, or what to do
   std::optional<Format> format;  // empty: not a table that we read
 };
 
@@ -142,8 +141,7 @@ bool MayBeCsv(const Looks& looks, std::string_view head) {
 
 void CompareContent(Source& source) {
   constexpr std::int64_t kHead = 64;
-  const auto buffer =
-      ValueOf(source.file->ReadAt(0, std::min(kHead, source.size)), source.name);
+  const auto buffer = ValueOf(source.file->ReadAt(0, std::min(kHead, source.size)), source.name);
   const std::string_view head(reinterpret_cast<const char*>(buffer->data()),
                               static_cast<std::size_t>(buffer->size()));
   const Looks looks = LooksLike(head);
@@ -219,9 +217,8 @@ void OpenRemote(Source& source, const std::string& uri) {
   std::string path;
   const auto system = arrow::fs::FileSystemFromUri(uri, &path);
   if (!system.ok()) {
-    throw Error(ErrorCode::kInvalidInput,
-                fmt::format("{}: {}; a path, file:// or s3:// is wanted", source.name,
-                            system.status().message()));
+    throw Error(ErrorCode::kInvalidInput, fmt::format("{}: {}; a path, file:// or s3:// is wanted",
+                                                      source.name, system.status().message()));
   }
   if ((*system)->type_name() == "local") {
     source.local_path = path;

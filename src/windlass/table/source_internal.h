@@ -1,11 +1,11 @@
 // From a URI to an open file of a known format.
 #pragma once
 
+#include <arrow/io/interfaces.h>
+
 #include <cstdint>
 #include <memory>
 #include <string>
-
-#include <arrow/io/interfaces.h>
 
 namespace windlass::table {
 

@@ -1,8 +1,8 @@
 #include "windlass/table/table.h"
 
-#include <utility>
-
 #include <arrow/io/interfaces.h>
+
+#include <utility>
 
 #include "windlass/base/error.h"
 #include "windlass/table/arrow_errors_internal.h"

@@ -34,7 +34,8 @@ class Reader {
 
   virtual const Schema& schema() const = 0;
 
-  // The number of rows when the format tells before reading, as all but CSV do.
+  // The number of rows when the format tells before reading, as all but CSV and
+  // Arrow streams do.
   virtual std::optional<std::int64_t> rows() const = 0;
 
   // Fills `chunk` with the next min(max_rows, rows left) rows and says whether there were any.

@@ -1,11 +1,11 @@
 // Reading and writing at the size of the Adult job: 49 columns in, 14 out.
-#include <random>
-
 #include <arrow/api.h>
 #include <arrow/io/api.h>
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
 #include <parquet/arrow/writer.h>
+
+#include <random>
 
 #include "windlass/base/file.h"
 #include "windlass/table/table.h"
@@ -116,7 +116,8 @@ void WriteParquet(benchmark::State& state) {
   std::vector<OutputColumn> columns = {{"row", OutputColumn::Type::kInt64},
                                        {"output", OutputColumn::Type::kText}};
   std::mt19937_64 random(1);
-  std::vector<std::vector<OutputValues>> blocks(kDifferent, std::vector<OutputValues>(2 + kNumbers));
+  std::vector<std::vector<OutputValues>> blocks(kDifferent,
+                                                std::vector<OutputValues>(2 + kNumbers));
   for (std::size_t row = 0; row < kRows; ++row) {
     auto& values = blocks[row / kAppended];
     values[0].integers.push_back(static_cast<std::int64_t>(row));

@@ -1,18 +1,18 @@
 // Helpers of this folder's tests: files made with Arrow's writers, and what a reader says of them.
 #pragma once
 
-#include <functional>
-#include <memory>
-#include <string>
-#include <utility>
-#include <vector>
-
 #include <arrow/api.h>
 #include <arrow/io/api.h>
 #include <arrow/ipc/api.h>
 #include <arrow/json/from_string.h>
 #include <gtest/gtest.h>
 #include <parquet/arrow/writer.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "windlass/base/error.h"
 #include "windlass/base/file.h"
@@ -96,10 +96,9 @@ inline void WriteParquet(const std::string& path, const arrow::Table& table,
                          parquet::Compression::type codec = parquet::Compression::SNAPPY) {
   const auto sink = *arrow::io::FileOutputStream::Open(path);
   const auto properties = parquet::WriterProperties::Builder().compression(codec)->build();
-  const auto arrow_properties =
-      parquet::ArrowWriterProperties::Builder().store_schema()->build();
-  ASSERT_TRUE(parquet::arrow::WriteTable(table, arrow::default_memory_pool(), sink,
-                                         row_group_rows, properties, arrow_properties)
+  const auto arrow_properties = parquet::ArrowWriterProperties::Builder().store_schema()->build();
+  ASSERT_TRUE(parquet::arrow::WriteTable(table, arrow::default_memory_pool(), sink, row_group_rows,
+                                         properties, arrow_properties)
                   .ok());
   ASSERT_TRUE(sink->Close().ok());
 }

@@ -1,14 +1,14 @@
-#include <algorithm>
-#include <iterator>
-#include <string_view>
-#include <utility>
-
 #include <arrow/io/file.h>
 #include <fmt/format.h>
 #include <parquet/column_writer.h>
 #include <parquet/file_writer.h>
 #include <parquet/properties.h>
 #include <parquet/schema.h>
+
+#include <algorithm>
+#include <iterator>
+#include <string_view>
+#include <utility>
 
 #include "windlass/base/error.h"
 #include "windlass/table/arrow_errors_internal.h"
@@ -34,8 +34,8 @@ std::shared_ptr<parquet::WriterProperties> Properties(const std::vector<OutputCo
       ->enable_page_checksum()
       ->max_row_group_length(kRowGroupRows);
   for (const OutputColumn& column : columns) {
-    const auto path = std::make_shared<parquet::schema::ColumnPath>(
-        std::vector<std::string>{column.name});
+    const auto path =
+        std::make_shared<parquet::schema::ColumnPath>(std::vector<std::string>{column.name});
     switch (column.type) {
       case OutputColumn::Type::kInt64:
         builder.encoding(path, parquet::Encoding::DELTA_BINARY_PACKED);
@@ -60,8 +60,7 @@ std::shared_ptr<parquet::schema::GroupNode> FileSchema(const std::vector<OutputC
         fields.push_back(PrimitiveNode::Make(column.name, kRequired, parquet::Type::DOUBLE));
         break;
       case OutputColumn::Type::kText:
-        fields.push_back(PrimitiveNode::Make(column.name, kRequired,
-                                             parquet::LogicalType::String(),
+        fields.push_back(PrimitiveNode::Make(column.name, kRequired, parquet::LogicalType::String(),
                                              parquet::Type::BYTE_ARRAY));
         break;
     }
