@@ -35,6 +35,7 @@ void InstallSignalHandlers() {
   ::sigemptyset(&action.sa_mask);
   ::sigaction(SIGINT, &action, nullptr);
   ::sigaction(SIGTERM, &action, nullptr);
+  ::signal(SIGXFSZ, SIG_IGN);  // a file-size limit is an error like a full disk, not a death
 }
 
 }  // namespace windlass

@@ -44,6 +44,7 @@ Sample RunOnce(const SweepOptions& options, std::int64_t workers, std::int64_t b
   run_options.workers = static_cast<int>(workers);
   run_options.batch = batch;
   run_options.memo = false;  // a sweep measures work, not memory
+  run_options.keep_record = false;
   const job::RunResult done = job::Run(options.spec, options.what, run_options);
   const Json& timings = done.run.at("timings");
   if (done.run.at("workers") != workers) {

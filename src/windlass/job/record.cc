@@ -147,6 +147,12 @@ void JobRecord::Finish(JobState state, std::string error, std::vector<std::strin
   Write();
 }
 
+void JobRecord::Remove() {
+  const std::lock_guard lock(mutex_);
+  std::error_code ignored;  // what is left is a finished job's record, which prune removes
+  std::filesystem::remove_all(folder_, ignored);
+}
+
 std::vector<JobInfo> ListJobs(const std::filesystem::path& home) {
   std::vector<JobInfo> jobs;
   std::error_code none;

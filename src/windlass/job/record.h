@@ -50,6 +50,7 @@ class JobRecord {
   // Written to disk at most a few times a second. Thread safe.
   void SetProgress(std::int64_t done, std::int64_t total);
   void Finish(JobState state, std::string error, std::vector<std::string> outputs);
+  void Remove();  // the record's folder, and with it the job's trace
 
  private:
   JobRecord() = default;

@@ -200,8 +200,12 @@ RunResult Run(const Json& spec, std::string_view what, const RunOptions& options
     result.run["timings"]["total_cpu_s"] = ProcessCpuSeconds() - cpu;
     WriteFileAtomically(context.staging().Add("run.json"), result.run.dump(2) + "\n");
     const std::vector<std::string> outputs = context.staging().Commit();
-    record->Finish(JobState::kSucceeded, "", outputs);
     Log(LogLevel::kInfo, fmt::format("job {} succeeded in {:.3f} s", record->id(), result.seconds));
+    if (options.keep_record) {
+      record->Finish(JobState::kSucceeded, "", outputs);
+    } else {
+      record->Remove();
+    }
     return result;
   } catch (const Error& error) {
     const bool cancelled = error.code() == ErrorCode::kCancelled;

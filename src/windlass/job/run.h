@@ -18,6 +18,7 @@ struct RunOptions {
   std::int64_t batch = 0;         // 0: the plan's
   bool memo = true;               // look results up, and remember them
   Progress::Style progress = Progress::Style::kQuiet;
+  bool keep_record = true;    // false: a job that succeeded leaves no record (one of a sweep's)
 };
 
 struct RunResult {
