@@ -3,7 +3,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <exception>
 #include <map>
+#include <new>
 #include <vector>
 
 #include <fmt/format.h>
@@ -59,23 +61,56 @@ class Staging {
     return folder_->path() / names_.back();
   }
 
+  // All files or none: when one cannot be put in place, those before it are taken away again and
+  // what they replaced comes back.
   std::vector<std::string> Commit() {
     std::vector<std::string> committed;
-    for (const std::string& name : names_) {
-      SyncPoint("job.commit");
-      std::error_code error;
-      std::filesystem::rename(folder_->path() / name, out_ / name, error);
-      if (error) {
-        throw Error(ErrorCode::kIo, fmt::format("cannot write {}: {}", (out_ / name).string(),
-                                                error.message()));
+    std::size_t done = 0;
+    try {
+      for (; done < names_.size(); ++done) {
+        SyncPoint("job.commit");
+        const std::string& name = names_[done];
+        const auto there = std::filesystem::symlink_status(out_ / name);
+        if (std::filesystem::is_directory(there)) {
+          throw Error(ErrorCode::kIo, fmt::format("cannot write {}: a folder of that name exists",
+                                                  (out_ / name).string()));
+        }
+        if (std::filesystem::exists(there)) Rename(out_ / name, Replaced(name));
+        try {
+          Rename(folder_->path() / name, out_ / name);
+        } catch (...) {
+          PutBack(name);
+          throw;
+        }
+        committed.push_back((out_ / name).string());
       }
-      committed.push_back((out_ / name).string());
+    } catch (...) {
+      while (done > 0) PutBack(names_[--done]);
+      throw;
     }
     created_ = false;
     return committed;
   }
 
  private:
+  std::filesystem::path Replaced(const std::string& name) const {
+    return folder_->path() / (name + ".replaced");
+  }
+
+  static void Rename(const std::filesystem::path& from, const std::filesystem::path& to) {
+    std::error_code error;
+    std::filesystem::rename(from, to, error);
+    if (error) {
+      throw Error(ErrorCode::kIo, fmt::format("cannot write {}: {}", to.string(), error.message()));
+    }
+  }
+
+  void PutBack(const std::string& name) {
+    std::error_code ignored;  // the first failure is the one to tell of
+    std::filesystem::remove(out_ / name, ignored);
+    std::filesystem::rename(Replaced(name), out_ / name, ignored);
+  }
+
   void Remove() {
     std::error_code ignored;
     if (created_) std::filesystem::remove(out_, ignored);  // only when empty: ours alone
@@ -180,6 +215,16 @@ RunResult Run(const Json& spec, std::string_view what, const RunOptions& options
        {"memo", options.memo},
        {"folder", std::filesystem::current_path().string()}});
   const LogFile log(record->log_path());
+  const auto failed = [&](const Error& error) {
+    const bool cancelled = error.code() == ErrorCode::kCancelled;
+    Log(LogLevel::kInfo, fmt::format("job {} {}: {}", record->id(),
+                                     cancelled ? "was cancelled" : "failed", error.what()));
+    try {
+      record->Finish(cancelled ? JobState::kCancelled : JobState::kFailed, error.what(), {});
+    } catch (const Error& second) {  // the same full disk, say; the first is the one to tell of
+      Log(LogLevel::kInfo, fmt::format("its record cannot be written: {}", second.what()));
+    }
+  };
   try {
     Log(LogLevel::kInfo, fmt::format("job {} begins: {}", record->id(), CanonicalDump(normal)));
     RunContext context(options, *record, memo.get());
@@ -200,15 +245,24 @@ RunResult Run(const Json& spec, std::string_view what, const RunOptions& options
     result.run["timings"]["total_cpu_s"] = ProcessCpuSeconds() - cpu;
     WriteFileAtomically(context.staging().Add("run.json"), result.run.dump(2) + "\n");
     const std::vector<std::string> outputs = context.staging().Commit();
-    record->Finish(JobState::kSucceeded, "", outputs);
+    try {
+      record->Finish(JobState::kSucceeded, "", outputs);
+    } catch (const Error& error) {  // the outputs are complete and in place
+      Log(LogLevel::kWarning, fmt::format("the job's record cannot be written: {}", error.what()));
+    }
     Log(LogLevel::kInfo, fmt::format("job {} succeeded in {:.3f} s", record->id(), result.seconds));
     return result;
   } catch (const Error& error) {
-    const bool cancelled = error.code() == ErrorCode::kCancelled;
-    Log(LogLevel::kInfo, fmt::format("job {} {}: {}", record->id(),
-                                     cancelled ? "was cancelled" : "failed", error.what()));
-    record->Finish(cancelled ? JobState::kCancelled : JobState::kFailed, error.what(), {});
+    failed(error);
     throw;
+  } catch (const std::bad_alloc&) {
+    const Error error(ErrorCode::kIo, "out of memory");
+    failed(error);
+    throw error;
+  } catch (const std::exception& defect) {  // of ours: still the job's end
+    const Error error(ErrorCode::kInternal, std::string("internal error: ") + defect.what());
+    failed(error);
+    throw error;
   }
 }
 
