@@ -1,5 +1,7 @@
 #include "windlass/job/run.h"
 
+#include <fcntl.h>
+#include <sys/file.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -43,9 +45,12 @@ class Staging {
     }
     created_ = !std::filesystem::exists(out_);
     MakeFolders(out_);
+    RemoveAbandoned();
     try {
-      folder_.emplace(out_);  // inside, hidden: the same file system, so that renaming works
+      folder_.emplace(out_);  // inside: the same file system, so that renaming works
+      lock_ = Lock(folder_->path());
     } catch (...) {
+      folder_.reset();
       Remove();
       throw;
     }
@@ -53,6 +58,7 @@ class Staging {
 
   ~Staging() {
     folder_.reset();
+    if (lock_ >= 0) ::close(lock_);
     Remove();
   }
 
@@ -105,6 +111,31 @@ class Staging {
     }
   }
 
+  // The lock that the folder's process holds for as long as it lives; -1 when another has it.
+  static int Lock(const std::filesystem::path& folder) {
+    const int fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd >= 0 && ::flock(fd, LOCK_EX | LOCK_NB) == 0) return fd;
+    if (fd >= 0) ::close(fd);
+    return -1;
+  }
+
+  // Removes what processes that were killed left in the output folder.
+  void RemoveAbandoned() const {
+    std::error_code ignored;
+    for (const auto& entry : std::filesystem::directory_iterator(out_, ignored)) {
+      const std::string name = entry.path().filename().string();
+      constexpr std::string_view kPrefix = "windlass-";  // of TemporaryFolder
+      if (!name.starts_with(kPrefix) || name.size() != kPrefix.size() + 32 ||
+          name.find_first_not_of("0123456789abcdef", kPrefix.size()) != std::string::npos) {
+        continue;
+      }
+      if (const int lock = Lock(entry.path()); lock >= 0) {
+        std::filesystem::remove_all(entry.path(), ignored);
+        ::close(lock);
+      }
+    }
+  }
+
   void PutBack(const std::string& name) {
     std::error_code ignored;  // the first failure is the one to tell of
     std::filesystem::remove(out_ / name, ignored);
@@ -118,6 +149,7 @@ class Staging {
 
   std::filesystem::path out_;
   bool created_ = false;
+  int lock_ = -1;
   std::optional<TemporaryFolder> folder_;
   std::vector<std::string> names_;
 };
