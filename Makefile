@@ -36,6 +36,7 @@ bench: setup
 	@benchmarks/setup_peers.sh
 	@python3 benchmarks/run.py --windlass build/bench/bin/windlass --programs build/bench/benchmarks $(JOBS)
 
+# SECONDS_EACH=5 make fuzz is a quick look.
 fuzz:
 	@scripts/fuzz.sh
 

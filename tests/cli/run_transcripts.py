@@ -5,6 +5,8 @@
     ! windlass: error                its standard error behind "! ",
     ? 2                              and its exit code unless that is 0.
 
+The files of small/ lie there too, with small-job, the quickest job there is, as a command.
+
 {*} stands for any text within a line, {**} alone on a line for any number of lines. Lines that
 begin with # are comments. State (WINDLASS_HOME, files) lasts for one transcript.
 """
@@ -17,7 +19,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
-from support import ADULT, WINDLASS, main, test  # noqa: E402
+from support import ADULT, WINDLASS, Skip, main, test  # noqa: E402
 
 HERE = pathlib.Path(__file__).resolve().parent
 
@@ -50,7 +52,9 @@ def pattern_of(lines):
 
 def check(path, folder):
     shutil.copytree(ADULT, folder / "adult")
+    shutil.copytree(HERE / "small", folder, dirs_exist_ok=True)
     (folder / "bin").mkdir()
+    shutil.move(folder / "small-job", folder / "bin")
     (folder / "bin/windlass").symlink_to(WINDLASS)
     env = {**os.environ, "PATH": f"{folder}/bin:{os.environ['PATH']}", "TZ": "UTC", "LC_ALL": "C"}
     for step in steps_of(path):
@@ -65,6 +69,28 @@ def check(path, folder):
             assert pattern_of(step[name]).fullmatch(text), \
                 f"{where}\nstandard {name}put was:\n{text}\nwanted:\n" + "\n".join(step[name])
         assert got.returncode == step["code"], f"{where}\nexit code {got.returncode}, wanted {step['code']}"
+
+
+@test
+def full_disk(folder):
+    """The small job onto a file system of 64 KiB, then with its home on one."""
+    mount = "mount -t tmpfs -o size=64k none {}"
+    (folder / "disk").mkdir()
+    probe = subprocess.run(["unshare", "-rm", "sh", "-c", mount.format("disk")], cwd=folder,
+                           capture_output=True, check=False)
+    if probe.returncode != 0:
+        raise Skip("no file system can be mounted here")
+    shutil.copytree(HERE / "small", folder, dirs_exist_ok=True)
+    job = (f"{WINDLASS} explain --model model.json --data data.csv --background background.csv "
+           "--quiet --out ")
+    for script in (f"{job} disk/out; code=$?; ls -A disk; exit $code",
+                   f"WINDLASS_HOME=disk/home; export WINDLASS_HOME; dd if=/dev/zero of=disk/fill "
+                   f"bs=1k count=60 2>/dev/null; {job} out; code=$?; ls -A out; exit $code"):
+        got = subprocess.run(["unshare", "-rm", "bash", "-c", f"{mount.format('disk')}; {script}"],
+                             cwd=folder, text=True, capture_output=True, timeout=120, check=False)
+        errors = [line for line in got.stderr.splitlines() if not line.startswith("ls: ")]
+        assert got.returncode == 1 and not got.stdout, got
+        assert len(errors) == 1 and "No space left on device" in errors[0], got
 
 
 for transcript in sorted(HERE.glob("*.transcript")):

@@ -18,6 +18,9 @@
 namespace windlass {
 namespace {
 
+// What is read whole is a model or a document; a model of ONNX ends at 2 GiB by its format.
+constexpr std::int64_t kLargestRead = std::int64_t{1} << 31;
+
 [[noreturn]] void ThrowErrno(std::string_view doing, const std::filesystem::path& path) {
   const int error = errno;
   const auto code = error == ENOENT || error == ENOTDIR ? ErrorCode::kNotFound : ErrorCode::kIo;
@@ -42,18 +45,35 @@ class Descriptor {
 }  // namespace
 
 std::string ReadFile(const std::filesystem::path& path) {
-  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  // O_NONBLOCK: opening a pipe that nobody writes to would wait for ever.
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (file.get() < 0) ThrowErrno("open", path);
   struct stat status {};
   if (::fstat(file.get(), &status) != 0) ThrowErrno("read", path);
   if (S_ISDIR(status.st_mode)) {
-    throw Error(ErrorCode::kInvalidInput, path.string() + " is a folder, not a file");
+    throw Error(ErrorCode::kInvalidInput, path.string() + " is a folder; a file is wanted");
+  }
+  if (!S_ISREG(status.st_mode)) {
+    throw Error(ErrorCode::kInvalidInput,
+                path.string() + " is a pipe or a device; a regular file is wanted");
+  }
+  if (status.st_size > kLargestRead) {
+    throw Error(ErrorCode::kInvalidInput,
+                fmt::format("{} has {} bytes; at most {} can be read at once", path.string(),
+                            status.st_size, kLargestRead));
   }
   std::string content;
   content.resize(static_cast<std::size_t>(status.st_size) + 1);  // one more: sees the end at once
   std::size_t used = 0;
   for (;;) {
-    if (used == content.size()) content.resize(2 * content.size());
+    if (used == content.size()) {  // it grows, or is one of /proc, whose sizes say nothing
+      if (used > static_cast<std::size_t>(kLargestRead)) {
+        throw Error(ErrorCode::kInvalidInput,
+                    fmt::format("{} has more than the {} bytes that can be read at once",
+                                path.string(), kLargestRead));
+      }
+      content.resize(2 * content.size());
+    }
     const ssize_t got = ::read(file.get(), content.data() + used, content.size() - used);
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) ThrowErrno("read", path);

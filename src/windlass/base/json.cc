@@ -71,6 +71,12 @@ Document Parse(std::string_view text, std::string_view what) {
                 text.find_first_not_of(" \t\r\n") == std::string_view::npos
                     ? fmt::format("{} is empty; a JSON document was expected", what)
                     : fmt::format("{}:{}:{}: not valid JSON", what, place.line, place.column));
+  } catch (const typename Document::out_of_range& error) {  // its one such case while parsing
+    const std::string_view reason = error.what();
+    const auto quote = std::min(reason.find('\''), reason.size());
+    throw Error(ErrorCode::kInvalidInput,
+                fmt::format("{}: the number {} is larger than a double can hold", what,
+                            reason.substr(quote)));
   } catch (const typename Document::exception& error) {
     throw Error(ErrorCode::kInvalidInput, fmt::format("{}: not valid JSON ({})", what,
                                                       error.what()));

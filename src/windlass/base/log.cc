@@ -37,6 +37,8 @@ struct Sinks {
     if (file) sinks.push_back(std::move(file));
     logger = std::make_shared<spdlog::logger>("windlass", sinks.begin(), sinks.end());
     logger->set_level(spdlog::level::debug);
+    // A log that cannot be written (a full disk) is no reason for noise: what failed says so itself.
+    logger->set_error_handler([](const std::string&) {});
     logger->flush_on(spdlog::level::debug);  // a killed process leaves all of its log
   }
 };

@@ -80,6 +80,10 @@ void Registry::LoadPlugin(const std::string& path) {
   if (missing) {  // also keeps dlopen("") from answering with the main program
     throw Error(ErrorCode::kNotFound, fmt::format("plug-in {}: {}", path, missing.message()));
   }
+  if (!std::filesystem::is_regular_file(file, missing)) {  // dlopen would wait at a pipe
+    throw Error(ErrorCode::kInvalidInput,
+                fmt::format("plug-in {} is not a file; a shared module (.so) is wanted", path));
+  }
   {
     const std::lock_guard lock(mutex_);
     if (plugins_.contains(file.string())) return;

@@ -30,7 +30,7 @@ Armed& TheArmed() {
 
 std::function<void()> ActionOf(std::string_view action, const std::string& point) {
   if (action == "kill") return [] { ::kill(::getpid(), SIGKILL); };
-  if (action == "interrupt") return [] { ::kill(::getpid(), SIGINT); };
+  if (action == "interrupt") return [] { ::raise(SIGINT); };  // handled before it returns
   if (action == "fail") {
     return [point] { throw Error(ErrorCode::kUnavailable, "sync point " + point + " failed"); };
   }

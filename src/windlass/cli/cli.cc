@@ -10,12 +10,19 @@
 #include "windlass/base/cancel.h"
 #include "windlass/base/error.h"
 #include "windlass/base/export.h"
+#include "windlass/base/json.h"
 #include "windlass/base/registry.h"
 #include "windlass/base/sync_point.h"
 #include "windlass/cli/builtins.h"
 
 namespace windlass::cli {
 namespace {
+
+void FlushOutput() {
+  if (std::cout.flush().fail() || std::fflush(stdout) != 0) {
+    throw Error(ErrorCode::kIo, "cannot write to standard output");
+  }
+}
 
 // Parses and runs; every error leaves as an exception.
 int ParseAndRun(int argc, char** argv, CLI::App& app) {
@@ -38,10 +45,44 @@ int ParseAndRun(int argc, char** argv, CLI::App& app) {
   AddJobCommands(app, outcome);
   AddStoreCommands(app, outcome);
   app.parse(argc, argv);
-  if (std::cout.flush().fail() || std::fflush(stdout) != 0) {
-    throw Error(ErrorCode::kIo, "cannot write to standard output");
-  }
+  FlushOutput();
   return outcome.exit_code;
+}
+
+// The options that the commands named so far take.
+std::vector<std::string> KnownOptions(const CLI::App& app) {
+  std::vector<std::string> known;
+  for (const CLI::Option* option : app.get_options()) {
+    for (const std::string& name : option->get_lnames()) known.push_back("--" + name);
+  }
+  for (const CLI::App* sub : app.get_subcommands()) {  // those that were used
+    for (std::string& name : KnownOptions(*sub)) known.push_back(std::move(name));
+  }
+  return known;
+}
+
+// The commands that could have stood where an unknown one did.
+std::vector<std::string> KnownCommands(const CLI::App& app) {
+  if (const auto used = app.get_subcommands(); !used.empty()) return KnownCommands(*used.front());
+  std::vector<std::string> known;
+  for (const CLI::App* sub : app.get_subcommands({})) known.push_back(sub->get_name());
+  return known;
+}
+
+// What CLI11 says of arguments that it did not expect, with what may have been meant.
+std::string Unexpected(const CLI::App& app) {
+  const std::vector<std::string> rest = app.remaining(/*recurse=*/true);
+  if (rest.empty()) return "unexpected arguments";
+  const std::string argument = rest.front().substr(0, rest.front().find('='));
+  if (argument.starts_with("-")) {
+    const std::string nearest = NearestName(argument, KnownOptions(app));
+    return fmt::format("unknown option \"{}\"{}", argument,
+                       nearest.empty() ? "; see windlass --help" : fmt::format("; did you mean \"{}\"?", nearest));
+  }
+  if (const auto commands = KnownCommands(app); !commands.empty()) {
+    return fmt::format("unknown command \"{}\"{}", argument, Suggestion(argument, commands));
+  }
+  return fmt::format("unexpected argument \"{}\"; see windlass --help", argument);
 }
 
 int Main(int argc, char** argv) {
@@ -49,12 +90,26 @@ int Main(int argc, char** argv) {
       "Windlass explains, tunes and trains machine-learning models on as many hands as there are.",
       "windlass");
   try {
-    return ParseAndRun(argc, argv, app);
-  } catch (const CLI::Success& success) {
-    return app.exit(success);
-  } catch (const CLI::ParseError& error) {
-    std::cerr << "windlass: " << error.what() << "; see windlass --help\n";
-    return 2;
+    try {
+      return ParseAndRun(argc, argv, app);
+    } catch (const CLI::Success& success) {  // --help, --version
+      const int code = app.exit(success);
+      FlushOutput();
+      return code;
+    } catch (const CLI::ExtrasError&) {
+      throw Error(ErrorCode::kUsage, Unexpected(app));
+    } catch (const CLI::RequiredError& error) {  // what is missing may only be misspelt
+      throw Error(ErrorCode::kUsage, app.remaining(/*recurse=*/true).empty()
+                                         ? std::string(error.what()) + "; see windlass --help"
+                                         : Unexpected(app));
+    } catch (const CLI::ConversionError& error) {  // "Could not convert: --workers = x"
+      const std::string_view what = error.what();
+      throw Error(ErrorCode::kUsage,
+                  fmt::format("{}: a number is wanted",
+                              what.substr(what.find("--") == what.npos ? 0 : what.find("--"))));
+    } catch (const CLI::ParseError& error) {
+      throw Error(ErrorCode::kUsage, std::string(error.what()) + "; see windlass --help");
+    }
   } catch (const Error& error) {
     std::cerr << "windlass: " << error.what() << "\n";
     return error.exit_code();

@@ -1,12 +1,15 @@
 // The thin command: answers --version itself and opens libwindlass (and with it Arrow) only when
 // there is work to do.
 #include <dlfcn.h>
+#include <fcntl.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <climits>
+#include <csignal>
 #include <cstdio>
 #include <cstring>
 #include <string>
-#include <unistd.h>
 
 namespace {
 
@@ -20,11 +23,26 @@ std::string OwnFolder() {
   return file.substr(0, file.rfind('/'));
 }
 
+// A descriptor that the caller closed would be given to the first file opened, and what is printed
+// would end in that file. Opened the wrong way round, it stays taken and fails whoever uses it.
+void OccupyStandardDescriptors() {
+  for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (::fcntl(fd, F_GETFD) == -1 && errno == EBADF) {
+      ::open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);  // the lowest free: this one
+    }
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  OccupyStandardDescriptors();
+  std::signal(SIGXFSZ, SIG_IGN);  // a file beyond the user's limit is an error of write()
   if (argc == 2 && std::strcmp(argv[1], "--version") == 0) {
-    std::puts("windlass " WINDLASS_VERSION);
+    if (std::puts("windlass " WINDLASS_VERSION) < 0 || std::fflush(stdout) != 0) {
+      std::fputs("windlass: cannot write to standard output\n", stderr);
+      return 1;
+    }
     return 0;
   }
 #if defined(__x86_64__)

@@ -21,14 +21,23 @@ std::string Padded(const std::string& text, std::size_t width) {
   return text + std::string(width > Width(text) ? width - Width(text) : 0, ' ');
 }
 
+// A name out of a file, as a terminal may show it: control characters would steer it.
+std::string Visible(std::string text) {
+  for (char& c : text) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == '\x7f') c = '?';
+  }
+  return text;
+}
+
 void PrintImportance(const Json& output, const std::string& unit) {
   std::vector<std::pair<double, std::string>> groups;
   for (const Json& group : output.at("importance")) {
-    groups.emplace_back(group.at("mean_abs").get<double>(), group.at("group").get<std::string>());
+    groups.emplace_back(group.at("mean_abs").get<double>(),
+                        Visible(group.at("group").get<std::string>()));
   }
   std::ranges::stable_sort(groups, std::greater{}, [](const auto& g) { return g.first; });
   std::cout << fmt::format("\n{}: what moves it, on average over the rows ({})\n",
-                           output.at("output").get<std::string>(), unit);
+                           Visible(output.at("output").get<std::string>()), unit);
   std::size_t widest = 0;
   const std::size_t shown = std::min(groups.size(), kShownGroups);
   for (std::size_t i = 0; i < shown; ++i) widest = std::max(widest, Width(groups[i].second));

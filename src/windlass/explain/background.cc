@@ -161,7 +161,15 @@ Background ReadBackground(const std::string& uri, const std::string& weights_col
                           const std::vector<std::string>& columns) {
   table::ReadOptions options;
   options.columns = columns;
-  if (!columns.empty() && !weights_column.empty()) options.columns.push_back(weights_column);
+  if (!columns.empty() && !weights_column.empty()) {
+    if (std::ranges::find(columns, weights_column) != columns.end()) {
+      throw Error(ErrorCode::kInvalidInput,
+                  fmt::format("{}: the weights are to come from column \"{}\", which the model reads "
+                              "as an input; a column of its own is wanted",
+                              uri, weights_column));
+    }
+    options.columns.push_back(weights_column);
+  }
   const auto reader = table::OpenTable(uri, options);
   const table::Schema& all = reader->schema();
   std::size_t weights_at = all.size();
@@ -179,6 +187,12 @@ Background ReadBackground(const std::string& uri, const std::string& weights_col
     throw Error(ErrorCode::kInvalidInput,
                 fmt::format("{}: there is no column \"{}\" to take weights from{}", uri,
                             weights_column, Suggestion(weights_column, names)));
+  }
+  if (weights_at < all.size() && !all[weights_at].categories.empty()) {
+    throw Error(ErrorCode::kInvalidInput,
+                fmt::format("{}: column \"{}\" holds text, such as \"{}\"; weights are numbers from 0 "
+                            "up",
+                            uri, weights_column, all[weights_at].categories.front()));
   }
   table::Chunk chunk;
   double total = 0;
@@ -213,6 +227,12 @@ Background ReadBackground(const std::string& uri, const std::string& weights_col
     throw Error(ErrorCode::kInvalidInput,
                 fmt::format("{}: all weights in \"{}\" are 0; at least one must be above", uri,
                             weights_column));
+  }
+  if (!std::isfinite(total)) {
+    throw Error(ErrorCode::kInvalidInput,
+                fmt::format("{}: the weights in \"{}\" add up to more than a double can hold; make "
+                            "them smaller by one factor",
+                            uri, weights_column));
   }
   for (double& weight : background.weights) weight /= total;
   return background;

@@ -28,17 +28,42 @@ int ColumnOf(const OrderedJson& entry, const std::string& group,
     return static_cast<int>(found - column_names.begin());
   }
   if (entry.is_number_integer()) {
-    const auto index = entry.get<std::int64_t>();
+    const auto index = entry.get<std::int64_t>();  // one beyond 63 bits turns negative
     if (index < 0 || index >= std::ssize(column_names)) {
       throw Error(ErrorCode::kInvalidInput,
                   fmt::format("group \"{}\" names column {}, but the data has {} columns (0..{})",
-                              group, index, column_names.size(), std::ssize(column_names) - 1));
+                              group, entry.dump(), column_names.size(),
+                              std::ssize(column_names) - 1));
     }
     return static_cast<int>(index);
   }
   throw Error(ErrorCode::kInvalidInput,
               fmt::format("group \"{}\" lists {}; a column is a name or a 0-based index", group,
                           entry.dump()));
+}
+
+std::vector<Group> GroupsOf(const OrderedJson& document,
+                            std::span<const std::string> column_names) {
+  if (!document.is_object()) {
+    throw Error(ErrorCode::kInvalidInput,
+                R"(groups must be a JSON object such as {"Age": ["Age"], "Country": [39, 40]})");
+  }
+  std::vector<Group> groups;
+  for (const auto& [name, entries] : document.items()) {
+    if (name.empty()) {
+      throw Error(ErrorCode::kInvalidInput, "a group is called \"\"; a group needs a name");
+    }
+    if (!entries.is_array() || entries.empty()) {
+      throw Error(ErrorCode::kInvalidInput,
+                  fmt::format("group \"{}\" must list at least one column, as in [\"{}\"]", name,
+                              column_names.empty() ? "Age" : column_names.front()));
+    }
+    Group group{name, {}};
+    for (const OrderedJson& entry : entries) group.columns.push_back(ColumnOf(entry, name, column_names));
+    std::ranges::sort(group.columns);
+    groups.push_back(std::move(group));
+  }
+  return groups;
 }
 
 }  // namespace
@@ -48,6 +73,11 @@ Groups::Groups(std::vector<Group> groups, std::span<const std::string> column_na
   for (int player = 0; player < size(); ++player) {
     for (const int column : groups_[player].columns) {
       int& owner = player_of_column_[column];
+      if (owner == player) {
+        throw Error(ErrorCode::kInvalidInput,
+                    fmt::format("group \"{}\" lists column \"{}\" twice", groups_[player].name,
+                                column_names[column]));
+      }
       if (owner != kUnassigned) {
         throw Error(ErrorCode::kInvalidInput,
                     fmt::format("column \"{}\" stands in groups \"{}\" and \"{}\"",
@@ -71,26 +101,12 @@ Groups Groups::OfColumns(std::span<const std::string> column_names) {
   return Groups(std::move(groups), column_names);
 }
 
-Groups Groups::Parse(std::string_view json, std::span<const std::string> column_names) {
+Groups Groups::Parse(std::string_view json, std::span<const std::string> column_names,
+                     std::string_view what) {
   // the document's order is the order of the output columns
-  const OrderedJson document = ParseOrderedJson(json, "groups");
-  if (!document.is_object()) {
-    throw Error(ErrorCode::kInvalidInput,
-                R"(groups must be a JSON object such as {"Age": ["Age"], "Country": [39, 40]})");
-  }
-  std::vector<Group> groups;
-  for (const auto& [name, entries] : document.items()) {
-    if (!entries.is_array() || entries.empty()) {
-      throw Error(ErrorCode::kInvalidInput,
-                  fmt::format("group \"{}\" must list at least one column", name));
-    }
-    Group group{name, {}};
-    for (const OrderedJson& entry : entries) group.columns.push_back(ColumnOf(entry, name, column_names));
-    std::ranges::sort(group.columns);
-    groups.push_back(std::move(group));
-  }
-  return Groups(std::move(groups), column_names);
+  const OrderedJson document = ParseOrderedJson(json, what);
+  return WithContext([&] { return Groups(GroupsOf(document, column_names), column_names); },
+                     [&] { return std::string(what); });
 }
-
 
 }  // namespace windlass::explain

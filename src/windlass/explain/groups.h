@@ -24,9 +24,10 @@ class Groups {
   // Reads `{"Age": ["Age"], "Country": [39, 40, "Country=3"], ...}`: from group name to column
   // names or 0-based indices, in the order of the document.
   //
-  // Throws Error{kInvalidInput} naming the group and the column when a column is
-  // unknown, stands in two groups, or in none.
-  static Groups Parse(std::string_view json, std::span<const std::string> column_names);
+  // Throws Error{kInvalidInput} naming the document as `what`, the group and the column when a
+  // column is unknown, stands in two groups, or in none.
+  static Groups Parse(std::string_view json, std::span<const std::string> column_names,
+                      std::string_view what = "groups");
 
   int size() const { return static_cast<int>(groups_.size()); }
   const Group& operator[](int player) const { return groups_[player]; }

@@ -21,6 +21,10 @@ constexpr int kMaxExactPlayers = 24;
 model::ModelSource ReadModel(const std::string& text) {
   model::ModelSource source;
   source.spec = model::ParseModelSpec(text);
+  if (source.spec.location.find("://") != std::string::npos) {
+    throw Error(ErrorCode::kUnsupported,
+                fmt::format("model {}: a model is read from a local file; download it first", text));
+  }
   source.content = Bytes(WithContext([&] { return ReadFile(source.spec.location); },
                                      [&] { return std::string("model ") + text; }));
   return source;
@@ -45,6 +49,15 @@ std::vector<std::int32_t> ChooseOutputs(const Json& wanted, const std::vector<st
                             names.size(), std::ssize(names) - 1, Suggestion(text, names)));
   }
   return {index};
+}
+
+// Names go into JSON and Parquet, which are UTF-8.
+void CheckNames(const std::vector<std::string>& names, std::string_view file,
+                std::string_view thing) {
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    WithContext([&] { CanonicalDump(Json(names[i])); },
+                [&] { return fmt::format("{}: the name of {} {}", file, thing, i); });
+  }
 }
 
 double Coalitions(int players) { return std::ldexp(1.0, players); }
@@ -156,6 +169,9 @@ PreparedPlan MakePlan(const Json& spec) {
   const std::vector<std::string> data_names = table::ColumnNames(data_uri);
   std::vector<std::string> names = model->column_names();
   if (names.empty()) names = data_names;
+  CheckNames(data_names, data_uri, "column");
+  CheckNames(model->column_names(), model_text, "column");
+  CheckNames(model->output_names(), model_text, "output");
   if (model->columns() >= 0 && model->columns() != std::ssize(names)) {
     throw Error(ErrorCode::kInvalidInput,
                 fmt::format("{} has {} columns, but the model {} takes {}", data_uri, names.size(),
@@ -163,7 +179,7 @@ PreparedPlan MakePlan(const Json& spec) {
   }
   Background background = WithContext(
       [&] { return ReadBackground(background_uri, weights, names); },
-      [&] { return std::string("the background must have the columns of the data"); });
+      [] { return std::string("background"); });
   CheckBackgroundValues(background, prepared.accepts_missing, background_uri);
   plan.seed = spec.at("seed").get<std::uint64_t>();
   if (!spec.at("summarize").is_null()) {
@@ -179,13 +195,9 @@ PreparedPlan MakePlan(const Json& spec) {
       [&] {
         if (spec.at("groups").is_null()) return Groups::OfColumns(names);
         const std::string path = spec.at("groups");
-        return Groups::Parse(ReadFile(path), names);
+        return Groups::Parse(ReadFile(path), names, path);
       },
-      [&] {
-        return spec.at("groups").is_null()
-                   ? std::string("groups")
-                   : fmt::format("while reading groups from {}", spec.at("groups").get<std::string>());
-      });
+      [] { return std::string("groups"); });
   for (const Group& group : groups) {
     prepared.groups.push_back(group);
     plan.groups.emplace_back(group.columns.begin(), group.columns.end());
@@ -215,7 +227,12 @@ PreparedPlan MakePlan(const Json& spec) {
   plan.clip = spec.at("clip");
   ParseL1Reg(spec.at("l1_reg"), plan);
 
-  const auto allowed = spec.at("max_coalitions").get<std::int64_t>();
+  // A count beyond 63 bits is no smaller than any that can be reached.
+  const Json& most = spec.at("max_coalitions");
+  const auto allowed = most.is_number_unsigned()
+                           ? static_cast<std::int64_t>(std::min<std::uint64_t>(
+                                 most.get<std::uint64_t>(), std::int64_t{1} << 62))
+                           : most.get<std::int64_t>();
   const Choice choice = ChooseMethod(spec.at("method"), *model, plan, allowed);
   plan.method = choice.method;
   prepared.reason = choice.reason;

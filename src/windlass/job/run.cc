@@ -1,9 +1,13 @@
 #include "windlass/job/run.h"
 
+#include <fcntl.h>
+#include <sys/file.h>
 #include <time.h>
 #include <unistd.h>
 
+#include <exception>
 #include <map>
+#include <new>
 #include <vector>
 
 #include <fmt/format.h>
@@ -41,9 +45,12 @@ class Staging {
     }
     created_ = !std::filesystem::exists(out_);
     MakeFolders(out_);
+    RemoveAbandoned();
     try {
-      folder_.emplace(out_);  // inside, hidden: the same file system, so that renaming works
+      folder_.emplace(out_);  // inside: the same file system, so that renaming works
+      lock_ = Lock(folder_->path());
     } catch (...) {
+      folder_.reset();
       Remove();
       throw;
     }
@@ -51,6 +58,7 @@ class Staging {
 
   ~Staging() {
     folder_.reset();
+    if (lock_ >= 0) ::close(lock_);
     Remove();
   }
 
@@ -59,23 +67,81 @@ class Staging {
     return folder_->path() / names_.back();
   }
 
+  // All files or none: when one cannot be put in place, those before it are taken away again and
+  // what they replaced comes back.
   std::vector<std::string> Commit() {
     std::vector<std::string> committed;
-    for (const std::string& name : names_) {
-      SyncPoint("job.commit");
-      std::error_code error;
-      std::filesystem::rename(folder_->path() / name, out_ / name, error);
-      if (error) {
-        throw Error(ErrorCode::kIo, fmt::format("cannot write {}: {}", (out_ / name).string(),
-                                                error.message()));
+    std::size_t done = 0;
+    try {
+      for (; done < names_.size(); ++done) {
+        SyncPoint("job.commit");
+        const std::string& name = names_[done];
+        const auto there = std::filesystem::symlink_status(out_ / name);
+        if (std::filesystem::is_directory(there)) {
+          throw Error(ErrorCode::kIo, fmt::format("cannot write {}: a folder of that name exists",
+                                                  (out_ / name).string()));
+        }
+        if (std::filesystem::exists(there)) Rename(out_ / name, Replaced(name));
+        try {
+          Rename(folder_->path() / name, out_ / name);
+        } catch (...) {
+          PutBack(name);
+          throw;
+        }
+        committed.push_back((out_ / name).string());
       }
-      committed.push_back((out_ / name).string());
+    } catch (...) {
+      while (done > 0) PutBack(names_[--done]);
+      throw;
     }
     created_ = false;
     return committed;
   }
 
  private:
+  std::filesystem::path Replaced(const std::string& name) const {
+    return folder_->path() / (name + ".replaced");
+  }
+
+  static void Rename(const std::filesystem::path& from, const std::filesystem::path& to) {
+    std::error_code error;
+    std::filesystem::rename(from, to, error);
+    if (error) {
+      throw Error(ErrorCode::kIo, fmt::format("cannot write {}: {}", to.string(), error.message()));
+    }
+  }
+
+  // The lock that the folder's process holds for as long as it lives; -1 when another has it.
+  static int Lock(const std::filesystem::path& folder) {
+    const int fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd >= 0 && ::flock(fd, LOCK_EX | LOCK_NB) == 0) return fd;
+    if (fd >= 0) ::close(fd);
+    return -1;
+  }
+
+  // Removes what processes that were killed left in the output folder.
+  void RemoveAbandoned() const {
+    std::error_code ignored;
+    for (const auto& entry : std::filesystem::directory_iterator(out_, ignored)) {
+      const std::string name = entry.path().filename().string();
+      constexpr std::string_view kPrefix = "windlass-";  // of TemporaryFolder
+      if (!name.starts_with(kPrefix) || name.size() != kPrefix.size() + 32 ||
+          name.find_first_not_of("0123456789abcdef", kPrefix.size()) != std::string::npos) {
+        continue;
+      }
+      if (const int lock = Lock(entry.path()); lock >= 0) {
+        std::filesystem::remove_all(entry.path(), ignored);
+        ::close(lock);
+      }
+    }
+  }
+
+  void PutBack(const std::string& name) {
+    std::error_code ignored;  // the first failure is the one to tell of
+    std::filesystem::remove(out_ / name, ignored);
+    std::filesystem::rename(Replaced(name), out_ / name, ignored);
+  }
+
   void Remove() {
     std::error_code ignored;
     if (created_) std::filesystem::remove(out_, ignored);  // only when empty: ours alone
@@ -83,6 +149,7 @@ class Staging {
 
   std::filesystem::path out_;
   bool created_ = false;
+  int lock_ = -1;
   std::optional<TemporaryFolder> folder_;
   std::vector<std::string> names_;
 };
@@ -180,6 +247,16 @@ RunResult Run(const Json& spec, std::string_view what, const RunOptions& options
        {"memo", options.memo},
        {"folder", std::filesystem::current_path().string()}});
   const LogFile log(record->log_path());
+  const auto failed = [&](const Error& error) {
+    const bool cancelled = error.code() == ErrorCode::kCancelled;
+    Log(LogLevel::kInfo, fmt::format("job {} {}: {}", record->id(),
+                                     cancelled ? "was cancelled" : "failed", error.what()));
+    try {
+      record->Finish(cancelled ? JobState::kCancelled : JobState::kFailed, error.what(), {});
+    } catch (const Error& second) {  // the same full disk, say; the first is the one to tell of
+      Log(LogLevel::kInfo, fmt::format("its record cannot be written: {}", second.what()));
+    }
+  };
   try {
     Log(LogLevel::kInfo, fmt::format("job {} begins: {}", record->id(), CanonicalDump(normal)));
     RunContext context(options, *record, memo.get());
@@ -201,18 +278,27 @@ RunResult Run(const Json& spec, std::string_view what, const RunOptions& options
     WriteFileAtomically(context.staging().Add("run.json"), result.run.dump(2) + "\n");
     const std::vector<std::string> outputs = context.staging().Commit();
     Log(LogLevel::kInfo, fmt::format("job {} succeeded in {:.3f} s", record->id(), result.seconds));
-    if (options.keep_record) {
-      record->Finish(JobState::kSucceeded, "", outputs);
-    } else {
+    if (!options.keep_record) {
       record->Remove();
+      return result;
+    }
+    try {
+      record->Finish(JobState::kSucceeded, "", outputs);
+    } catch (const Error& error) {  // the outputs are complete and in place
+      Log(LogLevel::kWarning, fmt::format("the job's record cannot be written: {}", error.what()));
     }
     return result;
   } catch (const Error& error) {
-    const bool cancelled = error.code() == ErrorCode::kCancelled;
-    Log(LogLevel::kInfo, fmt::format("job {} {}: {}", record->id(),
-                                     cancelled ? "was cancelled" : "failed", error.what()));
-    record->Finish(cancelled ? JobState::kCancelled : JobState::kFailed, error.what(), {});
+    failed(error);
     throw;
+  } catch (const std::bad_alloc&) {
+    const Error error(ErrorCode::kIo, "out of memory");
+    failed(error);
+    throw error;
+  } catch (const std::exception& defect) {  // of ours: still the job's end
+    const Error error(ErrorCode::kInternal, std::string("internal error: ") + defect.what());
+    failed(error);
+    throw error;
   }
 }
 

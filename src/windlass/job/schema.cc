@@ -31,6 +31,33 @@ bool Fits(const Json& value, FieldType type) {
   return false;
 }
 
+// Whether an address carries a password, as in s3://KEY:SECRET@bucket/rows.csv.
+bool HoldsPassword(std::string_view text) {
+  const auto scheme = text.find("://");
+  if (scheme == std::string_view::npos) return false;
+  const std::string_view rest = text.substr(scheme + 3);
+  const std::string_view authority = rest.substr(0, rest.find_first_of("/?#"));
+  const auto at = authority.rfind('@');
+  return at != std::string_view::npos && authority.substr(0, at).find(':') != std::string_view::npos;
+}
+
+// A spec is kept in records, printed and written as JSON: its texts are UTF-8, paths as the system
+// reads them, and no secrets. None of these messages repeats the text.
+void CheckText(const std::string& text, std::string_view field, std::string_view what) {
+  if (HoldsPassword(text)) {
+    throw Error(ErrorCode::kInvalidInput,
+                fmt::format("{}: \"{}\" holds a password; leave it out and give it by the "
+                            "environment (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY) or a profile",
+                            what, field));
+  }
+  if (text.find('\0') != std::string::npos) {
+    throw Error(ErrorCode::kInvalidInput,
+                fmt::format("{}: \"{}\" holds a NUL character, which no name has", what, field));
+  }
+  WithContext([&] { CanonicalDump(Json(text)); },
+              [&] { return fmt::format("{}: \"{}\"", what, field); });
+}
+
 std::vector<std::string_view> TypeNames(const Field& field) {
   std::vector<std::string_view> names;
   for (const FieldType type : field.types) names.push_back(TypeName(type));
@@ -45,6 +72,7 @@ const Field* Schema::Find(std::string_view name) const {
 }
 
 void Schema::Check(const Field& field, const Json& value, std::string_view what) const {
+  if (value.is_string()) CheckText(value.get_ref<const std::string&>(), field.name, what);
   if (std::ranges::none_of(field.types, [&](FieldType t) { return Fits(value, t); })) {
     throw Error(ErrorCode::kInvalidInput,
                 fmt::format("{}: \"{}\" is {}, but must be of type {}", what, field.name,
@@ -53,12 +81,20 @@ void Schema::Check(const Field& field, const Json& value, std::string_view what)
   }
   if (value.is_string() && !field.choices.empty() &&
       std::ranges::find(field.choices, value.get<std::string>()) == field.choices.end()) {
+    const bool numbers_too = std::ranges::any_of(
+        field.types, [](FieldType t) { return t == FieldType::kInteger || t == FieldType::kNumber; });
     throw Error(ErrorCode::kInvalidInput,
-                fmt::format("{}: \"{}\" is \"{}\"{}", what, field.name, value.get<std::string>(),
+                fmt::format("{}: \"{}\" is \"{}\"{}{}", what, field.name, value.get<std::string>(),
+                            numbers_too ? ", but must be a whole number or a known word" : "",
                             Suggestion(value.get<std::string>(), field.choices)));
   }
   if (value.is_number()) {
     const double number = value.get<double>();
+    if (!std::isfinite(number)) {
+      throw Error(ErrorCode::kInvalidInput,
+                  fmt::format("{}: \"{}\" is {}, but must be a finite number", what, field.name,
+                              number));
+    }
     if ((field.minimum && number < *field.minimum) || (field.maximum && number > *field.maximum)) {
       throw Error(ErrorCode::kInvalidInput,
                   fmt::format("{}: \"{}\" is {}, but must be {}{}", what, field.name, value.dump(),

@@ -19,9 +19,9 @@ std::vector<int> SelectColumns(const std::string& file, const std::vector<std::s
   for (std::size_t i = 0; i < present.size(); ++i) {
     if (!position.emplace(present[i], static_cast<int>(i)).second) {
       throw Error(ErrorCode::kInvalidInput,
-                  fmt::format("{} has two columns \"{}\" (the {}th and the {}th); column names "
-                              "must differ",
-                              file, present[i], position[present[i]] + 1, i + 1));
+                  fmt::format("{} has two columns \"{}\" (columns {} and {}, counted from 0); "
+                              "column names must differ",
+                              file, present[i], position[present[i]], i));
     }
   }
   std::vector<int> selected;

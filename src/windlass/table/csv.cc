@@ -47,10 +47,11 @@ struct RaggedRow {
                   fmt::format("{} holds no header: the first line must name the columns", name));
     }
     const bool is_utf8 = status.message().find("UTF8") != std::string::npos;
+    const std::string detail = status.message().substr(0, status.message().find('\n'));
     throw Error(ErrorCode::kInvalidInput,
-                fmt::format("{} is not CSV as it should be: {}{}", name,
-                            Shortened(status.message().substr(0, status.message().find('\n'))),
-                            is_utf8 ? "; save it as UTF-8" : ""));
+                is_utf8 ? fmt::format("{} is not UTF-8 text ({}); save it as UTF-8", name,
+                                      Shortened(detail.substr(0, detail.find(": CSV conversion"))))
+                        : fmt::format("{} is not CSV as it should be: {}", name, Shortened(detail)));
   }
   ThrowStatus(status, name);
 }

@@ -95,7 +95,7 @@ TEST_F(Csv, RaggedRowsAreNamed) {
 }
 
 TEST_F(Csv, HeadersAreChecked) {
-  EXPECT_THAT(Error("a,b,a\n1,2,3\n"), HasSubstr("has two columns \"a\" (the 1th and the 3th)"));
+  EXPECT_THAT(Error("a,b,a\n1,2,3\n"), HasSubstr("has two columns \"a\" (columns 0 and 2"));
   EXPECT_THAT(Error("a;b\n1;2\n"), HasSubstr("cells must be separated by commas, not by \";\""));
   EXPECT_THAT(Error("a\tb\n1\t2\n"), HasSubstr("not by \"\\t\""));
   EXPECT_THAT(Error("1.5,2\n3,4\n"),
