@@ -148,6 +148,15 @@ std::int64_t AutoSamples(int players) {
 }
 
 void CheckSamples(std::int64_t nsamples, int players) {
+  // The design and every row's values over it are held in memory. No more are drawn than exist.
+  constexpr int kMostLog2 = 24;
+  if (players > kMostLog2 && nsamples > std::int64_t{1} << kMostLog2) {
+    throw Error(ErrorCode::kInvalidInput,
+                fmt::format("nsamples is {}, but at most {} (2^{}) coalitions are sampled; auto "
+                            "takes {}",
+                            nsamples, std::int64_t{1} << kMostLog2, kMostLog2,
+                            AutoSamples(players)));
+  }
   if (nsamples >= MinimumSamples(players)) return;
   throw Error(ErrorCode::kInvalidInput,
               fmt::format("nsamples is {}, but a regression over {} groups needs at least {} "
