@@ -124,10 +124,11 @@ def without_arguments_it_runs_on_the_shipped_adult(folder):
 
 @test
 def an_interrupt_keeps_what_was_measured(folder):
-    # 4 tasks a run: the 10th is in the middle of the third run, the second that counts.
-    arguments = [*few_rows(folder), "-w", 1, 2, "-b", 16, "--nruns", 50]
+    # 16 tasks a run, more than are in flight: the 36th is early in the third run, the second that
+    # counts.
+    arguments = [*few_rows(folder), "-w", 1, 2, "-b", 4, "--nruns", 50]
     stopped = windlass(*arguments, check=False,
-                       env={"WINDLASS_SYNC_POINTS": "explain.block@10=interrupt"})
+                       env={"WINDLASS_SYNC_POINTS": "explain.block@36=interrupt"})
     assert stopped.returncode == 130, stopped
     assert stopped.stderr.splitlines()[-1].startswith("windlass: ") and \
         "interrupted" in stopped.stderr, stopped
