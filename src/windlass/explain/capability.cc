@@ -27,7 +27,7 @@ using job::FieldType;
 
 // Rows a task takes when the user does not say: enough to outweigh its cost, few enough to share
 // the published job evenly.
-constexpr std::int64_t kLinearBatch = 256;
+constexpr std::int64_t kLinearBatch = 640;
 constexpr std::int64_t kSampledBatch = 16;
 
 const job::Schema& ExplainSchema() {

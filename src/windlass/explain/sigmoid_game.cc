@@ -271,9 +271,10 @@ class Walk {
         prediction_(prediction.data()),
         rows_((rows + 3) / 4 * 4),
         players_(game.players()),
-        buffers_(static_cast<std::size_t>(3 * players_ + 3) * kBlock, 0.0) {}
+        stride_(rows_ + 24),
+        buffers_(static_cast<std::size_t>(3 * players_ + 3) * stride_, 0.0) {}
 
-  // phi[g * kBlock + row].
+  // Afterwards phi(g, row) tells.
   void Run() {
     Visit(players_ - 1, 0, Buffer(3 * players_), Buffer(3 * players_ + 1));
     for (int g = 0; g < players_; ++g) {
@@ -289,7 +290,7 @@ class Walk {
   using D = hn::FixedTag<double, 4>;
   using V = hn::Vec<D>;
 
-  double* Buffer(int index) { return buffers_.data() + static_cast<std::size_t>(index) * kBlock; }
+  double* Buffer(int index) { return buffers_.data() + static_cast<std::size_t>(index) * stride_; }
   double* Phi(int player) { return Buffer(player); }
 
   void Visit(int player, std::uint32_t coalition, const double* base, double* total) {
@@ -433,6 +434,7 @@ class Walk {
   const double* prediction_;  // [kBlock]
   int rows_;
   int players_;
+  int stride_;  // off powers of two, at which buffers would fall onto the same cache sets
   std::vector<double> buffers_;  // phi, then bases and totals of each player, roots, outsiders
 };
 

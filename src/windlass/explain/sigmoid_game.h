@@ -34,8 +34,9 @@ class SigmoidGame {
   // v(nobody).
   double base_value() const { return base_value_; }
 
-  // Rows that are explained together; a multiple of 4. Results do not depend on it.
-  static constexpr int kBlock = 256;
+  // Most rows that are explained together; a multiple of 4. Results do not depend on it. Large,
+  // because each block reads the cells of all coalitions once, some 20 MiB.
+  static constexpr int kBlock = 1000;
 
   // a: [players, kBlock]: what each group adds to each row's margin; rows from `rows` on are
   // ignored. prediction: [rows]; phi: [rows, players]. Finite margins give finite results.
