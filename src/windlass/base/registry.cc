@@ -9,6 +9,7 @@
 
 #include "windlass/base/error.h"
 #include "windlass/base/json.h"
+#include "windlass/base/share.h"
 
 namespace windlass {
 namespace {
@@ -19,11 +20,7 @@ std::filesystem::path PluginFolder() {
   if (const char* folder = std::getenv("WINDLASS_PLUGINS"); folder != nullptr && *folder != 0) {
     return folder;
   }
-  Dl_info here{};
-  if (::dladdr(reinterpret_cast<void*>(&PluginFolder), &here) == 0 || here.dli_fname == nullptr) {
-    throw Error(ErrorCode::kInternal, "libwindlass.so cannot find itself");
-  }
-  return std::filesystem::path(here.dli_fname).parent_path() / "plugins";
+  return LibraryFolder() / "plugins";
 }
 
 }  // namespace

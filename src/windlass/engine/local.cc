@@ -1,7 +1,5 @@
 #include "windlass/engine/local.h"
 
-#include <time.h>
-
 #include <algorithm>
 #include <condition_variable>
 #include <deque>
@@ -17,6 +15,7 @@
 
 #include <fmt/format.h>
 
+#include "windlass/base/cpu_clock.h"
 #include "windlass/base/random.h"
 #include "windlass/base/sync_point.h"
 #include "windlass/engine/deadline_internal.h"
@@ -27,12 +26,6 @@ namespace {
 
 constexpr int kMaxWorkers = 1024;
 constexpr std::size_t kCachedValues = 16;  // per session; the least recently used one goes first
-
-double ThreadCpuSeconds() {
-  timespec now{};
-  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
-}
 
 // Values made from inputs, each loaded by one thread while others that want it wait.
 class WorkerCache {

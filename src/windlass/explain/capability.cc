@@ -1,7 +1,5 @@
 #include "windlass/explain/capability.h"
 
-#include <time.h>
-
 #include <cmath>
 #include <deque>
 #include <memory>
@@ -9,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "windlass/base/build_info.h"
+#include "windlass/base/cpu_clock.h"
 #include "windlass/base/error.h"
 #include "windlass/base/file.h"
 #include "windlass/base/sync_point.h"
@@ -60,12 +59,6 @@ const job::Schema& ExplainSchema() {
        {"clip", "keep probabilities within [CLIP, 1 - CLIP]", {FieldType::kNumber}, false, 0.0, {},
         0.0, 0.5}});
   return schema;
-}
-
-double ProcessCpuSeconds() {
-  timespec now{};
-  ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
 }
 
 // Adds up wall and CPU time between Start and Stop.

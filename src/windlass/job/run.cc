@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <exception>
@@ -13,6 +12,7 @@
 #include <fmt/format.h>
 
 #include "windlass/base/build_info.h"
+#include "windlass/base/cpu_clock.h"
 #include "windlass/base/error.h"
 #include "windlass/base/file.h"
 #include "windlass/base/log.h"
@@ -22,12 +22,6 @@
 
 namespace windlass::job {
 namespace {
-
-double ProcessCpuSeconds() {
-  timespec now{};
-  ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
-}
 
 std::string HostName() {
   char name[256] = {};
