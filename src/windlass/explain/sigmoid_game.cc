@@ -4,10 +4,12 @@
 #include <bit>
 #include <cmath>
 #include <limits>
+#include <numeric>
 
 #include "windlass/base/vector_math.h"
 #include "windlass/explain/shapley.h"
-#include "windlass/explain/sigmoid_grid.h"
+#include "windlass/explain/sigmoid_table.h"
+#include "windlass/explain/sigmoid_walk_internal.h"
 
 namespace windlass::explain {
 namespace {
@@ -15,17 +17,55 @@ namespace {
 namespace hn = hwy::HWY_NAMESPACE;
 
 constexpr int kGroup = 16;  // background rows that share divisions
-constexpr int kLeafPlayers = 3;
-constexpr int kLeaf = 1 << kLeafPlayers;
 constexpr int kBlock = SigmoidGame::kBlock;
 
 // Beyond these, products of four exponentials could overflow and logarithms are used instead.
 constexpr double kSafeBound = 100;
 constexpr double kSafeScale = 70;
+static_assert(SigmoidTable::kFarthest < kSafeScale);
 
-// Interpolation tables of all coalitions must fit here; they are of no use when they miss the
-// caches anyway.
-constexpr std::size_t kGridBytes = std::size_t{96} << 20;
+// The middle pieces of all tables fit here, so that what is kept does not grow without bounds.
+constexpr std::size_t kTableBytes = std::size_t{128} << 20;
+
+// A value is common when at least this share of the background (by weight) has it: below, more
+// tables would be made than rows use them.
+constexpr double kCommonShare = 0.6;
+
+// Tables are made for rows that have all common values but for this many: those of fewer are large
+// and wanted by few rows.
+constexpr int kMostMissing = 2;
+
+// Bytes of all tables where `common` players have a common value, in multiples of the root's: one
+// with k folded is (k + 1) / 2^k as large.
+double TablesOverRoot(int common) {
+  double total = 1;
+  double binomial = 1;  // of common over k
+  for (int k = common; k > 0 && k >= common - kMostMissing; --k) {
+    total += binomial * (k + 1) / (1 << k);
+    binomial = binomial * k / (common - k + 1);
+  }
+  return total;
+}
+
+struct CommonValue {
+  double value;
+  double share;
+};
+
+// The value of most weight.
+CommonValue MostCommon(std::span<const double> values, std::span<const double> weights) {
+  std::vector<int> order(values.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::ranges::stable_sort(order, {}, [&](int i) { return values[i]; });
+  CommonValue most = {0, -1};
+  for (std::size_t i = 0; i < order.size();) {
+    const double value = values[order[i]];
+    double share = 0;
+    for (; i < order.size() && values[order[i]] == value; ++i) share += weights[order[i]];
+    if (share > most.share) most = {value, share};
+  }
+  return most;
+}
 
 // log(sum exp(values[i]) * weights[i]).
 double LogSumExp(std::span<const double> values, std::span<const double> weights) {
@@ -59,15 +99,20 @@ SigmoidGame::SigmoidGame(std::vector<double> contributions, std::vector<double> 
       low_players_(players / 2) {
   weights_.resize(padded_, 0.0);
   bound_ = std::abs(intercept_);
-  std::vector<double> mean(players_, 0.0);
+  std::vector<double> share(players_);
   for (int g = 0; g < players_; ++g) {
+    std::vector<double> own(rows_);
     double largest = 0;
+    double mean = 0;
     for (int b = 0; b < rows_; ++b) {
-      const double c = contributions_[b * players_ + g];
-      largest = std::max(largest, std::abs(c));
-      mean[g] = std::fma(weights_[b], c, mean[g]);
+      own[b] = contributions_[b * players_ + g];
+      largest = std::max(largest, std::abs(own[b]));
+      mean = std::fma(weights_[b], own[b], mean);
     }
     bound_ += largest;
+    const CommonValue common = MostCommon(own, weights_);
+    share[g] = common.share;
+    center_.push_back(common.share >= kCommonShare ? common.value : mean);
   }
   const auto tabulate = [&](int first, int count, double constant, std::vector<double>& factors,
                             std::vector<double>& centers) {
@@ -76,7 +121,7 @@ SigmoidGame::SigmoidGame(std::vector<double> contributions, std::vector<double> 
     centers.assign(size, 0.0);
     for (std::uint32_t s = 0; s < size; ++s) {
       for (int g = 0; g < count; ++g) {
-        if (s >> g & 1) centers[s] += mean[first + g];
+        if (s >> g & 1) centers[s] += center_[first + g];
       }
       for (int b = 0; b < rows_; ++b) {
         double outside = constant;
@@ -94,18 +139,26 @@ SigmoidGame::SigmoidGame(std::vector<double> contributions, std::vector<double> 
   base_value_ = ValueDirect(0, 0.0);
   const std::vector<double> w = ShapleyWeights(players_);
   in_weights_.resize(players_ + 1);
-  out_weights_.resize(players_ + 1);
   for (int s = 0; s <= players_; ++s) {
     const double before = s > 0 ? w[s - 1] : 0.0;
     const double after = s < players_ ? w[s] : 0.0;
-    in_weights_[s] = before + after;
-    out_weights_[s] = after;
+    in_weights_[s] = s > 0 ? before + after : 0.0;
   }
-  const std::size_t bytes =
-      (std::size_t{1} << players_) * SigmoidGrid::kStride * sizeof(double);
-  if (bound_ <= kSafeBound && players_ > kLeafPlayers && bytes <= kGridBytes) {
-    grid_ = std::make_unique<SigmoidGrid>(*this);
+  const std::size_t root = SigmoidTable::RootBytes(players_);
+  if (bound_ > kSafeBound || root > kTableBytes) return;
+  for (int g = 0; g < players_; ++g) {
+    if (share[g] >= kCommonShare) common_.push_back(g);
   }
+  std::ranges::stable_sort(common_, std::greater<>(), [&](int g) { return share[g]; });
+  std::size_t most = std::min<std::size_t>(common_.size(), SigmoidTable::kMostFolded);
+  const auto too_large = [&](std::size_t folded) {
+    return static_cast<double>(root) * TablesOverRoot(static_cast<int>(folded)) > kTableBytes;
+  };
+  while (most > 0 && too_large(most)) --most;
+  common_.resize(most);
+  tables_ = std::vector<std::atomic<const SigmoidTable*>>(std::size_t{1} << most);
+  arena_ = std::make_unique<SigmoidArena>();
+  root_ = &Table(0);
 }
 
 SigmoidGame::~SigmoidGame() = default;
@@ -113,7 +166,7 @@ SigmoidGame::~SigmoidGame() = default;
 void SigmoidGame::Factors(std::uint32_t coalition, std::span<double> out) const {
   const std::uint32_t low = coalition & ((1u << low_players_) - 1);
   const std::uint32_t high = coalition >> low_players_;
-  // The centre is divided out, so that a grid's nodes have the same scales for every coalition.
+  // The centre is divided out, so that nodes have the same scales for every coalition.
   const double center = Exp(-(low_center_[low] + high_center_[high]));
   const double* a = &low_factors_[std::size_t{low} * padded_];
   const double* b = &high_factors_[std::size_t{high} * padded_];
@@ -211,20 +264,37 @@ void SigmoidGame::Means(std::span<const double> factors, std::span<const double>
   }
 }
 
-double SigmoidGame::ValueDirect(std::uint32_t coalition, double t) const {
-  if (bound_ > kSafeBound || !(std::abs(t) <= kSafeScale)) return ValueByLogarithms(coalition, t);
-  const std::uint32_t low = coalition & ((1u << low_players_) - 1);
-  const std::uint32_t high = coalition >> low_players_;
+void SigmoidGame::CenteredValues(std::uint32_t coalition, std::span<const double> scales,
+                                 std::span<double> out) const {
   std::vector<double> factors(padded_);
   Factors(coalition, factors);
-  const double scale = Exp(-(t - (low_center_[low] + high_center_[high])));
-  double p, q;
   if (link_ == Link::kIdentity) {
-    Means(factors, {&scale, 1}, {&p, 1}, {});
-    return p;
+    Means(factors, scales, out, {});
+    return;
   }
-  Means(factors, {&scale, 1}, {&p, 1}, {&q, 1});
-  return Log(p) - Log(q);
+  std::vector<double> q(scales.size());
+  Means(factors, scales, out, q);
+  const hn::FixedTag<double, 4> d;
+  std::size_t i = 0;
+  for (; i + 4 <= out.size(); i += 4) {
+    const auto log_p = vector_math::Log(d, hn::LoadU(d, &out[i]));
+    const auto log_q = vector_math::Log(d, hn::LoadU(d, &q[i]));
+    hn::StoreU(hn::Sub(log_p, log_q), d, &out[i]);
+  }
+  for (; i < out.size(); ++i) out[i] = Log(out[i]) - Log(q[i]);
+}
+
+double SigmoidGame::Center(std::uint32_t coalition) const {
+  return low_center_[coalition & ((1u << low_players_) - 1)] +
+         high_center_[coalition >> low_players_];
+}
+
+double SigmoidGame::ValueDirect(std::uint32_t coalition, double t) const {
+  if (bound_ > kSafeBound || !(std::abs(t) <= kSafeScale)) return ValueByLogarithms(coalition, t);
+  const double scale = Exp(-(t - Center(coalition)));
+  double value;
+  CenteredValues(coalition, {&scale, 1}, {&value, 1});
+  return value;
 }
 
 double SigmoidGame::ValueByLogarithms(std::uint32_t coalition, double t) const {
@@ -250,218 +320,86 @@ double SigmoidGame::ValueByLogarithms(std::uint32_t coalition, double t) const {
   return LogSumExp(log_p, weights) - LogSumExp(log_q, weights);
 }
 
-namespace {
+const SigmoidTable& SigmoidGame::Table(std::uint32_t folded) const {
+  if (const SigmoidTable* there = tables_[folded].load(std::memory_order_acquire)) return *there;
+  std::unique_ptr<SigmoidTable> made;
+  if (folded == 0) {
+    made = std::make_unique<SigmoidTable>(*this, *arena_);
+  } else {
+    std::vector<int> players;
+    for (std::size_t i = 0; i < common_.size(); ++i) {
+      if (folded >> i & 1) players.push_back(common_[i]);
+    }
+    made = std::make_unique<SigmoidTable>(*root_, std::move(players));
+  }
+  const std::lock_guard lock(tables_mutex_);
+  if (tables_[folded].load(std::memory_order_relaxed) == nullptr) {
+    tables_[folded].store(made.get(), std::memory_order_release);
+    owned_tables_.push_back(std::move(made));
+  }
+  return *tables_[folded].load(std::memory_order_relaxed);
+}
 
-// Walks all coalitions for one block of rows, depth first over the players from the last to the
-// fourth; the eight coalitions of the first three players are a leaf whose values stay in
-// registers. With u = (w[s-1] + w[s]) v and o = w[s] v, phi_g = sum over S with g of u - sum of o.
-class Walk {
- public:
-  Walk(const SigmoidGame& game, const SigmoidGrid& grid, std::span<const double> in_weights,
-       std::span<const double> out_weights, std::span<const double> low_center,
-       std::span<const double> high_center, std::span<const double> a,
-       std::span<const double> prediction, int rows)
-      : game_(game),
-        grid_(grid),
-        in_weights_(in_weights),
-        out_weights_(out_weights),
-        low_center_(low_center),
-        high_center_(high_center),
-        a_(a.data()),
-        prediction_(prediction.data()),
-        rows_((rows + 3) / 4 * 4),
-        players_(game.players()),
-        stride_(rows_ + 24),
-        buffers_(static_cast<std::size_t>(3 * players_ + 3) * stride_, 0.0) {}
-
-  // Afterwards phi(g, row) tells.
-  void Run() {
-    Visit(players_ - 1, 0, Buffer(3 * players_), Buffer(3 * players_ + 1));
-    for (int g = 0; g < players_; ++g) {
-      double* phi = Phi(g);
-      const double* out = Buffer(3 * players_ + 2);
-      for (int r = 0; r < rows_; ++r) phi[r] -= out[r];
+void SigmoidGame::ExplainByTables(std::span<const double> a, int rows,
+                                  std::span<const double> prediction,
+                                  std::span<double> phi) const {
+  root_->FillMiddle();
+  // Rows that share a table stand together.
+  std::vector<std::uint32_t> folded(rows, 0);
+  for (std::size_t i = 0; i < common_.size(); ++i) {
+    const int g = common_[i];
+    for (int r = 0; r < rows; ++r) {
+      folded[r] |= (a[g * kBlock + r] == center_[g] ? 1u : 0u) << i;
     }
   }
-
-  double phi(int player, int row) { return Phi(player)[row]; }
-
- private:
-  using D = hn::FixedTag<double, 4>;
-  using V = hn::Vec<D>;
-
-  double* Buffer(int index) { return buffers_.data() + static_cast<std::size_t>(index) * stride_; }
-  double* Phi(int player) { return Buffer(player); }
-
-  void Visit(int player, std::uint32_t coalition, const double* base, double* total) {
-    if (player < kLeafPlayers) {
-      Leaf(coalition, base, total);
-      return;
-    }
-    const D d;
-    Visit(player - 1, coalition, base, total);
-    double* with = Buffer(players_ + player);
-    double* with_total = Buffer(2 * players_ + player);
-    const double* a = a_ + static_cast<std::size_t>(player) * kBlock;
-    for (int r = 0; r < rows_; r += 4) {
-      hn::StoreU(hn::Add(hn::LoadU(d, base + r), hn::LoadU(d, a + r)), d, with + r);
-    }
-    Visit(player - 1, coalition | 1u << player, with, with_total);
-    double* phi = Phi(player);
-    for (int r = 0; r < rows_; r += 4) {
-      const V sum = hn::LoadU(d, with_total + r);
-      hn::StoreU(hn::Add(hn::LoadU(d, phi + r), sum), d, phi + r);
-      hn::StoreU(hn::Add(hn::LoadU(d, total + r), sum), d, total + r);
-    }
+  for (std::uint32_t& own : folded) {
+    if (std::popcount(own) + kMostMissing < static_cast<int>(common_.size())) own = 0;
   }
+  std::vector<int> order(rows);
+  std::iota(order.begin(), order.end(), 0);
+  std::ranges::stable_sort(order, {}, [&](int r) { return folded[r]; });
 
-  double CenterOf(std::uint32_t coalition) const {
-    const int low = static_cast<int>(std::countr_zero(low_center_.size()));
-    return low_center_[coalition & (low_center_.size() - 1)] + high_center_[coalition >> low];
-  }
-
-  void Leaf(std::uint32_t coalition, const double* base, double* total) {
-    const D d;
-    const double* cells[kLeaf];
-    V offset[kLeaf], in[kLeaf], out[kLeaf];
-    for (int k = 0; k < kLeaf; ++k) {
-      const std::uint32_t s = coalition | k;
-      cells[k] = grid_.cells(s);
-      offset[k] = hn::Set(d, SigmoidGrid::Offset(CenterOf(s)));
-      in[k] = hn::Set(d, in_weights_[std::popcount(s)]);
-      out[k] = hn::Set(d, out_weights_[std::popcount(s)]);
-    }
-    const bool nobody = coalition == 0;
-    const bool everybody = (coalition | 7u) == (1u << players_) - 1;
-    double* phi[kLeafPlayers] = {Phi(0), Phi(1), Phi(2)};
-    double* out_sum = Buffer(3 * players_ + 2);
-    for (int r = 0; r < rows_; r += 4) {
-      const V a0 = hn::LoadU(d, a_ + r);
-      const V a1 = hn::LoadU(d, a_ + kBlock + r);
-      const V a2 = hn::LoadU(d, a_ + 2 * kBlock + r);
-      V t[kLeaf];
-      t[0] = hn::LoadU(d, base + r);
-      t[1] = hn::Add(t[0], a0);
-      t[2] = hn::Add(t[0], a1);
-      t[3] = hn::Add(t[1], a1);
-#pragma GCC unroll 4
-      for (int k = 0; k < 4; ++k) t[4 + k] = hn::Add(t[k], a2);
-      V v[kLeaf];
-#pragma GCC unroll 8
-      for (int k = 0; k < kLeaf; ++k) v[k] = Interpolate(cells[k], offset[k], t[k]);
-      if (nobody) v[0] = hn::Set(d, game_.base_value());
-      if (everybody) v[kLeaf - 1] = hn::LoadU(d, prediction_ + r);
-      const V any = hn::Add(hn::Add(hn::Add(v[0], v[1]), hn::Add(v[2], v[3])),
-                            hn::Add(hn::Add(v[4], v[5]), hn::Add(v[6], v[7])));
-      if (HWY_UNLIKELY(!hn::AllTrue(d, hn::Eq(any, any)))) {
-        for (int k = 0; k < kLeaf; ++k) {
-          if ((nobody && k == 0) || (everybody && k == kLeaf - 1)) continue;
-          v[k] = OneByOne(coalition | k, hn::GetLane(offset[k]), t[k]);
-        }
+  SigmoidWalk walk(players_);
+  for (int begin = 0; begin < rows;) {
+    const std::uint32_t own = folded[order[begin]];
+    int end = begin + 1;
+    while (end < rows && end - begin < SigmoidWalk::kRows && folded[order[end]] == own) ++end;
+    const SigmoidTable& table = Table(own);
+    for (const int g : table.open()) {
+      for (int k = begin; k < end; ++k) {
+        const double x = (a[g * kBlock + order[k]] - center_[g]) / SigmoidTable::kHalfWidth;
+        walk.x(g, k - begin) = x;
       }
-      V u[kLeaf];
-      V outside = hn::LoadU(d, out_sum + r);
-#pragma GCC unroll 8
-      for (int k = 0; k < kLeaf; ++k) {
-        u[k] = hn::Mul(in[k], v[k]);
-        outside = hn::MulAdd(out[k], v[k], outside);
-      }
-      hn::StoreU(outside, d, out_sum + r);
-      const V u23 = hn::Add(u[2], u[3]);
-      const V u45 = hn::Add(u[4], u[5]);
-      const V u67 = hn::Add(u[6], u[7]);
-      const V with2 = hn::Add(u45, u67);
-      const V with1 = hn::Add(u23, u67);
-      const V with0 = hn::Add(hn::Add(u[1], u[3]), hn::Add(u[5], u[7]));
-      hn::StoreU(hn::Add(hn::LoadU(d, phi[0] + r), with0), d, phi[0] + r);
-      hn::StoreU(hn::Add(hn::LoadU(d, phi[1] + r), with1), d, phi[1] + r);
-      hn::StoreU(hn::Add(hn::LoadU(d, phi[2] + r), with2), d, phi[2] + r);
-      hn::StoreU(hn::Add(hn::Add(hn::Add(u[0], u[1]), u23), with2), d, total + r);
     }
+    walk.Run(table, end - begin);
+    for (int k = begin; k < end; ++k) {
+      const int r = order[k];
+      // phi_g = sum_g - (what stays outside of any g), which is the same for all, so that it
+      // follows from their total.
+      const std::span own_phi = phi.subspan(static_cast<std::size_t>(r) * players_, players_);
+      for (int g = 0; g < players_; ++g) own_phi[g] = walk.sum(g, k - begin);
+      CloseToTotal(prediction[r] - base_value_, own_phi);
+    }
+    begin = end;
   }
-
-  // Four rows at once, each on its own cell; NaN for a row whose cell is not filled or that is
-  // off the grid. Lane by lane the arithmetic of SigmoidGrid::Value.
-  static HWY_INLINE V Interpolate(const double* cells, V offset, V t) {
-    const D d;
-    const hn::RebindToUnsigned<D> du;
-    const hn::FixedTag<double, 2> half;
-    const V u = hn::MulAdd(t, hn::Set(d, 1 / SigmoidGrid::kCellWidth), offset);
-    const V magic = hn::Set(d, SigmoidGrid::kMagic);  // its sum has the index in the low bits
-    const V shifted = hn::Add(u, magic);
-    const V s = hn::Sub(u, hn::Sub(shifted, magic));
-    // Max and Min send NaN to an end as well.
-    const V inside = hn::Min(hn::Max(shifted, hn::Set(d, SigmoidGrid::kMagic - 1)),
-                             hn::Set(d, SigmoidGrid::kMagic + SigmoidGrid::kCells));
-    alignas(32) std::uint64_t index[4];
-    static_assert(SigmoidGrid::kCoefficients == 8);
-    hn::Store(hn::ShiftLeft<3>(hn::BitCast(du, inside)), du, index);
-    const double* c0 = cells + static_cast<std::int32_t>(index[0]);
-    const double* c1 = cells + static_cast<std::int32_t>(index[1]);
-    const double* c2 = cells + static_cast<std::int32_t>(index[2]);
-    const double* c3 = cells + static_cast<std::int32_t>(index[3]);
-    // Two coefficients of four rows at a time: 128-bit loads and unpacking do the transposition.
-    V value, low, high;
-    const auto pair = [&](int m) HWY_ATTR {
-      const V even = hn::Combine(d, hn::LoadU(half, c2 + m), hn::LoadU(half, c0 + m));
-      const V odd = hn::Combine(d, hn::LoadU(half, c3 + m), hn::LoadU(half, c1 + m));
-      low = hn::InterleaveLower(d, even, odd);
-      high = hn::InterleaveUpper(d, even, odd);
-    };
-    pair(6);
-    value = hn::MulAdd(high, s, low);
-    pair(4);
-    value = hn::MulAdd(hn::MulAdd(value, s, high), s, low);
-    pair(2);
-    value = hn::MulAdd(hn::MulAdd(value, s, high), s, low);
-    pair(0);
-    value = hn::MulAdd(hn::MulAdd(value, s, high), s, low);
-    return value;
-  }
-
-  V OneByOne(std::uint32_t coalition, double offset, V t) const {
-    const D d;
-    alignas(32) double lanes[4];
-    hn::Store(t, d, lanes);
-    for (double& lane : lanes) lane = grid_.Value(coalition, offset, lane);
-    return hn::Load(d, lanes);
-  }
-
-  const SigmoidGame& game_;
-  const SigmoidGrid& grid_;
-  std::span<const double> in_weights_, out_weights_, low_center_, high_center_;
-  const double* a_;           // [players, kBlock]
-  const double* prediction_;  // [kBlock]
-  int rows_;
-  int players_;
-  int stride_;  // off powers of two, at which buffers would fall onto the same cache sets
-  std::vector<double> buffers_;  // phi, then bases and totals of each player, roots, outsiders
-};
-
-}  // namespace
+}
 
 void SigmoidGame::ExplainBlock(std::span<const double> a, int rows, std::span<double> prediction,
                                std::span<double> phi) const {
-  std::vector<double> full(kBlock, 0.0);
   for (int r = 0; r < rows; ++r) {
     double z = intercept_;
     for (int g = 0; g < players_; ++g) z += a[g * kBlock + r];
-    full[r] = link_ == Link::kLogit ? z : Sigmoid(z);
-    prediction[r] = full[r];
+    prediction[r] = link_ == Link::kLogit ? z : Sigmoid(z);
   }
-  if (grid_) {
-    Walk walk(*this, *grid_, in_weights_, out_weights_, low_center_, high_center_, a, full, rows);
-    walk.Run();
-    for (int r = 0; r < rows; ++r) {
-      for (int g = 0; g < players_; ++g) phi[r * players_ + g] = walk.phi(g, r);
-    }
+  if (root_ != nullptr) {
+    ExplainByTables(a, rows, prediction, phi);
     return;
   }
   const std::uint32_t coalitions = 1u << players_;
   std::vector<double> v(coalitions);
   for (int r = 0; r < rows; ++r) {
     v[0] = base_value_;
-    v[coalitions - 1] = full[r];
+    v[coalitions - 1] = prediction[r];
     for (std::uint32_t s = 1; s + 1 < coalitions; ++s) {
       double t = 0;
       for (int g = players_ - 1; g >= 0; --g) {

@@ -5,14 +5,14 @@
 // b. For one coalition S the value depends on the row through one number only, t = sum_{g in S}
 // a_g, and is an analytic function of it in the strip |Im t| < pi: all terms 1 / (1 + q_b) lie in
 // one half plane there, so neither their weighted mean nor one minus it can vanish. It is
-// therefore interpolated to rounding by piecewise polynomials (sigmoid_grid.h), whose pieces are
-// computed when a row first falls on them; margins far from the background's are computed
-// directly.
+// therefore interpolated by piecewise polynomials (sigmoid_table.h), whose pieces are computed when
+// a row first falls on them; margins far from the background's are computed directly.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
-#include <functional>
 #include <memory>
+#include <mutex>
 #include <span>
 #include <vector>
 
@@ -20,7 +20,8 @@
 
 namespace windlass::explain {
 
-class SigmoidGrid;
+class SigmoidArena;
+class SigmoidTable;
 
 class SigmoidGame {
  public:
@@ -34,8 +35,8 @@ class SigmoidGame {
   // v(nobody).
   double base_value() const { return base_value_; }
 
-  // Most rows that are explained together; a multiple of 4. Results do not depend on it. Large,
-  // because each block reads the cells of all coalitions once, some 20 MiB.
+  // Most rows that are explained together. Results do not depend on it. Large, so that enough rows
+  // share a table.
   static constexpr int kBlock = 1000;
 
   // a: [players, kBlock]: what each group adds to each row's margin; rows from `rows` on are
@@ -48,11 +49,20 @@ class SigmoidGame {
   // finite margin.
   double ValueDirect(std::uint32_t coalition, double t) const;
 
- private:
-  friend class SigmoidGrid;
+  // The sum of the centres of the coalition's players: for each the value that most of the
+  // background has, or the mean where no value is common.
+  double Center(std::uint32_t coalition) const;
 
-  // exp(-(margin without the row's part)) of every background row, up to a factor that
-  // `BackgroundFactors` reports the logarithm of. Shape [padded_].
+  // v(coalition) at t = Center(coalition) - log(scale), for every scale. Shapes [scales].
+  void CenteredValues(std::uint32_t coalition, std::span<const double> scales,
+                      std::span<double> out) const;
+
+  // phi_g = sum over S with g in it of InWeight(|S|) v(S), up to what all players share.
+  double InWeight(int size) const { return in_weights_[size]; }
+
+ private:
+  // exp(-(margin without the row's part)) exp(-Center(coalition)) of every background row. Shape
+  // [padded_].
   void Factors(std::uint32_t coalition, std::span<double> out) const;
 
   // p = sum w / (1 + q_b) and, unless q is empty, q = sum w q_b / (1 + q_b), where q_b = factor_b
@@ -61,6 +71,12 @@ class SigmoidGame {
              std::span<double> q) const;
 
   double ValueByLogarithms(std::uint32_t coalition, double t) const;
+
+  // The table in which these of `common_` are folded (bit i: the i-th); made when first wanted.
+  const SigmoidTable& Table(std::uint32_t folded) const;
+
+  void ExplainByTables(std::span<const double> a, int rows, std::span<const double> prediction,
+                       std::span<double> phi) const;
 
   std::vector<double> contributions_;  // [background rows, players]
   std::vector<double> weights_;        // [padded_], zeros at the end
@@ -74,12 +90,18 @@ class SigmoidGame {
   int low_players_;
   std::vector<double> low_factors_;   // [2^low, padded_]
   std::vector<double> high_factors_;  // [2^high, padded_]
-  std::vector<double> low_center_;    // [2^low]: mean over the background of a coalition's t
+  std::vector<double> low_center_;    // [2^low]: sums of center_
   std::vector<double> high_center_;   // [2^high]
   double base_value_ = 0;
   std::vector<double> in_weights_;    // by coalition size: w[s-1] + w[s]
-  std::vector<double> out_weights_;   // by coalition size: w[s]
-  std::unique_ptr<SigmoidGrid> grid_;  // null where interpolation does not pay
+  std::vector<double> center_;        // [players]
+  std::vector<int> common_;           // players with a common value, the most common first
+  std::unique_ptr<SigmoidArena> arena_;
+  // By the folded ones of common_; none where interpolation does not pay.
+  mutable std::vector<std::atomic<const SigmoidTable*>> tables_;
+  mutable std::vector<std::unique_ptr<const SigmoidTable>> owned_tables_;
+  mutable std::mutex tables_mutex_;
+  const SigmoidTable* root_ = nullptr;
 };
 
 }  // namespace windlass::explain
