@@ -144,6 +144,23 @@ class ParquetFile final : public BatchFile {
   const std::vector<FileColumn>& columns() const override { return columns_; }
   std::optional<std::int64_t> rows() const override { return rows_; }
 
+  // Values written plain are put into a dictionary by whoever reads them, in the order in which
+  // they occur, without those that no row uses.
+  void CheckHasDictionary(int column) const override {
+    const auto metadata = reader_->parquet_reader()->metadata();
+    for (int group = 0; group < metadata->num_row_groups(); ++group) {
+      if (metadata->RowGroup(group)->num_rows() == 0) continue;
+      if (metadata->RowGroup(group)->ColumnChunk(leaf_of_column_[column])->has_dictionary_page()) {
+        continue;
+      }
+      throw Error(ErrorCode::kInvalidInput,
+                  fmt::format("{}: column \"{}\" is categorical, but the file was written without "
+                              "its dictionary, so that the codes are lost; write it with dictionary "
+                              "encoding, or as Arrow IPC",
+                              name_, columns_[column].name));
+    }
+  }
+
   std::unique_ptr<BatchPass> Read(const std::vector<int>& columns) override {
     std::vector<int> leaves;
     for (const int column : columns) leaves.push_back(leaf_of_column_[column]);
