@@ -21,13 +21,14 @@ constexpr std::int64_t kWholeGroupCells = std::int64_t{1} << 22;
 // Rows of a larger one that are decoded at a time: 3.2 MB with 49 columns.
 constexpr std::int64_t kBatchRows = 8192;
 
-// Bytes read at a time from each column's pages.
+// Bytes read at a time from each column's pages: of a remote file more, for each read is a request.
 constexpr std::int64_t kStreamBuffer = 16 << 10;
+constexpr std::int64_t kRemoteStreamBuffer = 1 << 20;
 
-parquet::ReaderProperties StreamingProperties() {
+parquet::ReaderProperties StreamingProperties(bool is_remote) {
   parquet::ReaderProperties properties;
   properties.enable_buffered_stream();
-  properties.set_buffer_size(kStreamBuffer);
+  properties.set_buffer_size(is_remote ? kRemoteStreamBuffer : kStreamBuffer);
   properties.set_page_checksum_verification(true);
   return properties;
 }
@@ -108,7 +109,8 @@ class ParquetPass final : public BatchPass {
 class ParquetFile final : public BatchFile {
  public:
   explicit ParquetFile(Source source) : name_(source.name) {
-    auto file = parquet::ParquetFileReader::Open(source.file, StreamingProperties());
+    auto file = parquet::ParquetFileReader::Open(source.file,
+                                                 StreamingProperties(source.local_path.empty()));
     const auto metadata = file->metadata();
     rows_ = metadata->num_rows();
     CheckRowGroups(*metadata);
