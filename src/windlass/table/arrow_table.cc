@@ -5,6 +5,7 @@
 #include <string_view>
 #include <utility>
 
+#include "windlass/base/cancel.h"
 #include "windlass/base/error.h"
 #include "windlass/table/arrow_errors_internal.h"
 #include "windlass/table/arrow_table_internal.h"
@@ -89,6 +90,7 @@ class BatchReader final : public Reader {
     Guarded(file_->name(), [&] {
       const auto pass = file_->Read({selected_[i]});
       while (const auto batch = pass->Next()) {
+        ProcessCancelToken().Check();
         Validate(*batch, file_->name());
         for (std::int64_t row = 0; row < batch->num_rows(); ++row) {
           const auto text = TextOfCell(*batch->column(0), row);
@@ -133,6 +135,7 @@ class BatchReader final : public Reader {
     Guarded(file_->name(), [&] {
       const auto pass = file_->Read(columns);
       while (const auto batch = pass->Next()) {
+        ProcessCancelToken().Check();
         Validate(*batch, file_->name());
         for (std::size_t i = 0; i < collectors.size(); ++i) {
           collectors[i].Add(*batch->column(static_cast<int>(i)));
