@@ -4,7 +4,7 @@ BUILD := build/$(PRESET)
 NINJA := ninja -C $(BUILD)
 export CMAKE_BUILD_PARALLEL_LEVEL ?= $(shell nproc)
 
-.PHONY: help setup build demo test bench fuzz web format clean
+.PHONY: help setup build demo test test-s3 bench fuzz web format clean
 
 help:
 	@echo "make demo   explain the UCI Adult job with the shipped model and say what was found"
@@ -35,6 +35,10 @@ bench: setup
 	@ninja --quiet -C build/bench windlass_benchmarks
 	@benchmarks/setup_peers.sh
 	@python3 benchmarks/run.py --windlass build/bench/bin/windlass --programs build/bench/benchmarks $(JOBS)
+
+# Tables on s3://, from a server on this machine.
+test-s3: build
+	@tests/s3/test.sh $(BUILD)/bin/windlass
 
 # SECONDS_EACH=5 make fuzz is a quick look.
 fuzz:

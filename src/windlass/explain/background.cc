@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "windlass/base/cancel.h"
 #include "windlass/base/error.h"
 #include "windlass/base/json.h"
 #include "windlass/base/random.h"
@@ -84,6 +85,7 @@ class KMeans {
   void Seed(std::int64_t count) {
     std::vector<double> distance(all_.rows, 1.0);
     for (std::int64_t k = 0; k < count; ++k) {
+      ProcessCancelToken().Check();
       double total = 0;
       for (std::int64_t r = 0; r < all_.rows; ++r) total += all_.weights[r] * distance[r];
       if (!(total > 0)) break;  // fewer distinct rows than clusters
@@ -107,6 +109,7 @@ class KMeans {
   bool Assign(std::vector<std::int64_t>& owner) const {
     bool changed = false;
     for (std::int64_t r = 0; r < all_.rows; ++r) {
+      if (r % 1024 == 0) ProcessCancelToken().Check();
       std::int64_t best = 0;
       double best_distance = std::numeric_limits<double>::infinity();
       for (std::size_t k = 0; k < weight_.size(); ++k) {
@@ -141,6 +144,7 @@ class KMeans {
   }
 
   double Nearest(std::size_t column, double value) const {
+    ProcessCancelToken().Check();
     double best = Row(0)[column];
     for (std::int64_t r = 1; r < all_.rows; ++r) {
       if (std::abs(Row(r)[column] - value) < std::abs(best - value)) best = Row(r)[column];
@@ -197,6 +201,7 @@ Background ReadBackground(const std::string& uri, const std::string& weights_col
   table::Chunk chunk;
   double total = 0;
   while (reader->Next(4096, chunk)) {
+    ProcessCancelToken().Check();
     for (std::int64_t r = 0; r < chunk.rows; ++r) {
       const double* row = &chunk.values[r * all.size()];
       for (std::size_t c = 0; c < all.size(); ++c) {

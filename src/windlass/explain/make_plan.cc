@@ -195,6 +195,10 @@ PreparedPlan MakePlan(const Json& spec) {
       [&] {
         if (spec.at("groups").is_null()) return Groups::OfColumns(names);
         const std::string path = spec.at("groups");
+        if (path.find("://") != std::string::npos) {
+          throw Error(ErrorCode::kUnsupported,
+                      fmt::format("{}: groups are read from a local file; download it first", path));
+        }
         return Groups::Parse(ReadFile(path), names, path);
       },
       [] { return std::string("groups"); });

@@ -1,6 +1,8 @@
 #include "windlass/job/schema.h"
 
 #include <algorithm>
+#include <array>
+#include <cctype>
 #include <cmath>
 
 #include <fmt/format.h>
@@ -31,14 +33,31 @@ bool Fits(const Json& value, FieldType type) {
   return false;
 }
 
-// Whether an address carries a password, as in s3://KEY:SECRET@bucket/rows.csv.
+// Whether an address carries a password, as in s3://KEY:SECRET@bucket/rows.csv or in
+// s3://bucket/rows.csv?secret_key=SECRET.
 bool HoldsPassword(std::string_view text) {
   const auto scheme = text.find("://");
   if (scheme == std::string_view::npos) return false;
   const std::string_view rest = text.substr(scheme + 3);
   const std::string_view authority = rest.substr(0, rest.find_first_of("/?#"));
   const auto at = authority.rfind('@');
-  return at != std::string_view::npos && authority.substr(0, at).find(':') != std::string_view::npos;
+  if (at != std::string_view::npos && authority.substr(0, at).find(':') != std::string_view::npos) {
+    return true;
+  }
+  const auto mark = rest.find('?');
+  if (mark == std::string_view::npos) return false;
+  std::string_view query = rest.substr(mark + 1);
+  while (!query.empty()) {
+    const std::string_view option = query.substr(0, query.find('&'));
+    std::string key(option.substr(0, option.find('=')));
+    std::ranges::transform(key, key.begin(), [](unsigned char c) { return std::tolower(c); });
+    constexpr std::array<std::string_view, 6> kSecrets = {"secret",    "password",   "token",
+                                                          "signature", "credential", "access_key"};
+    const auto names = [&](std::string_view word) { return key.find(word) != std::string::npos; };
+    if (std::ranges::any_of(kSecrets, names)) return true;
+    query.remove_prefix(std::min(option.size() + 1, query.size()));
+  }
+  return HoldsPassword(rest);  // the address of a server, as endpoint_override=http://me:SECRET@host
 }
 
 // A spec is kept in records, printed and written as JSON: its texts are UTF-8, paths as the system

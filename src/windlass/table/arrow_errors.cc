@@ -2,8 +2,11 @@
 #include <fmt/format.h>
 #include <parquet/exception.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <initializer_list>
+#include <string_view>
 
 #include "windlass/table/arrow_errors_internal.h"
 
@@ -18,9 +21,43 @@ std::string Detail(std::string text) {
   return text;
 }
 
+// What a server's failure means to the user: Arrow says "... AWS Error KIND during OPERATION
+// operation: details", where KIND is "UNKNOWN (HTTP status 503)" for what the SDK has no word for.
+void ThrowIfFromServer(std::string_view message, const std::string& name) {
+  constexpr std::string_view kAws = "AWS Error ";
+  if (message.starts_with(kNoAnswer)) {
+    throw Error(ErrorCode::kIo, fmt::format("{}: {}", name, message));
+  }
+  const auto found = message.find(kAws);
+  if (found == std::string_view::npos) return;
+  std::string_view rest = message.substr(found + kAws.size());
+  const std::string_view kind = rest.substr(0, rest.find(" during "));
+  const auto colon = rest.find(": ");
+  rest = colon == std::string_view::npos ? std::string_view() : rest.substr(colon + 2);
+  const auto is_one_of = [&](std::initializer_list<std::string_view> words) {
+    return std::ranges::any_of(words, [&](std::string_view word) { return kind.find(word) != kind.npos; });
+  };
+  std::string what;
+  if (is_one_of({"NETWORK_CONNECTION"})) {
+    what = "the server cannot be reached, or fell silent: " + Detail(std::string(rest));
+  } else if (is_one_of({"ACCESS_DENIED", "SIGNATURE", "ACCESS_KEY", "TOKEN", "UNRECOGNIZED_CLIENT",
+                        "status 401", "status 403"})) {
+    what =
+        "the server refuses access: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, "
+        "must be those of a user who may read it";
+  } else if (is_one_of({"status 301", "status 307"})) {
+    what = "the bucket is in another region; set AWS_REGION to it";
+  } else {
+    what = fmt::format("the server failed: {}", kind);
+  }
+  throw Error(ErrorCode::kIo, fmt::format("{}: {}", name, what));
+}
+
 }  // namespace
 
 void ThrowStatus(const arrow::Status& status, const std::string& name) {
+  if (status.IsCancelled()) throw Error(ErrorCode::kCancelled, "interrupted");
+  ThrowIfFromServer(status.message(), name);
   const int number = arrow::internal::ErrnoFromStatus(status);
   if (number == ENOENT) {
     throw Error(ErrorCode::kNotFound, fmt::format("{}: there is no such file", name));
@@ -49,6 +86,7 @@ void ThrowForeign(const std::exception& exception, const std::string& name) {
     throw Error(ErrorCode::kCorrupt,
                 fmt::format("{} asks for more memory than there is, or is corrupt", name));
   }
+  ThrowIfFromServer(exception.what(), name);
   throw Error(ErrorCode::kCorrupt,
               fmt::format("{} is corrupt or truncated: {}", name, Detail(exception.what())));
 }

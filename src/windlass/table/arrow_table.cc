@@ -2,8 +2,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <string_view>
 #include <utility>
 
+#include "windlass/base/cancel.h"
 #include "windlass/base/error.h"
 #include "windlass/table/arrow_errors_internal.h"
 #include "windlass/table/arrow_table_internal.h"
@@ -54,6 +56,8 @@ class BatchReader final : public Reader {
         kind = KindAsWanted(kind, column, options.codes[i]);
         schema_.back().categories = options.codes[i].categories;
       } else if (kind == ColumnKind::kCategory) {
+        if (column.type->id() != arrow::Type::DICTIONARY) RefuseText(i);
+        file_->CheckHasDictionary(selected_[i]);
         to_collect.push_back(static_cast<int>(i));
       }
       kinds_.push_back(kind);
@@ -76,6 +80,33 @@ class BatchReader final : public Reader {
  private:
   CellPlace Place(std::size_t i) const { return {file_->name(), schema_[i].name}; }
 
+  // Words without a dictionary have no codes: any order of them would be ours, not that of the
+  // codes on which the model was trained.
+  [[noreturn]] void RefuseText(std::size_t i) const {
+    constexpr std::string_view kWanted =
+        "numbers are wanted, or a dictionary-encoded (categorical) column of Parquet or Arrow IPC "
+        "with the codes that the model was trained on";
+    std::int64_t first_row = 0;
+    Guarded(file_->name(), [&] {
+      const auto pass = file_->Read({selected_[i]});
+      while (const auto batch = pass->Next()) {
+        ProcessCancelToken().Check();
+        Validate(*batch, file_->name());
+        for (std::int64_t row = 0; row < batch->num_rows(); ++row) {
+          const auto text = TextOfCell(*batch->column(0), row);
+          if (!text || (file_->IsText() && IsMissingSpelling(*text))) continue;
+          throw Error(ErrorCode::kInvalidInput,
+                      fmt::format("{}: \"{}\" is text; {}", Describe(Place(i), first_row + row),
+                                  Shortened(*text), kWanted));
+        }
+        first_row += batch->num_rows();
+      }
+    });
+    throw Error(ErrorCode::kInvalidInput,
+                fmt::format("{}: column \"{}\" is of type {}; {}", file_->name(), schema_[i].name,
+                            file_->columns()[selected_[i]].type->ToString(), kWanted));
+  }
+
   // What `codes` asks of a column that reads as `kind`.
   ColumnKind KindAsWanted(ColumnKind kind, const FileColumn& column, const Column& wanted) const {
     if (!wanted.categories.empty()) {
@@ -93,26 +124,26 @@ class BatchReader final : public Reader {
                             file_->name(), column.name, column.type->ToString()));
   }
 
-  // A pass of its own over the text columns: the schema must be complete before the first row.
+  // A pass of its own over the dictionary columns: the schema must be complete before the first row.
   void CollectCategories(const std::vector<int>& positions) {
     std::vector<int> columns;
-    std::vector<std::unique_ptr<CategoryCollector>> collectors;
+    std::vector<CategoryCollector> collectors;
     for (const int position : positions) {
       columns.push_back(selected_[position]);
-      collectors.push_back(
-          MakeCollector(*file_->columns()[selected_[position]].type, Place(position)));
+      collectors.emplace_back(Place(position));
     }
     Guarded(file_->name(), [&] {
       const auto pass = file_->Read(columns);
       while (const auto batch = pass->Next()) {
+        ProcessCancelToken().Check();
         Validate(*batch, file_->name());
         for (std::size_t i = 0; i < collectors.size(); ++i) {
-          collectors[i]->Add(*batch->column(static_cast<int>(i)));
+          collectors[i].Add(*batch->column(static_cast<int>(i)));
         }
       }
     });
     for (std::size_t i = 0; i < collectors.size(); ++i) {
-      schema_[positions[i]].categories = collectors[i]->Finish();
+      schema_[positions[i]].categories = collectors[i].Finish();
     }
   }
 

@@ -44,6 +44,10 @@ class BatchFile {
     return KindOfType(*columns()[column].type, name(), columns()[column].name);
   }
 
+  // Throws when the file does not hold the whole dictionary of a dictionary column, so that the
+  // codes of its categories are lost.
+  virtual void CheckHasDictionary(int) const {}
+
   // Whether every cell is text, so that the codes wanted say how a column is read (CSV).
   virtual bool IsText() const { return false; }
 

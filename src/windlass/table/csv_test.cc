@@ -17,9 +17,9 @@ using ::testing::StartsWith;
 
 class Csv : public ::testing::Test {
  protected:
-  Everything Read(const std::string& text) {
+  Everything Read(const std::string& text, const ReadOptions& options = {}) {
     WriteFileAtomically(path_, text);
-    return ReadAll(path_);
+    return ReadAll(path_, options);
   }
   std::string Error(const std::string& text) {
     return ErrorOf([&] { Read(text); });
@@ -30,14 +30,16 @@ class Csv : public ::testing::Test {
 };
 
 TEST_F(Csv, QuotesSeparatorsAndLineEndsAsInRfc4180) {
-  const Everything all = Read("name,\"a \"\"b\"\", c\"\r\n\"x,\r\ny\",1\r\n\"\"\"q\"\"\", 2 \r\n");
-  EXPECT_EQ(all.schema[1].name, "a \"b\", c");
-  EXPECT_THAT(all.schema[0].categories, ElementsAre("\"q\"", "x,\r\ny"));
+  const Schema codes = {{"name", {"\"q\"", "x,\r\ny"}}, {"a \"b\", c", {}}};
+  const Everything all =
+      Read("name,\"a \"\"b\"\", c\"\r\n\"x,\r\ny\",1\r\n\"\"\"q\"\"\", 2 \r\n", {{}, false, codes});
+  EXPECT_EQ(all.schema, codes);
   EXPECT_THAT(all.values, ElementsAre(1, 1, 0, 2));
 }
 
 TEST_F(Csv, MissingCellsAreNan) {
-  const Everything all = Read("a,b,c\n1,,x\n,NA,\n3,nan,y\n\n4,7,x\n");
+  const Schema codes = {{"a", {}}, {"b", {}}, {"c", {"x", "y"}}};
+  const Everything all = Read("a,b,c\n1,,x\n,NA,\n3,nan,y\n\n4,7,x\n", {{}, false, codes});
   ASSERT_EQ(all.rows, 4);  // the blank line is none
   EXPECT_EQ(all.values[0], 1);
   EXPECT_TRUE(std::isnan(all.values[1]));
@@ -45,8 +47,12 @@ TEST_F(Csv, MissingCellsAreNan) {
   EXPECT_TRUE(std::isnan(all.values[4]));
   EXPECT_TRUE(std::isnan(all.values[5]));
   EXPECT_EQ(all.values[10], 7);
-  EXPECT_THAT(all.schema[2].categories, ElementsAre("x", "y"));
-  EXPECT_TRUE(all.schema[1].categories.empty());
+}
+
+TEST_F(Csv, WordsHaveNoCodesOfTheirOwn) {
+  EXPECT_THAT(Error("a,b\n,1\nNA,2\nred,3\n"),
+              HasSubstr("data.csv: row 2 (counted from 0), column \"a\": \"red\" is text; numbers "
+                        "are wanted, or a dictionary-encoded (categorical) column"));
 }
 
 TEST_F(Csv, TrueAndFalseAreOneAndZero) {

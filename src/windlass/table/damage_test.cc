@@ -26,10 +26,20 @@ class Damage : public ::testing::TestWithParam<std::string> {
       numbers.push_back(i % 9 * 0.37);
       words.push_back(fmt::format("w{}", i % 5));
     }
-    const auto table = TableOf({{"x", Doubles(numbers)},
-                                {"word", Texts(words)},
-                                {"n", FromJson(arrow::int16(), IntegersJson())}});
     const std::string name = GetParam();
+    std::shared_ptr<arrow::Array> column = Texts(words);
+    if (name.starts_with("categories")) {
+      std::string codes = "[0";
+      for (int i = 1; i < 40; ++i) codes += fmt::format(", {}", i % 5);
+      column = *arrow::DictionaryArray::FromArrays(
+          FromJson(arrow::int8(), codes + "]"),
+          FromJson(arrow::utf8(), R"(["w0", "w1", "w2", "w3", "w4"])"));
+    } else if (!name.ends_with(".npy") && !name.ends_with(".npz")) {
+      options_.codes = {{"x", {}}, {"word", {"w0", "w1", "w2", "w3", "w4"}}, {"n", {}}};
+    }
+    const auto table = TableOf({{"x", Doubles(numbers)},
+                                {"word", column},
+                                {"n", FromJson(arrow::int16(), IntegersJson())}});
     path_ = PathIn(folder_, name);
     const std::string npy =
         Npy(NpyHeaderText("<f8", name == "f.npy", "(20, 2)"), RawBytes(numbers));
@@ -61,12 +71,13 @@ class Damage : public ::testing::TestWithParam<std::string> {
   // Reads a changed copy. Whatever is no Error fails the test; a crash fails it too.
   std::string ErrorFor(const std::string& bytes) {
     std::ofstream(path_, std::ios::binary | std::ios::trunc) << bytes;  // quick: no fsync
-    return ErrorOf([&] { ReadAll(path_, {}, 7); });
+    return ErrorOf([&] { ReadAll(path_, options_, 7); });
   }
 
   TemporaryFolder folder_;
   std::string path_;
   std::string bytes_;
+  ReadOptions options_;
 };
 
 TEST_P(Damage, TruncationIsAnError) {
@@ -101,8 +112,9 @@ TEST_P(Damage, FlippedBytesNeverCrash) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Formats, Damage,
-                         ::testing::Values("t.parquet", "file.arrow", "stream.arrow", "c.npy",
-                                           "f.npy", "z.npz", "t.csv"),
+                         ::testing::Values("t.parquet", "categories.parquet", "file.arrow",
+                                           "categories.arrow", "stream.arrow", "c.npy", "f.npy",
+                                           "z.npz", "t.csv"),
                          [](const auto& info) {
                            std::string name = info.param;
                            for (char& c : name) c = c == '.' ? '_' : c;

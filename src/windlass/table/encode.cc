@@ -371,62 +371,6 @@ std::unique_ptr<ColumnEncoder> MakeNumberEncoder(const arrow::DataType& type, Ce
   }
 }
 
-class Collector final : public CategoryCollector {
- public:
-  Collector(const arrow::DataType& type, CellPlace place)
-      : sorted_(type.id() != arrow::Type::DICTIONARY), place_(std::move(place)) {}
-
-  void Add(const arrow::Array& array) override {
-    if (array.type_id() != arrow::Type::DICTIONARY) {
-      for (std::int64_t i = 0; i < array.length(); ++i) {
-        if (!array.IsNull(i)) AddText(TextAt(array, i));
-      }
-      return;
-    }
-    const auto& encoded = static_cast<const arrow::DictionaryArray&>(array);
-    const auto& dictionary = encoded.dictionary();
-    if (sorted_) {
-      // Text that the reader keeps in dictionaries of its own making: only what rows use counts.
-      std::vector<bool> used(dictionary->length(), false);
-      for (std::int64_t i = 0; i < array.length(); ++i) {
-        if (!array.IsNull(i)) used[encoded.GetValueIndex(i)] = true;
-      }
-      for (std::int64_t i = 0; i < dictionary->length(); ++i) {
-        if (used[i] && !dictionary->IsNull(i)) AddText(TextAt(*dictionary, i));
-      }
-      return;
-    }
-    if (dictionary == seen_) return;
-    seen_ = dictionary;
-    for (std::int64_t i = 0; i < dictionary->length(); ++i) {
-      if (!dictionary->IsNull(i)) AddText(TextAt(*dictionary, i));
-    }
-  }
-
-  std::vector<std::string> Finish() override {
-    if (sorted_) std::ranges::sort(categories_);
-    return std::move(categories_);
-  }
-
- private:
-  void AddText(std::string_view text) {
-    if (known_.contains(std::string(text))) return;
-    if (!arrow::util::ValidateUTF8(text)) {
-      throw Error(ErrorCode::kInvalidInput,
-                  fmt::format("{}: column \"{}\" holds text that is not UTF-8", place_.file,
-                              place_.column));
-    }
-    known_.emplace(text, true);
-    categories_.emplace_back(text);
-  }
-
-  bool sorted_;
-  CellPlace place_;
-  std::shared_ptr<arrow::Array> seen_;
-  std::unordered_map<std::string, bool> known_;
-  std::vector<std::string> categories_;
-};
-
 }  // namespace
 
 std::string Describe(const CellPlace& place, std::int64_t row) {
@@ -442,8 +386,8 @@ ColumnKind KindOfType(const arrow::DataType& type, const std::string& file,
   if (IsTextType(values)) return ColumnKind::kCategory;
   if (IsNumberType(values)) return ColumnKind::kNumber;
   throw Error(ErrorCode::kInvalidInput,
-              fmt::format("{}: column \"{}\" is of type {}; numbers, booleans, decimals, text and "
-                          "dictionaries of these are supported: convert or drop the column",
+              fmt::format("{}: column \"{}\" is of type {}; numbers, booleans, decimals and "
+                          "dictionaries of numbers or text are supported: convert or drop the column",
                           file, column, type.ToString()));
 }
 
@@ -460,8 +404,35 @@ std::unique_ptr<ColumnEncoder> MakeEncoder(ColumnKind kind, const arrow::DataTyp
   throw Error(ErrorCode::kInternal, "no such kind of column");
 }
 
-std::unique_ptr<CategoryCollector> MakeCollector(const arrow::DataType& type, CellPlace place) {
-  return std::make_unique<Collector>(type, std::move(place));
+std::optional<std::string_view> TextOfCell(const arrow::Array& array, std::int64_t i) {
+  if (array.IsNull(i)) return std::nullopt;
+  if (array.type_id() != arrow::Type::DICTIONARY) return TextAt(array, i);
+  const auto& encoded = static_cast<const arrow::DictionaryArray&>(array);
+  const std::int64_t entry = encoded.GetValueIndex(i);
+  if (encoded.dictionary()->IsNull(entry)) return std::nullopt;
+  return TextAt(*encoded.dictionary(), entry);
+}
+
+void CategoryCollector::Add(const arrow::Array& array) {
+  const auto& dictionary = static_cast<const arrow::DictionaryArray&>(array).dictionary();
+  if (dictionary == seen_) return;
+  seen_ = dictionary;
+  const auto refuse = [&](const std::string& what) {
+    throw Error(ErrorCode::kInvalidInput, fmt::format("{}: the dictionary of column \"{}\" holds {}",
+                                                      place_.file, place_.column, what));
+  };
+  std::unordered_set<std::string_view> here;
+  for (std::int64_t i = 0; i < dictionary->length(); ++i) {
+    if (dictionary->IsNull(i)) {
+      refuse("a missing value; a missing cell is to be none in the rows");
+    }
+    const std::string_view text = TextAt(*dictionary, i);
+    if (!arrow::util::ValidateUTF8(text)) refuse("text that is not UTF-8");
+    if (!here.insert(text).second) {
+      refuse(fmt::format("\"{}\" twice; every category must have one code", Shortened(text)));
+    }
+    if (known_.emplace(text).second) categories_.emplace_back(text);
+  }
 }
 
 }  // namespace windlass::table

@@ -5,7 +5,11 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
+#include <unordered_set>
+#include <utility>
 #include <vector>
 
 namespace windlass::table {
@@ -13,7 +17,7 @@ namespace windlass::table {
 // How the cells of a file's column become numbers.
 enum class ColumnKind {
   kNumber,       // an Arrow number, boolean or decimal, or a dictionary of those
-  kCategory,     // text or a dictionary of text: codes
+  kCategory,     // a dictionary of text, or text that is to have the codes of one
   kTextNumber,   // text that spells numbers (CSV)
   kTextBoolean,  // text that spells true or false (CSV)
 };
@@ -54,16 +58,26 @@ std::unique_ptr<ColumnEncoder> MakeEncoder(ColumnKind kind, const arrow::DataTyp
                                            CellPlace place,
                                            const std::vector<std::string>& categories);
 
-// Gathers the categories of one column over a first pass.
+// The text of a cell of a text column or of a dictionary of text; empty for a missing one.
+std::optional<std::string_view> TextOfCell(const arrow::Array& array, std::int64_t i);
+
+// Gathers the categories of one dictionary column over a first pass.
 class CategoryCollector {
  public:
-  virtual ~CategoryCollector() = default;
-  virtual void Add(const arrow::Array& array) = 0;
-  // For a dictionary column: the order of the dictionaries, each adding what is new in it. For
-  // plain text: sorted by bytes, so that they do not depend on the order of the rows.
-  virtual std::vector<std::string> Finish() = 0;
-};
+  explicit CategoryCollector(CellPlace place) : place_(std::move(place)) {}
 
-std::unique_ptr<CategoryCollector> MakeCollector(const arrow::DataType& type, CellPlace place);
+  // Throws Error{kInvalidInput} naming file and column for a dictionary in which a value is
+  // missing or stands twice, so that codes and values do not belong to each other one by one.
+  void Add(const arrow::Array& array);
+
+  // In the order of the dictionaries, each adding what is new in it.
+  std::vector<std::string> Finish() { return std::move(categories_); }
+
+ private:
+  CellPlace place_;
+  std::shared_ptr<arrow::Array> seen_;
+  std::unordered_set<std::string> known_;
+  std::vector<std::string> categories_;
+};
 
 }  // namespace windlass::table

@@ -213,7 +213,7 @@ TEST(Types, RefusedCellsAreNamed) {
         std::pair{arrow::list(arrow::int8()), "[[1], [2], [3]]"}}) {
     EXPECT_THAT(refusal(type, json),
                 AllOf(HasSubstr("x.arrow: column \"Age\" is of type "),
-                      HasSubstr("numbers, booleans, decimals, text and dictionaries")));
+                      HasSubstr("numbers, booleans, decimals and dictionaries of numbers or text")));
     // A column that is not wanted may be of any type.
     EXPECT_THAT(ReadAll(PathIn(folder, "x.parquet"), {{"ok"}, true, {}}).values,
                 ElementsAre(1, 2, 3));
@@ -222,29 +222,82 @@ TEST(Types, RefusedCellsAreNamed) {
   }
 }
 
-TEST(Categories, PlainTextIsSortedAndTheSameInEveryFormat) {
+TEST(Categories, PlainTextWithoutCodesIsRefused) {
   const TemporaryFolder folder;
-  std::vector<std::string> words;
-  std::vector<double> numbers;
-  std::string csv = "Country,x\n";
-  for (int i = 0; i < 5000; ++i) {
-    words.push_back(i < 4000 ? (i % 2 == 0 ? "Peru" : "Cuba") : "Ålesund, \"N\"");
-    numbers.push_back(i);
-    csv += fmt::format("{},{}\n", i < 4000 ? words.back() : "\"Ålesund, \"\"N\"\"\"", i);
+  const auto table = TableOf({{"x", Doubles({1, 2, 3})},
+                              {"Country", FromJson(arrow::utf8(), R"([null, "Cuba", "Peru"])")},
+                              {"none", FromJson(arrow::utf8(), "[null, null, null]")}});
+  WriteParquet(PathIn(folder, "t.parquet"), *table, 1);
+  WriteArrow(PathIn(folder, "t.arrow"), *table, false, 1);
+  WriteFileAtomically(PathIn(folder, "t.csv"), "x,Country,none\n1,,\n2,Cuba,\n3,Peru,\n");
+  constexpr const char* kWanted =
+      "numbers are wanted, or a dictionary-encoded (categorical) column of Parquet or Arrow IPC";
+  for (const char* name : {"t.parquet", "t.arrow", "t.csv"}) {
+    EXPECT_THAT(ErrorOf([&] { OpenTable(PathIn(folder, name)); }),
+                AllOf(HasSubstr(name),
+                      HasSubstr("row 1 (counted from 0), column \"Country\": \"Cuba\" is text; "),
+                      HasSubstr(kWanted)));
+    EXPECT_EQ(CodeOf([&] { OpenTable(PathIn(folder, name)); }), ErrorCode::kInvalidInput);
+    EXPECT_EQ(ReadAll(PathIn(folder, name), {{"x"}, true, {}}).rows, 3);
   }
-  const auto table = TableOf({{"Country", Texts(words)}, {"x", Doubles(numbers)}});
-  WriteParquet(PathIn(folder, "t.parquet"), *table, 1000);
-  WriteArrow(PathIn(folder, "t.arrow"), *table, false, 1000);
-  WriteFileAtomically(PathIn(folder, "t.csv"), csv);
-  const Everything first = ReadAll(PathIn(folder, "t.parquet"));
-  EXPECT_THAT(first.schema[0].categories, ElementsAre("Cuba", "Peru", "Ålesund, \"N\""));
-  EXPECT_TRUE(first.schema[1].categories.empty());
-  EXPECT_EQ(first.values[0], 1);
-  EXPECT_EQ(first.values[2 * 4000], 2);
-  for (const char* name : {"t.arrow", "t.csv"}) {
-    const Everything all = ReadAll(PathIn(folder, name), {}, 123);
-    EXPECT_EQ(all.schema, first.schema) << name;
-    EXPECT_EQ(all.values, first.values) << name;
+  for (const char* name : {"t.parquet", "t.arrow"}) {
+    EXPECT_THAT(ErrorOf([&] { OpenTable(PathIn(folder, name), {{"none"}, true, {}}); }),
+                AllOf(HasSubstr("column \"none\" is of type string; "), HasSubstr(kWanted)));
+  }
+}
+
+// A model knows the codes of the dictionary that it was trained on: unused values count.
+TEST(Categories, ADictionaryThatIsNotWholeIsRefused) {
+  const TemporaryFolder folder;
+  const auto dictionary = [](const std::string& values) {
+    return TableOf({{"c", *arrow::DictionaryArray::FromArrays(FromJson(arrow::int8(), "[2, 0, 2]"),
+                                                              FromJson(arrow::utf8(), values))}});
+  };
+  const std::string path = PathIn(folder, "d.parquet");
+  const auto whole = dictionary(R"(["b", "never", "a"])");
+  WriteParquet(path, *whole, 2);
+  const Everything all = ReadAll(path);
+  EXPECT_THAT(all.schema[0].categories, ElementsAre("b", "never", "a"));
+  EXPECT_THAT(all.values, ElementsAre(2, 0, 2));
+
+  WriteParquet(path, *whole, 2, parquet::Compression::SNAPPY, /*dictionary=*/false);
+  EXPECT_THAT(ErrorOf([&] { OpenTable(path); }),
+              HasSubstr("d.parquet: column \"c\" is categorical, but the file was written without "
+                        "its dictionary"));
+  EXPECT_THAT(ReadAll(path, {{}, false, all.schema}).values, ElementsAre(2, 0, 2));  // by value
+
+  const std::string arrow = PathIn(folder, "d.arrow");
+  WriteArrow(arrow, *dictionary(R"(["b", "a", "a"])"));
+  EXPECT_THAT(ErrorOf([&] { OpenTable(arrow); }),
+              HasSubstr("d.arrow: the dictionary of column \"c\" holds \"a\" twice"));
+  WriteArrow(arrow, *dictionary(R"(["b", null, "a"])"));
+  EXPECT_THAT(ErrorOf([&] { OpenTable(arrow); }),
+              HasSubstr("d.arrow: the dictionary of column \"c\" holds a missing value"));
+}
+
+// The background's dictionary fixes the codes: that of the data may have another order, and more
+// or fewer values.
+TEST(Categories, OtherDictionariesGoByValue) {
+  const TemporaryFolder folder;
+  const Schema codes = {{"c", {"x", "b", "a"}}};
+  const auto write = [&](const std::string& indices, const std::string& values) {
+    const auto column = *arrow::DictionaryArray::FromArrays(FromJson(arrow::int8(), indices),
+                                                            FromJson(arrow::utf8(), values));
+    WriteParquet(PathIn(folder, "t.parquet"), *TableOf({{"c", column}}));
+    WriteArrow(PathIn(folder, "t.arrow"), *TableOf({{"c", column}}));
+  };
+  for (const char* name : {"t.parquet", "t.arrow"}) {
+    const auto read = [&] { return ReadAll(PathIn(folder, name), {{}, false, codes}).values; };
+    write("[0, 1, 2]", R"(["a", "b", "x"])");  // another order
+    EXPECT_THAT(read(), ElementsAre(2, 1, 0)) << name;
+    write("[0, 0, 0]", R"(["a"])");  // fewer
+    EXPECT_THAT(read(), ElementsAre(2, 2, 2)) << name;
+    write("[1, 3, 2]", R"(["new", "x", "a", "b"])");  // more, of which no row makes use
+    EXPECT_THAT(read(), ElementsAre(0, 1, 2)) << name;
+    write("[1, 0, 2]", R"(["new", "x", "a", "b"])");
+    EXPECT_THAT(ErrorOf([&] { read(); }),
+                HasSubstr("row 1 (counted from 0), column \"c\": \"new\" does not occur among the "
+                          "column's 3 categories (\"x\", \"b\", \"a\")"));
   }
 }
 

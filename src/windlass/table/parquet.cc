@@ -21,13 +21,14 @@ constexpr std::int64_t kWholeGroupCells = std::int64_t{1} << 22;
 // Rows of a larger one that are decoded at a time: 3.2 MB with 49 columns.
 constexpr std::int64_t kBatchRows = 8192;
 
-// Bytes read at a time from each column's pages.
+// Bytes read at a time from each column's pages: of a remote file more, for each read is a request.
 constexpr std::int64_t kStreamBuffer = 16 << 10;
+constexpr std::int64_t kRemoteStreamBuffer = 1 << 20;
 
-parquet::ReaderProperties StreamingProperties() {
+parquet::ReaderProperties StreamingProperties(bool is_remote) {
   parquet::ReaderProperties properties;
   properties.enable_buffered_stream();
-  properties.set_buffer_size(kStreamBuffer);
+  properties.set_buffer_size(is_remote ? kRemoteStreamBuffer : kStreamBuffer);
   properties.set_page_checksum_verification(true);
   return properties;
 }
@@ -108,7 +109,8 @@ class ParquetPass final : public BatchPass {
 class ParquetFile final : public BatchFile {
  public:
   explicit ParquetFile(Source source) : name_(source.name) {
-    auto file = parquet::ParquetFileReader::Open(source.file, StreamingProperties());
+    auto file = parquet::ParquetFileReader::Open(source.file,
+                                                 StreamingProperties(source.local_path.empty()));
     const auto metadata = file->metadata();
     rows_ = metadata->num_rows();
     CheckRowGroups(*metadata);
@@ -143,6 +145,23 @@ class ParquetFile final : public BatchFile {
   const std::string& name() const override { return name_; }
   const std::vector<FileColumn>& columns() const override { return columns_; }
   std::optional<std::int64_t> rows() const override { return rows_; }
+
+  // Values written plain are put into a dictionary by whoever reads them, in the order in which
+  // they occur, without those that no row uses.
+  void CheckHasDictionary(int column) const override {
+    const auto metadata = reader_->parquet_reader()->metadata();
+    for (int group = 0; group < metadata->num_row_groups(); ++group) {
+      if (metadata->RowGroup(group)->num_rows() == 0) continue;
+      if (metadata->RowGroup(group)->ColumnChunk(leaf_of_column_[column])->has_dictionary_page()) {
+        continue;
+      }
+      throw Error(ErrorCode::kInvalidInput,
+                  fmt::format("{}: column \"{}\" is categorical, but the file was written without "
+                              "its dictionary, so that the codes are lost; write it with dictionary "
+                              "encoding, or as Arrow IPC",
+                              name_, columns_[column].name));
+    }
+  }
 
   std::unique_ptr<BatchPass> Read(const std::vector<int>& columns) override {
     std::vector<int> leaves;

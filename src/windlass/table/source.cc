@@ -1,24 +1,19 @@
 #include <arrow/buffer.h>
-#include <arrow/config.h>
-#include <arrow/filesystem/filesystem.h>
 #include <arrow/io/file.h>
-#include <arrow/util/config.h>
-#include <dlfcn.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstdlib>
 #include <cstring>
-#include <mutex>
 #include <optional>
 #include <string_view>
 #include <utility>
 
 #include "windlass/base/error.h"
 #include "windlass/table/arrow_errors_internal.h"
+#include "windlass/table/remote_internal.h"
 #include "windlass/table/source_internal.h"
 
 namespace windlass::table {
@@ -177,64 +172,15 @@ void OpenLocal(Source& source) {
   source.file = ValueOf(arrow::io::ReadableFile::Open(source.local_path), source.name);
 }
 
-std::string FolderOfArrow() {
-  Dl_info info{};
-  const void* address = &arrow::GetBuildInfo();  // an object of libarrow's
-  if (::dladdr(address, &info) == 0 || info.dli_fname == nullptr) return "";
-  const std::string path = info.dli_fname;
-  const auto slash = path.find_last_of('/');
-  return slash == std::string::npos ? "" : path.substr(0, slash + 1);
-}
-
-// Loads Arrow's S3 file system, 17 MB that most runs never need, from beside libarrow; loading it
-// registers s3://, and S3 must then be shut down before the process ends.
-void LoadS3(const std::string& name) {
-  static std::once_flag once;
-  static std::string failure;
-  std::call_once(once, [] {
-    const std::string library =
-        fmt::format("{}libarrow_s3.so.{}", FolderOfArrow(), ARROW_SO_VERSION);
-    void* handle = ::dlopen(library.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
-    if (handle == nullptr) {
-      const char* why = ::dlerror();
-      failure = why == nullptr ? "libarrow_s3 cannot be loaded" : why;
-      return;
-    }
-    // arrow::Status arrow::fs::FinalizeS3(): looked up by name so that nothing links to it.
-    using Finalize = arrow::Status (*)();
-    static const auto finalize =
-        reinterpret_cast<Finalize>(::dlsym(handle, "_ZN5arrow2fs10FinalizeS3Ev"));
-    if (finalize != nullptr) std::atexit([] { static_cast<void>(finalize()); });
-  });
-  if (!failure.empty()) {
-    throw Error(ErrorCode::kUnsupported,
-                fmt::format("{}: this installation cannot read s3:// ({})", name, failure));
-  }
-}
-
 void OpenRemote(Source& source, const std::string& uri) {
-  if (uri.starts_with("s3://")) LoadS3(source.name);
-  std::string path;
-  const auto system = arrow::fs::FileSystemFromUri(uri, &path);
-  if (!system.ok()) {
-    throw Error(ErrorCode::kInvalidInput, fmt::format("{}: {}; a path, file:// or s3:// is wanted",
-                                                      source.name, system.status().message()));
-  }
-  if ((*system)->type_name() == "local") {
-    source.local_path = path;
+  const RemotePlace place = FindRemote(uri, source.name);
+  if (place.is_local()) {
+    source.local_path = place.path;
     OpenLocal(source);
     return;
   }
-  source.format = FormatOfPath(source.name, path);
-  const auto info = ValueOf((*system)->GetFileInfo(path), source.name);
-  if (info.type() == arrow::fs::FileType::NotFound) {
-    throw Error(ErrorCode::kNotFound, fmt::format("{}: there is no such file", source.name));
-  }
-  if (info.type() != arrow::fs::FileType::File) {
-    throw Error(ErrorCode::kInvalidInput,
-                fmt::format("{} is a folder; a file is wanted", source.name));
-  }
-  source.file = ValueOf((*system)->OpenInputFile(info), source.name);
+  source.format = FormatOfPath(source.name, place.path);
+  source.file = OpenRemoteFile(place, source.name);
 }
 
 // Takes "array=NAME" out of the part behind the last '?'.

@@ -11,7 +11,7 @@ namespace windlass::table {
 
 struct Column {
   std::string name;
-  // Empty for a numeric column. A categorical (dictionary or text) column carries codes
+  // Empty for a numeric column. A categorical (dictionary) column carries codes
   // 0..categories.size()-1 into this list.
   std::vector<std::string> categories;
 
@@ -51,7 +51,8 @@ struct ReadOptions {
   std::vector<std::string> columns;
   bool ignore_others = false;
   // Categories that fix the codes of categorical columns (those of the background, or of the
-  // model), by position in `columns`; empty: the file's own dictionary.
+  // model), by position in `columns`: cells get them by their value, text that is no dictionary
+  // as well. Empty: the file's own dictionary, and text without one is refused.
   Schema codes;
 };
 

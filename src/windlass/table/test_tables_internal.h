@@ -93,9 +93,13 @@ inline std::shared_ptr<arrow::Table> TableOf(
 
 inline void WriteParquet(const std::string& path, const arrow::Table& table,
                          std::int64_t row_group_rows = 65536,
-                         parquet::Compression::type codec = parquet::Compression::SNAPPY) {
+                         parquet::Compression::type codec = parquet::Compression::SNAPPY,
+                         bool dictionary = true) {
   const auto sink = *arrow::io::FileOutputStream::Open(path);
-  const auto properties = parquet::WriterProperties::Builder().compression(codec)->build();
+  parquet::WriterProperties::Builder builder;
+  builder.compression(codec);
+  if (!dictionary) builder.disable_dictionary();
+  const auto properties = builder.build();
   const auto arrow_properties = parquet::ArrowWriterProperties::Builder().store_schema()->build();
   ASSERT_TRUE(parquet::arrow::WriteTable(table, arrow::default_memory_pool(), sink, row_group_rows,
                                          properties, arrow_properties)
