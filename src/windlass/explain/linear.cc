@@ -166,8 +166,8 @@ class SigmoidExplainer final : public Explainer {
       const auto count = static_cast<int>(
           std::min<std::int64_t>(SigmoidGame::kBlock, rows - begin));
       for (std::size_t game = 0; game < games_.size(); ++game) {
-        check();
-        ExplainBlock(static_cast<int>(game), x.subspan(begin * plan_.columns), begin, count, out);
+        ExplainBlock(static_cast<int>(game), x.subspan(begin * plan_.columns), begin, count, check,
+                     out);
       }
     }
     out.model_evaluations = rows * static_cast<std::int64_t>(games_.size());
@@ -195,7 +195,7 @@ class SigmoidExplainer final : public Explainer {
   }
 
   void ExplainBlock(int game, std::span<const double> x, std::int64_t begin, int count,
-                    Attributions& out) const {
+                    const std::function<void()>& check, Attributions& out) const {
     constexpr int kBlock = SigmoidGame::kBlock;
     const int players = plan_.players();
     std::vector<double> a(static_cast<std::size_t>(players) * kBlock, 0.0);
@@ -210,7 +210,7 @@ class SigmoidExplainer final : public Explainer {
     }
     std::vector<double> prediction(count);
     std::vector<double> phi(static_cast<std::size_t>(count) * players);
-    games_[game]->ExplainBlock(a, count, prediction, phi);
+    games_[game]->ExplainBlock(a, count, check, prediction, phi);
     const auto outputs = static_cast<std::int64_t>(outputs_.size());
     const auto varying = std::make_unique<bool[]>(players);
     const double base = games_[game]->base_value();

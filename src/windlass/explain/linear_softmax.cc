@@ -37,12 +37,12 @@ class SoftmaxExplainer final : public Explainer {
     std::vector<std::vector<double>> v(outputs, std::vector<double>(coalitions));
     const auto varying = std::make_unique<bool[]>(players);
     for (std::int64_t r = 0; r < rows; ++r) {
-      check();
       const double* row = &x[r * plan_.columns];
       for (int j = 0; j < classes_; ++j) {
         sums_[j].Of(row, std::span(a).subspan(j * players, players));
       }
       for (std::uint32_t s = 0; s < coalitions; ++s) {
+        if (s % 256 == 0) check();
         Values(a, s, values);
         for (std::size_t k = 0; k < outputs; ++k) v[k][s] = values[k];
       }

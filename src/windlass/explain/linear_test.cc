@@ -211,6 +211,64 @@ TEST(Linear, TheInterpolationKeepsToTheDirectValues) {
   ExpectEqualsBruteForce(c, 1e-11);
 }
 
+// Most of the background, and half of the rows, have the common value of some groups; `far` of the
+// rows lie off the middle piece, or off all of them.
+Case CommonCase(std::uint64_t seed, int players, int common, Link link, std::int64_t rows) {
+  Case c = RandomCase(seed, players, 1, Activation::kSigmoid, link, 1, rows);
+  Random random(seed, 1);
+  const std::int64_t columns = c.plan.columns;
+  for (int g = 0; g < common; ++g) {
+    for (const auto k : c.plan.groups[g]) {
+      const double value = Normal(random);
+      for (std::int64_t b = 0; b < c.plan.background_rows(); ++b) {
+        if (b % 5 != g % 5) c.plan.background[b * columns + k] = value;
+      }
+      for (std::int64_t r = 0; r < rows; ++r) {
+        if ((r >> g & 1) == 0) c.x[r * columns + k] = value;
+        if (r % 8 == 7 && g == 0) c.x[r * columns + k] *= r % 16 == 7 ? 12 : -60;
+      }
+    }
+  }
+  return c;
+}
+
+TEST(Linear, CommonValuesAreFoldedRightly) {
+  for (const Link link : {Link::kIdentity, Link::kLogit}) {
+    for (int common = 1; common <= 7; ++common) {
+      SCOPED_TRACE(testing::Message() << common << " common, link " << LinkName(link));
+      ExpectEqualsBruteForce(CommonCase(30 + common, 7, common, link, 40), 2e-11);
+    }
+    ExpectEqualsBruteForce(CommonCase(40, 9, 6, link, 64), 2e-11);
+  }
+}
+
+TEST(Linear, ARowAloneHasTheBytesOfItsCommonValues) {
+  const Case c = CommonCase(41, 8, 5, Link::kLogit, 300);
+  const auto together = MakeLinearExplainer(c.plan, c.structure);
+  Attributions all;
+  together->Explain(c.x, c.rows, [] {}, all);
+  const auto alone = MakeLinearExplainer(c.plan, c.structure);
+  for (std::int64_t r = c.rows - 1; r >= 0; r -= 3) {
+    Attributions one;
+    alone->Explain(std::span(c.x).subspan(r * c.plan.columns, c.plan.columns), 1, [] {}, one);
+    for (int g = 0; g < 8; ++g) ASSERT_EQ(one.phi[g], all.phi[r * 8 + g]);
+  }
+}
+
+// What was begun when `check` threw is finished by the next call.
+TEST(Linear, StopsWhereItIsAskedTo) {
+  const Case c = CommonCase(42, 10, 3, Link::kLogit, 5);
+  const auto explainer = MakeLinearExplainer(c.plan, c.structure);
+  Attributions got, again;
+  for (int left = 0; left < 4; ++left) {
+    int calls = left;
+    EXPECT_THROW(explainer->Explain(c.x, c.rows, [&] { if (calls-- == 0) throw 1; }, got), int);
+  }
+  explainer->Explain(c.x, c.rows, [] {}, got);
+  MakeLinearExplainer(c.plan, c.structure)->Explain(c.x, c.rows, [] {}, again);
+  EXPECT_EQ(got.phi, again.phi);
+}
+
 TEST(Linear, ARowWhoseMarginOverflowsFails) {
   Case c = RandomCase(5, 4, 1, Activation::kSigmoid, Link::kLogit, 1, 3);
   c.x[c.plan.columns] = 1e308;

@@ -47,7 +47,7 @@ void Run(benchmark::State& state, bool warm) {
   const auto explain = [&] {
     for (int begin = 0; begin < rows; begin += SigmoidGame::kBlock) {
       explainer->ExplainBlock(Block(players, begin), std::min(SigmoidGame::kBlock, rows - begin),
-                              prediction, phi);
+                              [] {}, prediction, phi);
     }
   };
   if (warm) explain();

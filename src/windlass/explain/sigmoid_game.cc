@@ -341,9 +341,10 @@ const SigmoidTable& SigmoidGame::Table(std::uint32_t folded) const {
 }
 
 void SigmoidGame::ExplainByTables(std::span<const double> a, int rows,
+                                  const std::function<void()>& check,
                                   std::span<const double> prediction,
                                   std::span<double> phi) const {
-  root_->FillMiddle();
+  root_->FillMiddle(check);
   // Rows that share a table stand together.
   std::vector<std::uint32_t> folded(rows, 0);
   for (std::size_t i = 0; i < common_.size(); ++i) {
@@ -371,6 +372,7 @@ void SigmoidGame::ExplainByTables(std::span<const double> a, int rows,
         walk.x(g, k - begin) = x;
       }
     }
+    check();
     walk.Run(table, end - begin);
     for (int k = begin; k < end; ++k) {
       const int r = order[k];
@@ -384,7 +386,8 @@ void SigmoidGame::ExplainByTables(std::span<const double> a, int rows,
   }
 }
 
-void SigmoidGame::ExplainBlock(std::span<const double> a, int rows, std::span<double> prediction,
+void SigmoidGame::ExplainBlock(std::span<const double> a, int rows,
+                               const std::function<void()>& check, std::span<double> prediction,
                                std::span<double> phi) const {
   for (int r = 0; r < rows; ++r) {
     double z = intercept_;
@@ -392,7 +395,7 @@ void SigmoidGame::ExplainBlock(std::span<const double> a, int rows, std::span<do
     prediction[r] = link_ == Link::kLogit ? z : Sigmoid(z);
   }
   if (root_ != nullptr) {
-    ExplainByTables(a, rows, prediction, phi);
+    ExplainByTables(a, rows, check, prediction, phi);
     return;
   }
   const std::uint32_t coalitions = 1u << players_;
@@ -401,6 +404,7 @@ void SigmoidGame::ExplainBlock(std::span<const double> a, int rows, std::span<do
     v[0] = base_value_;
     v[coalitions - 1] = prediction[r];
     for (std::uint32_t s = 1; s + 1 < coalitions; ++s) {
+      if (s % 256 == 0) check();
       double t = 0;
       for (int g = players_ - 1; g >= 0; --g) {
         if (s >> g & 1) t += a[g * kBlock + r];

@@ -11,6 +11,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <span>
@@ -40,10 +41,10 @@ class SigmoidGame {
   static constexpr int kBlock = 1000;
 
   // a: [players, kBlock]: what each group adds to each row's margin; rows from `rows` on are
-  // ignored. prediction: [rows]; phi: [rows, players]. Finite margins give finite results.
-  // Thread safe.
-  void ExplainBlock(std::span<const double> a, int rows, std::span<double> prediction,
-                    std::span<double> phi) const;
+  // ignored. prediction: [rows]; phi: [rows, players]. Finite margins give finite results. `check`
+  // is called now and then, and throws to stop. Thread safe.
+  void ExplainBlock(std::span<const double> a, int rows, const std::function<void()>& check,
+                    std::span<double> prediction, std::span<double> phi) const;
 
   // v(coalition) at t = sum of a_g over the coalition, computed term by term, stable for every
   // finite margin.
@@ -75,8 +76,8 @@ class SigmoidGame {
   // The table in which these of `common_` are folded (bit i: the i-th); made when first wanted.
   const SigmoidTable& Table(std::uint32_t folded) const;
 
-  void ExplainByTables(std::span<const double> a, int rows, std::span<const double> prediction,
-                       std::span<double> phi) const;
+  void ExplainByTables(std::span<const double> a, int rows, const std::function<void()>& check,
+                       std::span<const double> prediction, std::span<double> phi) const;
 
   std::vector<double> contributions_;  // [background rows, players]
   std::vector<double> weights_;        // [padded_], zeros at the end

@@ -161,11 +161,12 @@ const double* SigmoidTable::Coefficients(std::uint32_t coalition, int piece) con
   return now;
 }
 
-void SigmoidTable::FillMiddle() const {
+void SigmoidTable::FillMiddle(const std::function<void()>& check) const {
   constexpr std::uint32_t kAtOnce = 64;
   const auto coalitions = std::uint32_t{1} << open_.size();
   while (next_to_fill_.load(std::memory_order_relaxed) < coalitions) {
     const std::uint32_t begin = next_to_fill_.fetch_add(kAtOnce, std::memory_order_relaxed);
+    check();
     for (std::uint32_t s = begin; s < std::min(begin + kAtOnce, coalitions); ++s) {
       Coefficients(s, 0);
     }
@@ -192,24 +193,27 @@ void SigmoidTable::FillFromGame(std::uint32_t coalition, int piece, double* out)
 }
 
 void SigmoidTable::FillFromRoot(std::uint32_t coalition, int piece, double* out) const {
+  const D d;
   const std::uint32_t players = Players(coalition);
-  alignas(32) std::array<std::array<double, kNodes>, 1 << kMostFolded> terms;
-  std::array<std::array<double, kNodes>, kMostFolded> with = {};
   const int count = static_cast<int>(folded_.size());
-  terms[0] = {};
+  alignas(32) double terms[1 << kMostFolded][kNodes];
+  alignas(32) double with[kMostFolded][kNodes];
   for (std::uint32_t f = 0; f < 1u << count; ++f) {
     std::uint32_t all = players;
     for (int j = 0; j < count; ++j) all |= (f >> j & 1) << folded_[j];
-    std::copy_n(root_->Coefficients(all, piece), kNodes, terms[f].begin());
+    std::copy_n(root_->Coefficients(all, piece), kNodes, terms[f]);
   }
   // Folding in half player by player gives all sums in two additions a term.
   for (int j = count - 1; j >= 0; --j) {
     const std::uint32_t half = 1u << j;
-    for (std::uint32_t f = 0; f < half; ++f) {
-      for (int m = 0; m < kNodes; ++m) {
-        with[j][m] += terms[half + f][m];
-        terms[f][m] += terms[half + f][m];
+    for (int m = 0; m < kNodes; m += 4) {
+      V sum = hn::Zero(d);
+      for (std::uint32_t f = 0; f < half; ++f) {
+        const V upper = hn::Load(d, &terms[half + f][m]);
+        sum = hn::Add(sum, upper);
+        hn::Store(hn::Add(hn::Load(d, &terms[f][m]), upper), d, &terms[f][m]);
       }
+      hn::Store(sum, d, &with[j][m]);
     }
   }
   for (int m = 0; m < kNodes; ++m) {

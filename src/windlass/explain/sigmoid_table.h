@@ -25,6 +25,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <span>
@@ -89,7 +90,8 @@ class SigmoidTable {
   void Direct(std::uint32_t coalition, double x, std::span<double> out) const;
 
   // Computes the middle pieces of all coalitions, together with other threads that call this.
-  void FillMiddle() const;
+  // `check` may throw to stop; what is missing then is computed when wanted.
+  void FillMiddle(const std::function<void()>& check) const;
 
  private:
   using Slot = std::atomic<const double*>;  // null, kBeingFilled, or the coefficients
