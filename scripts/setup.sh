@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Installs what the build needs on Debian 12 or Ubuntu 24.04: packages by apt, Arrow C++ and ONNX
-# Runtime as pinned wheels unpacked into .deps/ (or $WINDLASS_DEPS). Does nothing when all is
-# there. Where Go is installed, it also fetches ONNX Runtime's C header, which is in no wheel, for the
-# test that compares our declarations with it. `setup.sh browser` adds what the report's check in a browser needs, `setup.sh fuzz` what
-# the fuzz targets need.
+# Runtime as pinned wheels unpacked into .deps/ (or $WINDLASS_DEPS). Does nothing when all is there.
+# Where Go is installed it also fetches ONNX Runtime's C header, which is in no wheel, for the test
+# that compares our declarations with it. Extras: `setup.sh browser` (the report's check in a
+# browser), `fuzz` (the fuzz targets), `tidy` (clang-tidy), `bench` (the benchmarks).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 deps=${WINDLASS_DEPS:-$PWD/.deps}
@@ -15,8 +15,9 @@ for extra in "$@"; do
   case $extra in
     browser) packages+=(chromium chromium-driver) ;;
     fuzz) packages+=(clang-14 libclang-rt-14-dev) ;;
+    tidy) packages+=(clang-tidy-14) ;;
     bench) packages+=(libbenchmark-dev valgrind) ;;
-    *) echo "setup.sh: unknown extra '$extra'; known: browser fuzz bench" >&2; exit 2 ;;
+    *) echo "setup.sh: unknown extra '$extra'; known: browser fuzz tidy bench" >&2; exit 2 ;;
   esac
 done
 
