@@ -18,6 +18,9 @@ endif()
 add_compile_options(-Wall -Wextra -Wpedantic -Wno-missing-field-initializers -ffp-contract=off)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   add_compile_options(-Wno-psabi)
+  if(CMAKE_UNITY_BUILD)  # it takes a source file that another includes for a header
+    add_compile_options(-Wno-subobject-linkage)
+  endif()
 endif()
 if(WINDLASS_SANITIZE)
   add_compile_options(-fsanitize=${WINDLASS_SANITIZE} -fno-omit-frame-pointer
@@ -83,6 +86,12 @@ function(windlass_test name)
     target_link_libraries(${name} PRIVATE windlass_core)
   endif()
   target_link_libraries(${name} PRIVATE ${A_DEPS} GTest::gmock GTest::gtest_main)
+  # Tests take longer to compile than to run: their headers are parsed and their templates made
+  # once a program, and only what they test is optimised.
+  set_target_properties(${name} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 0)
+  if(CMAKE_BUILD_TYPE STREQUAL "Release")
+    target_compile_options(${name} PRIVATE -Og)
+  endif()
   add_dependencies(windlass_tests ${name})
   add_test(NAME ${name} COMMAND ${name})
   set_tests_properties(${name} PROPERTIES LABELS "${A_LABELS}" TIMEOUT 300

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Installs what the build needs on Debian 12 or Ubuntu 24.04: packages by apt, Arrow C++ and ONNX
-# Runtime as pinned wheels unpacked into .deps/ (or $WINDLASS_DEPS). Does nothing when all is
-# there. `setup.sh browser` adds what the report's check in a browser needs, `setup.sh fuzz` what
-# the fuzz targets need.
+# Runtime as pinned wheels unpacked into .deps/ (or $WINDLASS_DEPS). Does nothing when all is there.
+# Where Go is installed it also fetches ONNX Runtime's C header, which is in no wheel, for the test
+# that compares our declarations with it. Extras: `setup.sh browser` (the report's check in a
+# browser), `fuzz` (the fuzz targets), `tidy` (clang-tidy), `bench` (the benchmarks).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 deps=${WINDLASS_DEPS:-$PWD/.deps}
@@ -14,8 +15,9 @@ for extra in "$@"; do
   case $extra in
     browser) packages+=(chromium chromium-driver) ;;
     fuzz) packages+=(clang-14 libclang-rt-14-dev) ;;
+    tidy) packages+=(clang-tidy-14) ;;
     bench) packages+=(libbenchmark-dev valgrind) ;;
-    *) echo "setup.sh: unknown extra '$extra'; known: browser fuzz bench" >&2; exit 2 ;;
+    *) echo "setup.sh: unknown extra '$extra'; known: browser fuzz tidy bench" >&2; exit 2 ;;
   esac
 done
 
@@ -48,4 +50,22 @@ if [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]; then
   # only the libraries and headers are wanted; the rest is a third of the size
   rm -rf "$deps"/wheels/pyarrow/tests "$deps"/wheels/onnxruntime/transformers
   echo "$wanted" > "$stamp"
+fi
+
+header=$deps/onnxruntime-header
+header_ok() { (cd "$header" 2>/dev/null && sha256sum --status --check - < "$1"); }
+sums=$PWD/scripts/onnxruntime-header.sha256
+if command -v go >/dev/null && ! header_ok "$sums"; then
+  echo "setup: fetching ONNX Runtime's C header (Go module github.com/yalue/onnxruntime_go v1.27.0) into $header"
+  rm -rf "$header"
+  mkdir -p "$header"
+  modules=$(mktemp -d)
+  if (cd "$modules" && GOFLAGS=-modcacherw GOMODCACHE=$modules \
+      go mod download github.com/yalue/onnxruntime_go@v1.27.0) &&
+    cp "$modules"/github.com/yalue/onnxruntime_go@v1.27.0/onnxruntime_{c,ep_c}_api.h "$header" &&
+    header_ok "$sums"; then :; else
+    rm -rf "$header"
+    echo "setup: could not get the header; its test will be skipped" >&2
+  fi
+  rm -rf "$modules"
 fi

@@ -60,7 +60,8 @@ struct Api {
 #define WINDLASS_ORT_METHOD(slot, name, result, ...)                                  \
   template <typename... Arguments>                                                    \
   result name(Arguments... arguments) const {                                         \
-    return reinterpret_cast<result (*)(__VA_ARGS__)>(slots[slot])(arguments...);      \
+    return reinterpret_cast<result (*)(__VA_ARGS__)>(const_cast<void*>(slots[slot]))( \
+        arguments...);                                                                \
   }
   WINDLASS_ORT_SLOTS(WINDLASS_ORT_METHOD)
 #undef WINDLASS_ORT_METHOD

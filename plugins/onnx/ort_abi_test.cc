@@ -1,5 +1,5 @@
-// Compares ort_abi.h with ONNX Runtime's own header, where the build was shown one
-// (-DONNX_RUNTIME_HEADER=<folder>); otherwise it is counted as skipped.
+// Compares ort_abi.h with ONNX Runtime's own header, where scripts/setup.sh could fetch it or the
+// build was shown one (-DONNX_RUNTIME_HEADER=<folder>); otherwise it is counted as skipped.
 #include "ort_abi.h"
 
 #include <gtest/gtest.h>
@@ -27,6 +27,7 @@ static_assert(ORT_API_VERSION >= windlass::ort::kApiVersion);
 TEST(OrtAbi, HasTheSlotsOfTheRealHeader) { SUCCEED() << "checked by the compiler"; }
 #else
 TEST(OrtAbi, HasTheSlotsOfTheRealHeader) {
-  GTEST_SKIP() << "no onnxruntime_c_api.h: configure with -DONNX_RUNTIME_HEADER=<its folder>";
+  GTEST_SKIP() << "no onnxruntime_c_api.h: install Go before `make setup`, or configure with "
+                  "-DONNX_RUNTIME_HEADER=<its folder>";
 }
 #endif

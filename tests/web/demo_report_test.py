@@ -1,5 +1,7 @@
-"""The report of the shipped job, in headless Chromium. Usage: demo_report_test.py ARTIFACTS"""
+"""The report of the shipped job, and pages with hostile names and holes that report_test writes, in
+headless Chromium. Usage: demo_report_test.py ARTIFACTS REPORT_TEST"""
 
+import os
 import pathlib
 import shutil
 import subprocess
@@ -9,16 +11,32 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 from support import EXPLAIN_ADULT, ROOT, Skip, main, test, windlass  # noqa: E402
 
 ARTIFACTS = pathlib.Path(sys.argv[1])
+REPORT_TEST = sys.argv[2]
+
+
+def check(report):
+    if not shutil.which("chromium") or not shutil.which("chromedriver"):
+        raise Skip("chromium and chromedriver are not installed")
+    ARTIFACTS.mkdir(parents=True, exist_ok=True)
+    subprocess.run([sys.executable, ROOT / "tests/web/check_report.py", report,
+                    "--artifacts", ARTIFACTS], check=True, timeout=300)
 
 
 @test
 def adult(folder):
-    if not shutil.which("chromium") or not shutil.which("chromedriver"):
-        raise Skip("chromium and chromedriver are not installed")
     windlass(*EXPLAIN_ADULT, "--out", folder / "out")
-    ARTIFACTS.mkdir(parents=True, exist_ok=True)
-    subprocess.run([sys.executable, ROOT / "tests/web/check_report.py", folder / "out/report.html",
-                    "--artifacts", ARTIFACTS], check=True, timeout=300)
+    check(folder / "out/report.html")
+
+
+@test
+def hostile_names_and_holes(folder):
+    subprocess.run([REPORT_TEST, "--gtest_filter=Report.WritesPagesForTheBrowserCheck"],
+                   env={**os.environ, "WINDLASS_REPORT_PAGES": str(folder / "pages")}, check=True,
+                   stdout=subprocess.DEVNULL, timeout=60)
+    pages = sorted((folder / "pages").glob("*.html"))
+    assert len(pages) == 3, pages
+    for page in pages:
+        check(page)
 
 
 main()

@@ -15,7 +15,7 @@ namespace windlass {
 class Bytes {
  public:
   Bytes() = default;
-  explicit Bytes(std::string data)
+  explicit Bytes(std::string data)  // NOLINT(performance-unnecessary-value-param): it is moved
       : owner_(std::make_shared<const std::string>(std::move(data))), view_(*owner_) {}
 
   std::string_view view() const { return view_; }

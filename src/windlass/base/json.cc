@@ -134,8 +134,8 @@ std::string Suggestion(std::string_view name, const std::vector<std::string>& ca
   if (candidates.empty()) return "; none are known";
   constexpr std::size_t kShown = 12;
   const std::size_t shown = std::min(candidates.size(), kShown);
-  return fmt::format("; known: {}{}",
-                     fmt::join(candidates.begin(), candidates.begin() + shown, ", "),
+  const auto last = candidates.begin() + static_cast<std::ptrdiff_t>(shown);
+  return fmt::format("; known: {}{}", fmt::join(candidates.begin(), last, ", "),
                      shown < candidates.size() ? ", ..." : "");
 }
 

@@ -37,7 +37,7 @@ void PrintTable(const std::vector<bench::Configuration>& all) {
         "{:>7} {:>9} {:>5}  {:>8}  {:<21} {:>10} {:>9}\n", one.workers, one.batch, one.runs,
         Digits(one.wall.median),
         fmt::format("({} - {})", Digits(one.wall.low), Digits(one.wall.high)),
-        Grouped(static_cast<std::int64_t>(one.rows_per_s + 0.5)),
+        Grouped(std::int64_t{std::llround(one.rows_per_s)}),
         one.speed_up ? fmt::format("{:.2f}", *one.speed_up) : "-");
   }
 }

@@ -1,6 +1,7 @@
 #include "windlass/cli/print.h"
 
 #include <algorithm>
+#include <cmath>
 #include <iostream>
 
 #include <fmt/format.h>
@@ -43,7 +44,7 @@ void PrintImportance(const Json& output, const std::string& unit) {
   for (std::size_t i = 0; i < shown; ++i) widest = std::max(widest, Width(groups[i].second));
   for (std::size_t i = 0; i < shown; ++i) {
     const double part = groups[0].first > 0 ? groups[i].first / groups[0].first : 0;
-    const auto bar = static_cast<std::size_t>(part * kBarWidth + 0.5);
+    const auto bar = static_cast<std::size_t>(std::llround(part * kBarWidth));
     std::cout << fmt::format("  {}  {:>8.4f}  {}\n", Padded(groups[i].second, widest),
                              groups[i].first, std::string(bar, '#'));
   }
@@ -86,7 +87,7 @@ std::string Grouped(std::int64_t number) {
 
 std::string Seconds(double seconds) {
   if (seconds < 60) return fmt::format("{:.3g} s", seconds);
-  const auto whole = static_cast<std::int64_t>(seconds + 0.5);
+  const std::int64_t whole = std::llround(seconds);
   if (whole < 3600) return fmt::format("{}:{:02} min", whole / 60, whole % 60);
   return fmt::format("{}:{:02} h", whole / 3600, whole / 60 % 60);
 }

@@ -14,12 +14,6 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::UnorderedElementsAreArray;
 
-Task Echo() {
-  static const Task task =
-      TaskThat([](const Task& t, TaskContext&) { return Bytes(t.arguments); });
-  return task;
-}
-
 struct Length {
   std::size_t value;
 };

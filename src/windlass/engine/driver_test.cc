@@ -155,11 +155,6 @@ std::string TextUpTo(int count) {
   return text;
 }
 
-Task Echo() {
-  static const Task task = TaskThat([](const Task& t, TaskContext&) { return Bytes(t.arguments); });
-  return task;
-}
-
 TEST(Drive, NoTasksAreNoWork) {
   const auto session = Local(2);
   Job job{Echo(), 0};

@@ -19,12 +19,6 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-Task Echo() {
-  static const Task task =
-      TaskThat([](const Task& t, TaskContext&) { return Bytes(t.arguments); });
-  return task;
-}
-
 TEST(LocalSession, RunsEveryTaskWithAnyNumberOfWorkers) {
   for (const int workers : {1, 2, 5}) {
     const auto session = Local(workers);

@@ -50,6 +50,12 @@ inline Task With(Task task, std::string arguments, std::vector<ObjectRef> inputs
   return task;
 }
 
+// A task that returns its arguments.
+inline Task Echo() {
+  static const Task task = TaskThat([](const Task& t, TaskContext&) { return Bytes(t.arguments); });
+  return task;
+}
+
 // Opened once; whoever waits longer than a minute says so instead of hanging.
 class Gate {
  public:

@@ -169,7 +169,7 @@ class Explain final : public job::Capability {
     context.Count(stats);
     write.Start();
     output.Close();
-    const Json summary = Summary(spec, prepared, output);
+    Json summary = Summary(spec, prepared, output);
     WriteFileAtomically(context.Output("summary.json"), summary.dump(2) + "\n");
     write.Stop();
 

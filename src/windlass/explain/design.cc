@@ -96,7 +96,7 @@ void Allocate(std::int64_t budget, std::vector<Stratum>& strata) {
 // The member of a middle pair that stands for it: the one with player 0.
 void Canonical(bool middle, int players, Mask& mask) {
   if (!middle || (mask[0] & 1)) return;
-  for (std::size_t i = 0; i < mask.size(); ++i) mask[i] = ~mask[i];
+  for (std::uint64_t& word : mask) word = ~word;
   if (players % 64 != 0) mask.back() &= (std::uint64_t{1} << (players % 64)) - 1;
 }
 

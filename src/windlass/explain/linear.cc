@@ -215,7 +215,7 @@ class SigmoidExplainer final : public Explainer {
     const auto varying = std::make_unique<bool[]>(players);
     const double base = games_[game]->base_value();
     for (int r = 0; r < count; ++r) {
-      const std::span own = std::span(phi).subspan(r * players, players);
+      const std::span own = std::span(phi).subspan(static_cast<std::size_t>(r) * players, players);
       varying_.Of(&x[r * plan_.columns], {varying.get(), static_cast<std::size_t>(players)});
       CloseToTotal(prediction[r] - base, {varying.get(), static_cast<std::size_t>(players)}, own);
       for (std::int64_t k = 0; k < outputs; ++k) {

@@ -87,7 +87,7 @@ MaskedGame::MaskedGame(const Plan& plan, std::unique_ptr<model::Model> model)
   const double most = 1 + coalitions * static_cast<double>(weights_.size());
   block_ = kMaxBlock;
   while (block_ > kMinBlock && block_ * plan.columns * 8 > kBlockBytes) block_ /= 2;
-  while (block_ > kMinBlock && static_cast<double>(block_ / 2) >= most) block_ /= 2;
+  while (block_ > kMinBlock && static_cast<double>(block_) / 2 >= most) block_ /= 2;
   PredictBackground();
   BuildClasses();
 }

@@ -1,5 +1,7 @@
 #include "windlass/explain/report.h"
 
+#include <unistd.h>
+
 #include <bit>
 #include <cmath>
 #include <cstdlib>
@@ -230,11 +232,14 @@ TEST(Report, RefusesShapesThatDoNotFit) {
   }
 }
 
-// Leaves pages for tests/web/check_report.py where WINDLASS_REPORT_PAGES names a folder, so that
-// what this code wrote, hostile names included, is looked at by a browser too.
+// tests/web runs this with a folder in WINDLASS_REPORT_PAGES, so that what this code wrote, hostile
+// names included, is looked at by a browser too.
 TEST(Report, WritesPagesForTheBrowserCheck) {
-  const char* folder = std::getenv("WINDLASS_REPORT_PAGES");
-  if (folder == nullptr) GTEST_SKIP() << "WINDLASS_REPORT_PAGES is not set";
+  const char* wanted = std::getenv("WINDLASS_REPORT_PAGES");
+  const std::filesystem::path folder =
+      wanted ? std::filesystem::path(wanted)
+             : std::filesystem::path(testing::TempDir()) /
+                   ("windlass-report-pages-" + std::to_string(getpid()));
   std::filesystem::create_directories(folder);
   ReportData hostile = Small();
   hostile.groups[0].name = "</script><script>alert(1)</script>";
@@ -244,11 +249,12 @@ TEST(Report, WritesPagesForTheBrowserCheck) {
   holes.phi[2] = kNan;
   for (const auto& [name, data] :
        {std::pair{"small", Small()}, std::pair{"hostile", hostile}, std::pair{"holes", holes}}) {
-    std::ofstream file(std::filesystem::path(folder) / (std::string(name) + ".html"),
+    std::ofstream file(folder / (std::string(name) + ".html"),
                        std::ios::binary);
     file << RenderReport(data);
     ASSERT_TRUE(file.flush()) << name;
   }
+  if (!wanted) std::filesystem::remove_all(folder);
 }
 
 }  // namespace

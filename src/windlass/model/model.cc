@@ -47,6 +47,7 @@ std::vector<std::string> KnownFormats() {
 // "linear:FILE (.json), onnx:FILE (.onnx)"
 std::string Described(const std::vector<std::string>& formats) {
   std::vector<std::string> described;
+  described.reserve(formats.size());
   for (const auto& name : formats) {
     described.push_back(
         fmt::format("{}:FILE ({})", name, fmt::join(Format(name).endings(), ", ")));

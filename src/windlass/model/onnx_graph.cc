@@ -188,7 +188,7 @@ class Evaluator {
   ValuePtr Identity(const OnnxNode& node) { return Input(node, 0); }
 
   ValuePtr Cast(const OnnxNode& node) {
-    const ValuePtr value = Input(node, 0);
+    ValuePtr value = Input(node, 0);
     const std::int64_t to = node.Integer("to", 0);
     if (value == nullptr || !IsFloating(to)) return nullptr;  // to integers: cuts off
     if (std::holds_alternative<Affine>(*value)) return value;
@@ -440,7 +440,7 @@ class Evaluator {
 
   // The coefficients of the two linear operators are [outputs, width]; margins of [rows, outputs].
   ValuePtr Margins(const OnnxNode& node, std::vector<double> coefficients,
-                   std::vector<double> intercepts) {
+                   const std::vector<double>& intercepts) {
     const Affine* value = AffineAt(node, 0);
     if (value == nullptr || intercepts.empty()) return nullptr;
     const std::int64_t outputs = std::ssize(intercepts);
@@ -468,7 +468,7 @@ class Evaluator {
     if (targets == 1 && *activation != Activation::kIdentity) return nullptr;
     if (intercepts.empty()) intercepts.resize(targets, 0.0);
     if (std::ssize(intercepts) != targets) return nullptr;
-    return Activated(Margins(node, Numbers(node, "coefficients"), std::move(intercepts)),
+    return Activated(Margins(node, Numbers(node, "coefficients"), intercepts),
                      *activation);
   }
 
@@ -490,7 +490,7 @@ class Evaluator {
       intercepts.insert(intercepts.begin(), one - intercepts.front());
     }
     if (intercepts.size() != labels) return nullptr;
-    return Activated(Margins(node, std::move(coefficients), std::move(intercepts)), *activation);
+    return Activated(Margins(node, std::move(coefficients), intercepts), *activation);
   }
 
   std::size_t LabelCount(const OnnxNode& node, std::string_view attribute) {

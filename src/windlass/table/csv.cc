@@ -19,8 +19,8 @@ namespace windlass::table {
 namespace {
 
 // Bytes parsed at a time; a row must fit, so wide tables get larger blocks.
-constexpr std::int64_t kBlockBytes = 1 << 20;
-constexpr std::int64_t kLongestHeader = 64 << 20;
+constexpr std::int64_t kLeastBlockBytes = 1 << 20;
+constexpr std::int64_t kLongestFirstLine = 64 << 20;
 constexpr std::int64_t kRowsPerBlock = 16;
 
 // The first row that has another number of cells than the header, as Arrow's parser met it.
@@ -138,8 +138,8 @@ class CsvFile final : public BatchFile {
   void MeasureHeader() {
     std::int64_t header = 0;
     bool ends = false;
-    while (!ends && header < source_.size && header < kLongestHeader) {
-      const auto part = ValueOf(source_.file->ReadAt(header, kBlockBytes), source_.name);
+    while (!ends && header < source_.size && header < kLongestFirstLine) {
+      const auto part = ValueOf(source_.file->ReadAt(header, kLeastBlockBytes), source_.name);
       const std::string_view text(reinterpret_cast<const char*>(part->data()),
                                   static_cast<std::size_t>(part->size()));
       const auto end = text.find_first_of("\r\n");
@@ -147,7 +147,7 @@ class CsvFile final : public BatchFile {
       header += static_cast<std::int64_t>(std::min(end, text.size()));
     }
     if (!ends && header == source_.size) EndHeader();
-    block_bytes_ = std::max(kBlockBytes, std::min(header, kLongestHeader) * kRowsPerBlock);
+    block_bytes_ = std::max(kLeastBlockBytes, std::min(header, kLongestFirstLine) * kRowsPerBlock);
   }
 
   // A header without a line end, which Arrow does not take for one.
@@ -215,7 +215,7 @@ class CsvFile final : public BatchFile {
   }
 
   Source source_;
-  std::int64_t block_bytes_ = kBlockBytes;
+  std::int64_t block_bytes_ = kLeastBlockBytes;
   std::vector<FileColumn> columns_;
   std::vector<ColumnKind> kinds_;
 };

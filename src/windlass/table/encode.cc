@@ -340,7 +340,8 @@ class TextBooleanEncoder final : public EncoderBase {
   }
 };
 
-std::unique_ptr<ColumnEncoder> MakeNumberEncoder(const arrow::DataType& type, CellPlace place) {
+std::unique_ptr<ColumnEncoder> MakeNumberEncoder(const arrow::DataType& type,
+                                                 const CellPlace& place) {
   switch (type.id()) {
     case arrow::Type::BOOL: return std::make_unique<BooleanEncoder>(place);
     case arrow::Type::INT8: return std::make_unique<NumberEncoder<arrow::Int8Array>>(place);
@@ -395,7 +396,7 @@ std::unique_ptr<ColumnEncoder> MakeEncoder(ColumnKind kind, const arrow::DataTyp
                                            CellPlace place,
                                            const std::vector<std::string>& categories) {
   switch (kind) {
-    case ColumnKind::kNumber: return MakeNumberEncoder(type, std::move(place));
+    case ColumnKind::kNumber: return MakeNumberEncoder(type, place);
     case ColumnKind::kCategory:
       return std::make_unique<CategoryEncoder>(std::move(place), categories);
     case ColumnKind::kTextNumber: return std::make_unique<TextNumberEncoder>(std::move(place));

@@ -126,12 +126,12 @@ class NpyReader final : public Reader {
       throw;
     }
     for (const int column : selected_) schema_.push_back({present[column], {}});
-    for (std::size_t i = 0; i < options.codes.size(); ++i) {
-      if (options.codes[i].categories.empty()) continue;
+    for (const auto& codes : options.codes) {
+      if (codes.categories.empty()) continue;
       throw Error(ErrorCode::kInvalidInput,
                   fmt::format("{}: column \"{}\" holds numbers, but it is categorical where its "
                               "codes come from: text, as .csv or .parquet, is wanted",
-                              name_, options.codes[i].name));
+                              name_, codes.name));
     }
     convert_ = ConverterOf(header_);
     SetUpBlocks();

@@ -86,7 +86,7 @@ class HeaderParser {
     }
     const auto end = rest_.find(rest_.front(), 1);
     if (end == std::string_view::npos) Throw("a quoted text does not end");
-    const std::string text(rest_.substr(1, end - 1));
+    std::string text(rest_.substr(1, end - 1));
     rest_.remove_prefix(end + 1);
     return text;
   }
