@@ -4,7 +4,8 @@
 // only. With c_g a fixed number for each player (its common value, below), x = sum_{g in S} (a_g -
 // c_g) / kHalfWidth cuts the axis into pieces: piece p has x in [2p - 1, 2p + 1]. On a piece the
 // value is a polynomial through kNodes Chebyshev points: singularities lie at distance pi of the
-// real axis (sigmoid_game.h), so each node makes the error 2.25 times smaller, and 32 nodes end near 1e-12.
+// real axis (sigmoid_game.h), so that each node makes the error about 2.25 times smaller; 28 leave
+// some 1e-11.
 // Nearly all rows lie on the middle piece, whose coefficients are the same for all rows: they are
 // evaluated many rows at a time, without any look-up by row.
 //
@@ -56,7 +57,7 @@ class SigmoidArena {
 
 class SigmoidTable {
  public:
-  static constexpr int kNodes = 32;
+  static constexpr int kNodes = 28;
   static constexpr double kHalfWidth = 3.5;
   static constexpr int kReach = 8;  // pieces on either side of the middle one
   static constexpr int kPieces = 2 * kReach + 1;
