@@ -29,6 +29,10 @@ using job::FieldType;
 constexpr std::int64_t kLinearBatch = 640;
 constexpr std::int64_t kSampledBatch = 16;
 
+// Tasks of a few milliseconds that each worker has ahead of it: enough for the time in which the
+// driver reads or writes a row group and gives out none.
+constexpr int kLinearInFlight = 16;
+
 const job::Schema& ExplainSchema() {
   static const job::Schema schema(
       "explain", 1,
@@ -162,6 +166,9 @@ class Explain final : public job::Capability {
     engine::DriveOptions drive_options;
     drive_options.memo = context.memo();
     drive_options.libraries = prepared.libraries;
+    if (prepared.plan.method == Method::kLinear) {
+      drive_options.in_flight_per_slot = kLinearInFlight;
+    }
     drive.Start();
     const engine::DriveStats stats =
         engine::Drive(context.session(), drive_options, context.token(), next, reduce);

@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "windlass/base/cancel.h"
 #include "windlass/base/error.h"
 #include "windlass/base/random.h"
 
@@ -120,7 +121,8 @@ void ForAll(const Stratum& s, int players, int words, Visit visit) {
 // `count` different coalitions of a stratum, uniformly.
 std::set<Mask> Draw(const Stratum& s, std::int64_t count, int players, int words, Random& random) {
   std::set<Mask> drawn;
-  while (std::ssize(drawn) < count) {
+  for (std::int64_t tries = 0; std::ssize(drawn) < count; ++tries) {
+    if (tries % 4096 == 0) ProcessCancelToken().Check();  // millions may be wanted
     // Floyd's algorithm: a uniform subset of s.size players.
     Mask mask(words, 0);
     for (int j = players - s.size; j < players; ++j) {
@@ -185,6 +187,7 @@ Design MakeDesign(int players, std::int64_t nsamples, std::uint64_t seed) {
     const std::int64_t begin = design.pairs();
     const double own = weight / (2 * static_cast<double>(s.taken));
     const auto add = [&](const Mask& mask) {
+      if (design.weights.size() % 65536 == 0) ProcessCancelToken().Check();
       design.masks.insert(design.masks.end(), mask.begin(), mask.end());
       design.weights.push_back(own);
     };

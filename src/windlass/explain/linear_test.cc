@@ -1,7 +1,7 @@
 #include "windlass/explain/linear.h"
 
 #include <cmath>
-#include <fstream>
+#include <thread>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -253,6 +253,21 @@ TEST(Linear, ARowAloneHasTheBytesOfItsCommonValues) {
     alone->Explain(std::span(c.x).subspan(r * c.plan.columns, c.plan.columns), 1, [] {}, one);
     for (int g = 0; g < 8; ++g) ASSERT_EQ(one.phi[g], all.phi[r * 8 + g]);
   }
+}
+
+TEST(Linear, ThreadsShareTables) {
+  const Case c = CommonCase(43, 10, 4, Link::kLogit, 64);
+  Attributions alone;
+  MakeLinearExplainer(c.plan, c.structure)->Explain(c.x, c.rows, [] {}, alone);
+  const auto explainer = MakeLinearExplainer(c.plan, c.structure);
+  std::vector<Attributions> got(4);
+  {
+    std::vector<std::jthread> threads;
+    for (Attributions& own : got) {
+      threads.emplace_back([&] { explainer->Explain(c.x, c.rows, [] {}, own); });
+    }
+  }
+  for (const Attributions& own : got) EXPECT_EQ(own.phi, alone.phi);
 }
 
 // What was begun when `check` threw is finished by the next call.
