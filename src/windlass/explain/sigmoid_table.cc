@@ -150,11 +150,18 @@ const double* SigmoidTable::Coefficients(std::uint32_t coalition, int piece) con
     if (now == kBeingFilled) {
       slot.wait(kBeingFilled, std::memory_order_acquire);
     } else if (slot.compare_exchange_strong(now, kBeingFilled)) {
-      double* const made = arena_.Allocate(stride());
-      Fill(coalition, piece, made);
-      slot.store(made, std::memory_order_release);
+      try {
+        double* const made = arena_.Allocate(stride());
+        Fill(coalition, piece, made);
+        now = made;
+      } catch (...) {  // whoever waits tries in turn
+        slot.store(nullptr, std::memory_order_release);
+        slot.notify_all();
+        throw;
+      }
+      slot.store(now, std::memory_order_release);
       slot.notify_all();
-      return made;
+      return now;
     }
     now = slot.load(std::memory_order_acquire);
   }
