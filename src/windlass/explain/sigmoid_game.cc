@@ -17,7 +17,6 @@ namespace {
 namespace hn = hwy::HWY_NAMESPACE;
 
 constexpr int kGroup = 16;  // background rows that share divisions
-constexpr int kBlock = SigmoidGame::kBlock;
 
 // Beyond these, products of four exponentials could overflow and logarithms are used instead.
 constexpr double kSafeBound = 100;
