@@ -138,11 +138,7 @@ SigmoidGame::SigmoidGame(std::vector<double> contributions, std::vector<double> 
   base_value_ = ValueDirect(0, 0.0);
   const std::vector<double> w = ShapleyWeights(players_);
   in_weights_.resize(players_ + 1);
-  for (int s = 0; s <= players_; ++s) {
-    const double before = s > 0 ? w[s - 1] : 0.0;
-    const double after = s < players_ ? w[s] : 0.0;
-    in_weights_[s] = s > 0 ? before + after : 0.0;
-  }
+  for (int s = 1; s <= players_; ++s) in_weights_[s] = w[s - 1] + (s < players_ ? w[s] : 0.0);
   const std::size_t root = SigmoidTable::RootBytes(players_);
   if (bound_ > kSafeBound || root > kTableBytes) return;
   for (int g = 0; g < players_; ++g) {
@@ -166,7 +162,7 @@ void SigmoidGame::Factors(std::uint32_t coalition, std::span<double> out) const 
   const std::uint32_t low = coalition & ((1u << low_players_) - 1);
   const std::uint32_t high = coalition >> low_players_;
   // The centre is divided out, so that nodes have the same scales for every coalition.
-  const double center = Exp(-(low_center_[low] + high_center_[high]));
+  const double center = Exp(-Center(coalition));
   const double* a = &low_factors_[std::size_t{low} * padded_];
   const double* b = &high_factors_[std::size_t{high} * padded_];
   const hn::FixedTag<double, 4> d;

@@ -182,8 +182,7 @@ class WalkOf {
 };
 
 SigmoidWalk::SigmoidWalk(int players)
-    : players_(players),
-      inputs_(static_cast<std::size_t>(players) * kStride, 0.0),
+    : inputs_(static_cast<std::size_t>(players) * kStride, 0.0),
       sums_(inputs_.size()),
       at_(static_cast<std::size_t>(players + 1) * kStride),
       totals_(at_.size()),

@@ -30,7 +30,6 @@ class SigmoidWalk {
   // off powers of two, at which buffers would fall onto the same cache sets
   static constexpr int kStride = kRows + 8;
 
-  int players_;
   std::vector<double> inputs_;  // [players, kStride]
   std::vector<double> sums_;    // [players, kStride]
   std::vector<double> at_;      // [players + 1, kStride]: x of the coalitions on the way down
