@@ -124,11 +124,12 @@ def without_arguments_it_runs_on_the_shipped_adult(folder):
 
 @test
 def an_interrupt_keeps_what_was_measured(folder):
-    # 16 tasks a run, more than are in flight: the 36th is early in the third run, the second that
-    # counts.
-    arguments = [*few_rows(folder), "-w", 1, 2, "-b", 4, "--nruns", 50]
+    # The fourth block of the third run, the second that counts. A run has 64 tasks, more than the 32
+    # that two workers may have in flight: however late its first task ends, blocks are left to
+    # compute when the fourth is reduced, so that the run cannot end before it hears.
+    arguments = [*few_rows(folder), "-w", 1, 2, "-b", 1, "--nruns", 50]
     stopped = windlass(*arguments, check=False,
-                       env={"WINDLASS_SYNC_POINTS": "explain.block@36=interrupt"})
+                       env={"WINDLASS_SYNC_POINTS": f"explain.block@{2 * ROWS + 4}=interrupt"})
     assert stopped.returncode == 130, stopped
     assert stopped.stderr.splitlines()[-1].startswith("windlass: ") and \
         "interrupted" in stopped.stderr, stopped
