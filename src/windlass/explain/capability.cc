@@ -140,7 +140,7 @@ class Explain final : public job::Capability {
       engine::DriveTask task;
       const auto rows = context.session().Put(
           EncodeRows(chunk.rows, static_cast<std::int64_t>(prepared.columns.size()), chunk.values));
-      task.task = MakeExplainTask(plan, rows);
+      task.task = MakeExplainTask(plan, rows, prepared.reach);
       task.own = {rows};
       waiting.push_back(std::move(chunk));
       return task;

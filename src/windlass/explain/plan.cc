@@ -5,7 +5,7 @@
 namespace windlass::explain {
 namespace {
 
-constexpr std::uint32_t kPlanVersion = 1;
+constexpr std::uint32_t kPlanVersion = 2;
 
 }  // namespace
 
@@ -44,6 +44,7 @@ Bytes Plan::Encode() const {
   AppendRaw(out, l1_reg);
   AppendRaw(out, l1_features);
   AppendRaw(out, clip);
+  AppendVector(out, fingerprint);
   return Bytes(std::move(out));
 }
 
@@ -75,6 +76,7 @@ Plan Plan::Decode(const Bytes& bytes) {
   plan.l1_reg = reader.Read<L1Reg>();
   plan.l1_features = reader.Read<std::int32_t>();
   plan.clip = reader.Read<double>();
+  plan.fingerprint = reader.ReadVector<double>();
   reader.Finish();
   return plan;
 }

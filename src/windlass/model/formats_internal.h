@@ -8,6 +8,7 @@
 namespace windlass::model {
 
 std::shared_ptr<const ModelFormat> MakeLinearFormat();
+std::shared_ptr<const ModelFormat> MakeOipFormat();
 std::shared_ptr<const ModelFormat> MakeOnnxFormat();
 
 }  // namespace windlass::model
