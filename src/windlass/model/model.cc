@@ -191,6 +191,7 @@ std::unique_ptr<Model> LoadModel(const ModelSource& source) {
 }
 
 void RegisterModelFormats(Registry& registry) {
+  registry.Add<ModelFormat>("command", MakeCommandFormat());
   registry.Add<ModelFormat>("linear", MakeLinearFormat());
   registry.Add<ModelFormat>("oip", MakeOipFormat());
   registry.Add<ModelFormat>("onnx", MakeOnnxFormat());
