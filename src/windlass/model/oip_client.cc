@@ -77,31 +77,29 @@ HttpResponse ExchangeOip(HttpConnection& connection, HttpRequest request,
   for (int attempt = 1;; ++attempt) {
     request.deadline = Clock::now() + patience.timeout;
     const bool last = attempt > patience.retries;
-    milliseconds asked{0};
+    std::optional<HttpResponse> response;
+    std::string lost;
     try {
-      HttpResponse response = connection.Do(request, cancelled);
-      if (response.status != 429 && response.status < 500) return response;
-      if (last) {
-        throw Error(ErrorCode::kUnavailable,
-                    fmt::format("the server fails: {}{}", StatusText(response), Times(attempt)));
-      }
-      asked = RetryAfter(response);
+      response = connection.Do(request, cancelled);
     } catch (const Error& error) {
-      if (error.code() == ErrorCode::kDeadlineExceeded) {
-        // A stall is worth another try; a server that is slow is slow again.
-        if (last || std::exchange(was_silent, true)) {
-          throw Error(
-              ErrorCode::kDeadlineExceeded,
-              fmt::format("no answer within {:g} s{}; a slow server needs a longer "
-                          "?timeout=SECONDS or a smaller ?batch=ROWS",
-                          std::chrono::duration<double>(patience.timeout).count(), Times(attempt)));
-        }
-      } else if (error.code() != ErrorCode::kUnavailable) {
-        throw;
-      } else if (last) {
-        throw Error(ErrorCode::kUnavailable, error.message() + Times(attempt));
+      const bool silent = error.code() == ErrorCode::kDeadlineExceeded;
+      if (!silent && error.code() != ErrorCode::kUnavailable) throw;
+      // A stall is worth another try; a server that is slow is slow again.
+      if (silent && (last || std::exchange(was_silent, true))) {
+        throw Error(
+            ErrorCode::kDeadlineExceeded,
+            fmt::format("no answer within {:g} s{}; a slow server needs a longer "
+                        "?timeout=SECONDS or a smaller ?batch=ROWS",
+                        std::chrono::duration<double>(patience.timeout).count(), Times(attempt)));
       }
+      lost = error.message();
     }
+    if (response && response->status != 429 && response->status < 500) return std::move(*response);
+    if (last) {
+      if (response) lost = fmt::format("the server fails: {}", StatusText(*response));
+      throw Error(ErrorCode::kUnavailable, lost + Times(attempt));
+    }
+    const milliseconds asked = response ? RetryAfter(*response) : milliseconds(0);
     Wait(std::max(Jittered(wait), asked), cancelled);
     wait = std::min(2 * wait, kLongestWait);
   }
