@@ -9,6 +9,7 @@ import http.server
 import json
 import math
 import struct
+import sys
 import threading
 
 COEF, INTERCEPT = (0.5, -0.25, 1.0), 0.125
@@ -43,6 +44,10 @@ class OipServer(http.server.ThreadingHTTPServer):
         self.at_once = 0
         self.most_at_once = 0
         self.forms = set()          # of requests: "json", "binary"
+
+    def handle_error(self, request, client_address):
+        if not isinstance(sys.exc_info()[1], ConnectionError):  # a client may give up
+            super().handle_error(request, client_address)
 
     @property
     def url(self):

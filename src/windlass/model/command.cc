@@ -133,12 +133,17 @@ class Worker {
     if (!child_.Read(answers_.wanted(), bytes, deadline, Cancelled)) {
       const std::string rest = child_.Peek(kShown);
       if (first && !rest.empty()) RefuseText(rest);
-      throw Error(
-          ErrorCode::kUnavailable,
-          fmt::format("{}: the program ended before it answered: {}", what_, child_.Ending()));
+      ThrowEnded();
     }
     if (first && bytes != "\xff\xff\xff\xff") RefuseText(bytes + child_.Peek(kShown));
-    return answers_.Take(std::move(bytes), answer);
+    if (answers_.Take(std::move(bytes), answer)) return true;
+    if (answers_.ended()) ThrowEnded();
+    return false;
+  }
+
+  [[noreturn]] void ThrowEnded() {
+    throw Error(ErrorCode::kUnavailable, fmt::format("{}: the program ended before it answered: {}",
+                                                     what_, child_.Ending()));
   }
 
   [[noreturn]] void RefuseText(const std::string& text) const {

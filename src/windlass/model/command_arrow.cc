@@ -97,6 +97,7 @@ class ArrowAnswers::Impl final : public arrow::ipc::Listener {
   }
 
   bool at_message() const { return part_ == Part::kStart; }
+  bool ended() const { return ended_; }
 
   bool Take(std::string bytes, ArrowAnswer& answer) {
     if (part_ == Part::kStart && bytes != kContinuation) {
@@ -109,7 +110,6 @@ class ArrowAnswers::Impl final : public arrow::ipc::Listener {
       if (!status.ok()) Throw("wrote damaged Arrow: " + FirstLine(status.message()));
       part_ = decoder_->stats().num_messages != before ? Part::kStart : Next(part_);
       if (batch_ == nullptr) {
-        if (ended_) Throw("ended its stream before it answered");
         return false;
       }
       Decode(answer);
@@ -175,6 +175,7 @@ ArrowAnswers::ArrowAnswers(std::string what) : impl_(Impl::Make(std::move(what))
 ArrowAnswers::~ArrowAnswers() = default;
 std::size_t ArrowAnswers::wanted() const { return impl_->wanted(); }
 bool ArrowAnswers::at_message() const { return impl_->at_message(); }
+bool ArrowAnswers::ended() const { return impl_->ended(); }
 bool ArrowAnswers::Take(std::string bytes, ArrowAnswer& answer) {
   return impl_->Take(std::move(bytes), answer);
 }

@@ -35,6 +35,8 @@ class ArrowAnswers {
   std::size_t wanted() const;
   // Whether they begin a message, so that text in their place can be told from Arrow.
   bool at_message() const;
+  // Whether the program has ended its stream.
+  bool ended() const;
 
   // Takes exactly so many; says whether they completed a record batch, which is then in `answer`.
   bool Take(std::string bytes, ArrowAnswer& answer);

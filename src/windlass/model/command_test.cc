@@ -166,9 +166,9 @@ TEST_F(CommandModels, RefuseAnswersThatAreNoPredictions) {
               HasSubstr("wrote \"loading the model ...\""));
   EXPECT_THAT(ErrorOf(ErrorCode::kUnavailable, Printing(schema.substr(0, schema.size() - 1))),
               HasSubstr("ended before it answered: it exited with status 0"));
-  EXPECT_THAT(
-      ErrorOf(ErrorCode::kCorrupt, Printing(schema + std::string("\xff\xff\xff\xff\0\0\0\0", 8))),
-      HasSubstr("ended its stream before it answered"));
+  EXPECT_THAT(ErrorOf(ErrorCode::kUnavailable,
+                      Printing(schema + std::string("\xff\xff\xff\xff\0\0\0\0", 8))),
+              HasSubstr("ended before it answered: it exited with status 0"));
   EXPECT_THAT(
       ErrorOf(ErrorCode::kCorrupt, Printing(std::string("\xff\xff\xff\xff\xf0\xff\xff\x7f", 8))),
       HasSubstr("announces a message of 2147483632 bytes"));

@@ -31,7 +31,7 @@ struct OipPlace {
 
 OipPlace ParsePlace(const std::string& location) {
   const auto refuse = [&](std::string_view why) {
-    throw Error(ErrorCode::kInvalidInput, fmt::format("oip: {}; oip:{} was expected", why, kUsage));
+    throw Error(ErrorCode::kInvalidInput, fmt::format("{}; oip:{} was expected", why, kUsage));
   };
   OipPlace place;
   std::string_view rest = location;

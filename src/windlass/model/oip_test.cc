@@ -224,7 +224,7 @@ TEST_F(Oip, RefusesAddressesThatNameNoModel) {
     return ErrorOf(ErrorCode::kInvalidInput, "", address);
   };
   EXPECT_THAT(refused("host/v2/models/m"),
-              HasSubstr("oip: this is no address; oip:http(s)://HOST"));
+              HasSubstr("this is no address; oip:http(s)://HOST"));
   for (const auto* address : {"http://host", "http://host/v2", "http://host/v2/models/",
                               "http:///v2/models/m", "http://host/v1/models/m"}) {
     EXPECT_THAT(refused(address), HasSubstr("the address names no model")) << address;
