@@ -6,7 +6,7 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 import pyarrow.parquet as pq  # noqa: E402
 from invariance import check_invariance  # noqa: E402
-from support import ADULT, EXPLAIN_ADULT, explain_adult, main, test  # noqa: E402
+from support import ADULT, EXPLAIN_ADULT, ROOT, explain_adult, main, test  # noqa: E402
 
 
 def few_rows(folder, rows):
@@ -39,6 +39,15 @@ def kernel_opaque(folder):
     arguments[arguments.index("--model") + 1] = f"onnx:{ADULT / 'model.onnx'}?opaque=1"
     check_invariance(folder, [*arguments, "--method", "kernel", "--nsamples", "500"],
                      batches=(None, 5), chaos_batches=(None,))
+
+
+@test
+def a_program(folder):
+    model = f"command:python3 {ROOT / 'tests/models/logistic_program.py'}"
+    small = ROOT / "tests/cli/small"
+    check_invariance(folder, ["explain", "--model", model, "--data", small / "data.csv",
+                              "--background", small / "background.csv", "--quiet"],
+                     workers=(-1, 3), batches=(None, 1), chaos_batches=(1,))
 
 
 @test

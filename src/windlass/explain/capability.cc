@@ -36,8 +36,8 @@ constexpr int kLinearInFlight = 16;
 const job::Schema& ExplainSchema() {
   static const job::Schema schema(
       "explain", 1,
-      {{"model", "what to explain: linear:FILE.json, onnx:FILE.onnx, or a path", {FieldType::kText},
-        true},
+      {{"model", "what to explain: a path, oip:http://..., command:... (see docs/models.md)",
+        {FieldType::kText}, true},
        {"data", "the rows to explain: a path or URI of a table", {FieldType::kText}, true},
        {"background", "rows that stand for what is not known: a table", {FieldType::kText}, true},
        {"background_weights", "a column of the background that holds weights", {FieldType::kText}},

@@ -23,16 +23,16 @@
 namespace windlass::model {
 namespace {
 
-constexpr std::chrono::milliseconds kLook{20};  // at the user's wish to stop
+constexpr std::chrono::milliseconds kPoolLook{20};  // at the user's wish to stop
 
-bool Cancelled() { return ProcessCancelToken().cancelled(); }
+bool Interrupted() { return ProcessCancelToken().cancelled(); }
 
 struct CommandSettings {
   std::chrono::milliseconds timeout{300'000};  // for one batch
   int processes = 1;
 };
 
-CommandSettings ReadSettings(const ObjectSpec& spec) {
+CommandSettings ReadCommandSettings(const ObjectSpec& spec) {
   CommandSettings settings;
   const double timeout = spec.Number("timeout", 300);
   const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
@@ -130,7 +130,7 @@ class Worker {
   bool TakeMessagePart(Deadline deadline, ArrowAnswer& answer) {
     const bool first = answers_.at_message();
     std::string bytes;
-    if (!child_.Read(answers_.wanted(), bytes, deadline, Cancelled)) {
+    if (!child_.Read(answers_.wanted(), bytes, deadline, Interrupted)) {
       const std::string rest = child_.Peek(kShown);
       if (first && !rest.empty()) RefuseText(rest);
       ThrowEnded();
@@ -169,7 +169,7 @@ class Worker {
 class CommandModel final : public Model {
  public:
   explicit CommandModel(const ModelSource& source)
-      : what_("command:" + source.spec.location), settings_(ReadSettings(source.spec)) {
+      : what_("command:" + source.spec.location), settings_(ReadCommandSettings(source.spec)) {
     command_ =
         WithContext([&] { return ReadCommand(source.spec.location); }, [&] { return what_; });
     try {
@@ -247,13 +247,13 @@ class CommandModel final : public Model {
     const Deadline deadline = Clock::now() + settings_.timeout;
     std::unique_lock lock(mutex_);
     while (idle_.empty() && busy_ == settings_.processes) {
-      if (Cancelled()) throw Error(ErrorCode::kCancelled, "interrupted");
+      if (Interrupted()) throw Error(ErrorCode::kCancelled, "interrupted");
       if (Clock::now() > deadline) {
         throw Error(ErrorCode::kDeadlineExceeded,
                     fmt::format("{}: none of {} programs was free within {:g} s", what_, busy_,
                                 std::chrono::duration<double>(settings_.timeout).count()));
       }
-      freed_.wait_for(lock, kLook);
+      freed_.wait_for(lock, kPoolLook);
     }
     ++busy_;
     if (idle_.empty()) return nullptr;
@@ -294,7 +294,7 @@ class CommandFormat final : public ModelFormat {
   }
 
   Bytes Read(const ObjectSpec& spec) const override {
-    ReadSettings(spec);
+    ReadCommandSettings(spec);
     return Bytes(CanonicalDump({{"command", ReadCommand(spec.location).identity}}));
   }
 

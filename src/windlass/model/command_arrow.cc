@@ -20,7 +20,7 @@ constexpr std::size_t kMessageStart = 4;
 constexpr std::string_view kContinuation = "\xff\xff\xff\xff";
 
 template <typename T>
-T ValueOf(arrow::Result<T> result) {
+T ArrowValue(arrow::Result<T> result) {
   if (!result.ok()) throw Error(ErrorCode::kIo, "Arrow: " + result.status().message());
   return std::move(result).ValueUnsafe();
 }
@@ -46,7 +46,7 @@ void CopyColumn(const arrow::Array& column, std::size_t stride, double* out) {
 }  // namespace
 
 std::string EncodeArrowSchema(const std::vector<std::string>& columns) {
-  return TextOf(ValueOf(arrow::ipc::SerializeSchema(*SchemaOf(columns))));
+  return TextOf(ArrowValue(arrow::ipc::SerializeSchema(*SchemaOf(columns))));
 }
 
 std::string EncodeArrowRows(const std::vector<std::string>& columns, std::span<const double> x,
@@ -60,8 +60,8 @@ std::string EncodeArrowRows(const std::vector<std::string>& columns, std::span<c
         std::make_shared<arrow::DoubleArray>(rows, arrow::Buffer::FromVector(std::move(values))));
   }
   const auto batch = arrow::RecordBatch::Make(SchemaOf(columns), rows, std::move(arrays));
-  return TextOf(
-      ValueOf(arrow::ipc::SerializeRecordBatch(*batch, arrow::ipc::IpcWriteOptions::Defaults())));
+  return TextOf(ArrowValue(
+      arrow::ipc::SerializeRecordBatch(*batch, arrow::ipc::IpcWriteOptions::Defaults())));
 }
 
 class ArrowAnswers::Impl final : public arrow::ipc::Listener {

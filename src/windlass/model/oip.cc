@@ -20,7 +20,7 @@ namespace {
 
 constexpr std::string_view kUsage = "http(s)://HOST[:PORT]/v2/models/NAME[/versions/VERSION]";
 constexpr std::string_view kBinaryExtension = "binary_tensor_data";
-constexpr std::size_t kMostMetadataBytes = 16 << 20;
+constexpr std::size_t kMostServerTells = 16 << 20;
 constexpr int kRetriesAtFirst = 2;  // a wrong address should be told of soon
 
 struct OipPlace {
@@ -84,7 +84,7 @@ std::string Option(const ObjectSpec& spec, const std::string& key) {
 }
 
 template <typename Number>
-Number Bounded(const std::string& key, Number value, Number low, Number high) {
+Number BoundedOption(const std::string& key, Number value, Number low, Number high) {
   if (value < low || value > high) {
     throw Error(
         ErrorCode::kInvalidInput,
@@ -93,14 +93,14 @@ Number Bounded(const std::string& key, Number value, Number low, Number high) {
   return value;
 }
 
-OipSettings ReadSettings(const ObjectSpec& spec) {
+OipSettings ReadOipSettings(const ObjectSpec& spec) {
   OipSettings settings;
-  settings.batch = Bounded<std::int64_t>("batch", spec.Integer("batch", 256), 1, 65536);
+  settings.batch = BoundedOption<std::int64_t>("batch", spec.Integer("batch", 256), 1, 65536);
   settings.concurrency = static_cast<int>(
-      Bounded<std::int64_t>("concurrency", spec.Integer("concurrency", 4), 1, 256));
+      BoundedOption<std::int64_t>("concurrency", spec.Integer("concurrency", 4), 1, 256));
   settings.patience.retries =
-      static_cast<int>(Bounded<std::int64_t>("retries", spec.Integer("retries", 5), 0, 100));
-  const double timeout = Bounded("timeout", spec.Number("timeout", 60), 0.001, 86400.0);
+      static_cast<int>(BoundedOption<std::int64_t>("retries", spec.Integer("retries", 5), 0, 100));
+  const double timeout = BoundedOption("timeout", spec.Number("timeout", 60), 0.001, 86400.0);
   settings.patience.timeout = std::chrono::milliseconds(std::llround(1000 * timeout));
   settings.token = Option(spec, "token");
   if (spec.options.contains("token")) CheckTokenReference(settings.token);
@@ -134,7 +134,7 @@ class Server {
   HttpResponse Get(HttpConnection& connection, const std::string& url) const {
     HttpRequest request;
     request.url = url;
-    request.most_bytes = kMostMetadataBytes;
+    request.most_bytes = kMostServerTells;
     OipPatience patience = settings_.patience;
     patience.retries = std::min(patience.retries, kRetriesAtFirst);
     return Ask(connection, std::move(request), patience);
@@ -181,7 +181,7 @@ std::string SaidIn(const HttpResponse& response) {
   return {};
 }
 
-[[noreturn]] void ThrowStatus(const HttpResponse& response, std::string_view asked) {
+[[noreturn]] void ThrowHttpStatus(const HttpResponse& response, std::string_view asked) {
   const int status = response.status;
   if (status == 401 || status == 403) {
     throw Error(ErrorCode::kInvalidInput,
@@ -210,7 +210,7 @@ std::string SaidIn(const HttpResponse& response) {
 std::string KnownModels(const Server& server, HttpConnection& connection, const OipPlace& place) {
   try {
     const HttpResponse response = server.Post(connection, place.server + "/repository/index",
-                                              {"{}", 0}, false, kMostMetadataBytes);
+                                              {"{}", 0}, false, kMostServerTells);
     if (response.status != 200) return {};
     const Json index = ParseJson(response.body, "the index");
     const Json& models = index.is_object() ? index.at("models") : index;
@@ -245,7 +245,7 @@ class OipModel final : public Model {
   explicit OipModel(const ModelSource& source)
       : what_("oip:" + source.spec.location),
         place_(ParsePlace(source.spec.location)),
-        settings_(ReadSettings(source.spec)),
+        settings_(ReadOipSettings(source.spec)),
         server_(place_, settings_) {
     try {
       content_ = Json::parse(source.content.view());
@@ -355,7 +355,7 @@ class OipModel final : public Model {
           HttpResponse got = server_.Post(connection, place_.model + "/infer", std::move(request),
                                           signature_.binary,
                                           MostAnswerBytes(sent, width_ > 0 ? width_ : kMostWidth));
-          if (got.status != 200) ThrowStatus(got, fmt::format("to predict {} rows", sent));
+          if (got.status != 200) ThrowHttpStatus(got, fmt::format("to predict {} rows", sent));
           return got;
         },
         [&] { return what_; });
@@ -404,7 +404,7 @@ class OipFormat final : public ModelFormat {
   // What the server says of the model, in one form whatever it looked like: part of the identity.
   Bytes Read(const ObjectSpec& spec) const override {
     const OipPlace place = ParsePlace(spec.location);
-    const OipSettings settings = ReadSettings(spec);
+    const OipSettings settings = ReadOipSettings(spec);
     const Server server(place, settings);
     Json content;
     server.pool().Run({[&](HttpConnection& connection) {
@@ -438,7 +438,7 @@ class OipFormat final : public ModelFormat {
           fmt::format("the server knows no model \"{}\", status {}{}{}", place.name,
                       response.status, SaidIn(response), KnownModels(server, connection, place)));
     }
-    if (response.status != 200) ThrowStatus(response, "to describe the model");
+    if (response.status != 200) ThrowHttpStatus(response, "to describe the model");
     return ParseOipDocument(response.body, "its metadata");
   }
 

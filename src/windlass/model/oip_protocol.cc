@@ -18,10 +18,10 @@
 namespace windlass::model {
 namespace {
 
-constexpr std::size_t kMaxDepth = 64;
+constexpr std::size_t kMaxNesting = 64;
 constexpr std::size_t kMaxDimensions = 8;
 constexpr std::size_t kMaxNames = 64;  // of versions and extensions; more are passed over
-constexpr std::int64_t kMaxColumns = 1'000'000;
+constexpr std::int64_t kMaxTensorColumns = 1'000'000;
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
 struct TypeFacts {
@@ -62,7 +62,7 @@ decltype(auto) WithType(OipType type, Body&& body) {
   return body(double{});
 }
 
-[[noreturn]] void Throw(std::string_view what, std::string_view message) {
+[[noreturn]] void ThrowAnswer(std::string_view what, std::string_view message) {
   throw Error(ErrorCode::kCorrupt, fmt::format("{}: {}", what, message));
 }
 
@@ -221,7 +221,7 @@ class Handler final : public nlohmann::json_sax<Json> {
     kOther,
   };
 
-  [[noreturn]] void Fail(std::string_view message) const { Throw(what_, message); }
+  [[noreturn]] void Fail(std::string_view message) const { ThrowAnswer(what_, message); }
 
   [[noreturn]] void NoArray() const { Fail(fmt::format("{}: \"{}\" is no list", Tensor(), key_)); }
 
@@ -233,8 +233,8 @@ class Handler final : public nlohmann::json_sax<Json> {
   std::string Tensor() const { return fmt::format("tensor \"{}\"", OipExcerpt(tensor().name)); }
 
   bool Push(Place place) {
-    if (places_.size() == kMaxDepth) {
-      Fail(fmt::format("nested more than {} levels deep", kMaxDepth));
+    if (places_.size() == kMaxNesting) {
+      Fail(fmt::format("nested more than {} levels deep", kMaxNesting));
     }
     places_.push_back(place);
     return true;
@@ -275,7 +275,7 @@ class Handler final : public nlohmann::json_sax<Json> {
   bool has_inputs_ = false;
 };
 
-std::string Described(const OipTensor& tensor) {
+std::string DescribeTensor(const OipTensor& tensor) {
   return fmt::format("\"{}\" is {} of shape {}", OipExcerpt(tensor.name),
                      OipExcerpt(tensor.datatype), ShapeText(tensor.shape));
 }
@@ -286,14 +286,14 @@ OipType TypeOfInput(const OipTensor& input, const OipChoice& choice, std::string
   if (choice.type) return *choice.type;
   const auto type = OipTypeOf(input.datatype);
   if (!type) {
-    throw Error(ErrorCode::kUnsupported,
-                fmt::format("{}: input {}; {} were expected", what, Described(input), kNumbers));
+    throw Error(ErrorCode::kUnsupported, fmt::format("{}: input {}; {} were expected", what,
+                                                     DescribeTensor(input), kNumbers));
   }
   return *type;
 }
 
-void ReadInputs(const OipDocument& metadata, const OipChoice& choice, std::string_view what,
-                OipSignature& signature) {
+void ReadOipInputs(const OipDocument& metadata, const OipChoice& choice, std::string_view what,
+                   OipSignature& signature) {
   std::vector<const OipTensor*> inputs;
   std::vector<std::string> names;
   for (const OipTensor& input : metadata.inputs) {
@@ -315,10 +315,10 @@ void ReadInputs(const OipDocument& metadata, const OipChoice& choice, std::strin
     const auto& shape = input->shape;
     const bool table = shape.size() == 1 || shape.size() == 2;
     if (!table || shape[0] == 0 || shape[0] < -1 ||
-        (shape.size() == 2 && (shape[1] == 0 || shape[1] < -1 || shape[1] > kMaxColumns))) {
+        (shape.size() == 2 && (shape[1] == 0 || shape[1] < -1 || shape[1] > kMaxTensorColumns))) {
       throw Error(ErrorCode::kUnsupported,
                   fmt::format("{}: input {}; rows of numbers, [-1, columns], were expected", what,
-                              Described(*input)));
+                              DescribeTensor(*input)));
     }
     if (inputs.size() > 1 && (shape.size() != rank || shape[0] != inputs.front()->shape[0] ||
                               (rank == 2 && shape[1] != 1))) {
@@ -326,7 +326,7 @@ void ReadInputs(const OipDocument& metadata, const OipChoice& choice, std::strin
                   fmt::format("{}: input {} beside {} others; one input [-1, columns], or one a "
                               "column ([-1, 1] or [-1] all of them), was expected; ?input=NAME "
                               "takes one alone",
-                              what, Described(*input), inputs.size() - 1));
+                              what, DescribeTensor(*input), inputs.size() - 1));
     }
     signature.inputs.push_back({input->name, TypeOfInput(*input, choice, what)});
   }
@@ -338,8 +338,8 @@ void ReadInputs(const OipDocument& metadata, const OipChoice& choice, std::strin
 
 // The output that is meant: the one asked for, the only one, or the one that says that it holds
 // probabilities.
-std::string ChooseOutput(const std::deque<OipTensor>& outputs, const std::string& wanted,
-                         std::string_view what, ErrorCode code) {
+std::string ChooseOipOutput(const std::deque<OipTensor>& outputs, const std::string& wanted,
+                            std::string_view what, ErrorCode code) {
   std::vector<std::string> names;
   std::vector<std::string> probabilities;
   for (const OipTensor& output : outputs) {
@@ -462,13 +462,14 @@ std::string OipExcerpt(std::string_view text) {
 
 OipDocument ParseOipDocument(std::string_view json, std::string_view what) {
   const auto begin = json.find_first_not_of(" \t\r\n");
-  if (begin == std::string_view::npos) Throw(what, "an empty answer; JSON was expected");
+  if (begin == std::string_view::npos) ThrowAnswer(what, "an empty answer; JSON was expected");
   if (json[begin] == '<') {
-    Throw(what, fmt::format("HTML instead of JSON (a proxy's page?): {}",
-                            OipExcerpt(json.substr(begin))));
+    ThrowAnswer(what, fmt::format("HTML instead of JSON (a proxy's page?): {}",
+                                  OipExcerpt(json.substr(begin))));
   }
   if (json[begin] != '{') {
-    Throw(what, fmt::format("a JSON object was expected, not {}", OipExcerpt(json.substr(begin))));
+    ThrowAnswer(what,
+                fmt::format("a JSON object was expected, not {}", OipExcerpt(json.substr(begin))));
   }
   OipDocument document;
   Handler handler(document, json.size(), what);
@@ -479,10 +480,10 @@ OipDocument ParseOipDocument(std::string_view json, std::string_view what) {
 OipSignature ReadOipSignature(const OipDocument& metadata, const OipChoice& choice,
                               std::string_view what) {
   OipSignature signature;
-  ReadInputs(metadata, choice, what, signature);
+  ReadOipInputs(metadata, choice, what, signature);
   signature.output = metadata.outputs.empty() ? choice.output
-                                              : ChooseOutput(metadata.outputs, choice.output, what,
-                                                             ErrorCode::kInvalidInput);
+                                              : ChooseOipOutput(metadata.outputs, choice.output,
+                                                                what, ErrorCode::kInvalidInput);
   return signature;
 }
 
@@ -552,17 +553,17 @@ OipRequest EncodeOipRequest(const OipSignature& signature, std::span<const doubl
 OipPrediction ParseOipAnswer(std::string_view body, std::optional<std::uint64_t> json_size,
                              std::string_view output, std::int64_t rows, std::string_view what) {
   if (json_size && *json_size > body.size()) {
-    Throw(what, fmt::format("the header says that {} bytes are JSON, but there are {}", *json_size,
-                            body.size()));
+    ThrowAnswer(what, fmt::format("the header says that {} bytes are JSON, but there are {}",
+                                  *json_size, body.size()));
   }
   OipDocument document = ParseOipDocument(body.substr(0, json_size.value_or(body.size())), what);
   if (!document.has_outputs) {
     if (document.error)
-      Throw(what, fmt::format("the server says: {}", OipExcerpt(*document.error)));
-    Throw(what, "JSON without \"outputs\"");
+      ThrowAnswer(what, fmt::format("the server says: {}", OipExcerpt(*document.error)));
+    ThrowAnswer(what, "JSON without \"outputs\"");
   }
   const std::string name =
-      ChooseOutput(document.outputs, std::string(output), what, ErrorCode::kCorrupt);
+      ChooseOipOutput(document.outputs, std::string(output), what, ErrorCode::kCorrupt);
 
   // Where each tensor's bytes are: behind the document, in its order.
   const std::string_view behind = body.substr(json_size.value_or(body.size()));
@@ -572,8 +573,8 @@ OipPrediction ParseOipAnswer(std::string_view body, std::optional<std::uint64_t>
   for (const OipTensor& candidate : document.outputs) {
     const std::uint64_t size = candidate.binary_size.value_or(0);
     if (size > behind.size() - used) {
-      Throw(what, fmt::format("output \"{}\" has {} bytes, but {} are left of the answer",
-                              OipExcerpt(candidate.name), size, behind.size() - used));
+      ThrowAnswer(what, fmt::format("output \"{}\" has {} bytes, but {} are left of the answer",
+                                    OipExcerpt(candidate.name), size, behind.size() - used));
     }
     if (tensor == nullptr && candidate.name == name) {
       tensor = &candidate;
@@ -582,22 +583,24 @@ OipPrediction ParseOipAnswer(std::string_view body, std::optional<std::uint64_t>
     used += size;
   }
   if (used != behind.size()) {
-    Throw(what, fmt::format("{} bytes follow the last output", behind.size() - used));
+    ThrowAnswer(what, fmt::format("{} bytes follow the last output", behind.size() - used));
   }
 
   const auto type = OipTypeOf(tensor->datatype);
   if (!type) {
-    Throw(what, fmt::format("output {}; {} were expected", Described(*tensor), kNumbers));
+    ThrowAnswer(what,
+                fmt::format("output {}; {} were expected", DescribeTensor(*tensor), kNumbers));
   }
   const auto& shape = tensor->shape;
   const bool fits = (shape.size() == 1 || shape.size() == 2) &&
-                    (shape.size() == 1 || (shape[1] >= 1 && shape[1] <= kMaxColumns));
+                    (shape.size() == 1 || (shape[1] >= 1 && shape[1] <= kMaxTensorColumns));
   if (!fits) {
-    Throw(what, fmt::format("output {}; [{rows}] or [{rows}, outputs] was expected",
-                            Described(*tensor), fmt::arg("rows", rows)));
+    ThrowAnswer(what, fmt::format("output {}; [{rows}] or [{rows}, outputs] was expected",
+                                  DescribeTensor(*tensor), fmt::arg("rows", rows)));
   }
   if (shape[0] != rows) {
-    Throw(what, fmt::format("output {}, but {} rows were sent", Described(*tensor), rows));
+    ThrowAnswer(what,
+                fmt::format("output {}, but {} rows were sent", DescribeTensor(*tensor), rows));
   }
   OipPrediction prediction;
   prediction.width = shape.size() == 2 ? shape[1] : 1;
@@ -606,13 +609,15 @@ OipPrediction ParseOipAnswer(std::string_view body, std::optional<std::uint64_t>
   if (tensor->binary_size) {
     if (tensor->values != 0 || bytes.size() % OipTypeSize(*type) != 0 ||
         bytes.size() / OipTypeSize(*type) != wanted) {
-      Throw(what, fmt::format("output {}, but has {} bytes", Described(*tensor), bytes.size()));
+      ThrowAnswer(
+          what, fmt::format("output {}, but has {} bytes", DescribeTensor(*tensor), bytes.size()));
     }
     AppendBinary(*type, bytes, prediction.values);
     return prediction;
   }
   if (tensor->values != wanted) {
-    Throw(what, fmt::format("output {}, but has {} numbers", Described(*tensor), tensor->values));
+    ThrowAnswer(what, fmt::format("output {}, but has {} numbers", DescribeTensor(*tensor),
+                                  tensor->values));
   }
   if (tensor->values == document.values.size()) {
     prediction.values = std::move(document.values);
