@@ -118,14 +118,16 @@ def alive(folder):
         with urllib.request.urlopen(address) as response:
             about = json.load(response)
         print(f"# {about['name']} {about['version']}, extensions {about['extensions']}")
-        for options in ("told", "told?binary=0", "told?binary=1", "told/versions/v1",
-                        "told?batch=1&concurrency=8", "untold?output=predict_proba",
-                        "untold?output=predict_proba&binary=1&datatype=FP32"):
+        for options in ("told", "told?binary=0", "told/versions/v1", "told?batch=1&concurrency=8",
+                        "untold?output=predict_proba",
+                        "untold?output=predict_proba&datatype=FP32"):
             out = folder / "out"
             explain(f"oip:{address}/models/{options}", out, "--no-memo")
             for got, want in zip(importance(out), wanted, strict=True):
                 assert abs(got - want) < (1e-6 if "FP32" in options else 1e-12), (options, got, want)
         explain(f"oip:{address}/models/told?output=predict", folder / "labels")
+        # It lists no binary tensors, and cannot read them.
+        refused(folder, f"oip:{address}/models/told?binary=1&retries=0", 1, "status 500")
         refused(folder, f"oip:{address}/models/toldd", 2, 'knows no model "toldd"', "told")
         refused(folder, f"oip:{address}/models/told?output=transform", 2, 'no output "transform"')
         refused(folder, f"oip:{address}/models/untold?output=transform&retries=0", 2, "transform")
