@@ -1,5 +1,6 @@
 #include "windlass/explain/capability.h"
 
+#include <algorithm>
 #include <cmath>
 #include <deque>
 #include <memory>
@@ -194,11 +195,11 @@ class Explain final : public job::Capability {
     context.Timing("read", read.wall());
     context.Timing("write", write.wall());
     context.Timing("report", report.wall(), report.cpu());
-    // From loaded model and tables to attributions in memory.
-    const double rest_wall = read.wall() + write.wall();
-    const double rest_cpu = read.cpu() + write.cpu();
-    context.Timing("compute", plan_watch.wall() + drive.wall() - rest_wall,
-                   plan_watch.cpu() + drive.cpu() - rest_cpu);
+    // From loaded model and tables to attributions in memory. The clocks are not read at the same
+    // instant, so that for a single row the difference may fall below zero.
+    context.Timing("compute",
+                   std::max(0.0, plan_watch.wall() + drive.wall() - read.wall() - write.wall()),
+                   std::max(0.0, plan_watch.cpu() + drive.cpu() - read.cpu() - write.cpu()));
     return summary;
   }
 
