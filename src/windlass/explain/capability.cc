@@ -29,6 +29,8 @@ using job::FieldType;
 // the published job evenly.
 constexpr std::int64_t kLinearBatch = 640;
 constexpr std::int64_t kSampledBatch = 16;
+// A tree's tables are brought into the cache once for all rows of a task.
+constexpr std::int64_t kTreeBatch = 2048;
 
 // Tasks of a few milliseconds that each worker has ahead of it: enough for the time in which the
 // driver reads or writes a row group and gives out none.
@@ -37,17 +39,19 @@ constexpr int kLinearInFlight = 16;
 const job::Schema& ExplainSchema() {
   static const job::Schema schema(
       "explain", 1,
-      {{"model", "what to explain: linear:FILE.json, onnx:FILE.onnx, or a path", {FieldType::kText},
-        true},
+      {{"model", "what to explain: linear:FILE.json, onnx:FILE.onnx, xgboost:FILE, or a path",
+        {FieldType::kText}, true},
        {"data", "the rows to explain: a path or URI of a table", {FieldType::kText}, true},
-       {"background", "rows that stand for what is not known: a table", {FieldType::kText}, true},
+       {"background", "rows that stand for what is not known: a table", {FieldType::kText}},
        {"background_weights", "a column of the background that holds weights", {FieldType::kText}},
        {"summarize", "make the background smaller: kmeans(K) or sample(K)", {FieldType::kText}},
        {"groups", "a JSON file from group name to columns", {FieldType::kText}},
        {"link", "where attributions add up", {FieldType::kText}, false, "identity",
         {"identity", "logit"}},
        {"method", "the algorithm", {FieldType::kText}, false, "auto",
-        {"auto", "linear", "exact", "kernel"}},
+        {"auto", "linear", "tree", "exact", "kernel"}},
+       {"tree_mode", "what a tree does not know: the background's values, or its training rows",
+        {FieldType::kText}, false, "interventional", {"interventional", "path"}},
        {"nsamples", "coalitions a row for method kernel", {FieldType::kText, FieldType::kInteger},
         false, "auto", {"auto"}, 2.0},
        {"max_coalitions", "most coalitions a row for exact methods", {FieldType::kInteger}, false,
@@ -102,6 +106,14 @@ void CheckMissing(const table::Chunk& chunk, const PreparedPlan& prepared,
   }
 }
 
+std::int64_t DefaultBatch(Method method) {
+  switch (method) {
+    case Method::kLinear: return kLinearBatch;
+    case Method::kTree: return kTreeBatch;
+    default: return kSampledBatch;
+  }
+}
+
 class Explain final : public job::Capability {
  public:
   const job::Schema& schema() const override { return ExplainSchema(); }
@@ -124,9 +136,7 @@ class Explain final : public job::Capability {
     OutputWriter output(prepared, context.Output("attributions.parquet"));
     const bool go_on = spec.at("on_error") == "row";
     const std::int64_t batch =
-        context.batch() > 0 ? context.batch()
-                            : (prepared.plan.method == Method::kLinear ? kLinearBatch
-                                                                       : kSampledBatch);
+        context.batch() > 0 ? context.batch() : DefaultBatch(prepared.plan.method);
     context.progress().Begin("rows", reader->rows().value_or(0));
 
     // Rows stay here until their attributions are written beside them.

@@ -9,6 +9,7 @@
 #include "windlass/explain/exact.h"
 #include "windlass/explain/kernel.h"
 #include "windlass/explain/linear.h"
+#include "windlass/explain/tree.h"
 
 namespace windlass::explain {
 
@@ -41,6 +42,7 @@ std::shared_ptr<const Explainer> MakeExplainer(const Plan& plan) {
       return MakeLinearExplainer(plan, *model->linear());
     case Method::kExact: return MakeExactExplainer(plan, std::move(model));
     case Method::kKernel: return MakeKernelExplainer(plan, std::move(model));
+    case Method::kTree: return MakeTreeExplainer(plan, std::move(model));
   }
   throw Error(ErrorCode::kUnsupported,
               fmt::format("method {} is not built in", MethodName(plan.method)));
