@@ -58,7 +58,7 @@ class TreeExplainer final : public Explainer {
     if (bytes > kKeptBytes) return;
     for (Output& output : outputs_) {
       for (Part& part : output.parts) {
-        part.tables = std::make_unique<TreeTables>(game_, part.trees, [] {});
+        part.tables = std::make_unique<TreeTables>(game_, part.trees, part.bytes, [] {});
       }
     }
   }
@@ -83,7 +83,8 @@ class TreeExplainer final : public Explainer {
         std::unique_ptr<TreeTables> made;
         const TreeTables* tables = output.parts[p].tables.get();
         if (tables == nullptr) {
-          made = std::make_unique<TreeTables>(game_, output.parts[p].trees, check);
+          made = std::make_unique<TreeTables>(game_, output.parts[p].trees, output.parts[p].bytes,
+                                              check);
           tables = made.get();
         }
         stride = tables->stride();
@@ -112,6 +113,7 @@ class TreeExplainer final : public Explainer {
  private:
   struct Part {
     std::vector<std::int32_t> trees;
+    std::int64_t bytes = 0;
     std::unique_ptr<const TreeTables> tables;  // null: made when needed
   };
   struct Output {
@@ -146,7 +148,7 @@ class TreeExplainer final : public Explainer {
   Output Parts(std::int32_t output) const {
     Output result;
     result.used.resize(plan_.players(), false);
-    std::int64_t bytes = 0, splits = 0;
+    std::int64_t splits = 0;
     for (std::int64_t t = 0; t < ensemble_.trees(); ++t) {
       if (ensemble_.outputs[t] != output) continue;
       const auto tree = static_cast<std::int32_t>(t);
@@ -159,12 +161,12 @@ class TreeExplainer final : public Explainer {
         result.used[game_.player_of_column[ensemble_.nodes[i].column]] = true;
       }
       const std::int64_t own = TreeTables::BytesOf(game_, tree);
-      if (result.parts.empty() || bytes + own > kPartBytes ||
+      if (result.parts.empty() || result.parts.back().bytes + own > kPartBytes ||
           splits + (end - begin) / 2 > SplitCodes::kMaxThresholds) {
         result.parts.emplace_back();
-        bytes = splits = 0;
+        splits = 0;
       }
-      bytes += own;
+      result.parts.back().bytes += own;
       splits += (end - begin) / 2;
       result.bytes += own;
       result.parts.back().trees.push_back(tree);

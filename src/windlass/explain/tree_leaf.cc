@@ -61,17 +61,24 @@ void GaussLegendre(int count, std::vector<double>& nodes, std::vector<double>& w
   }
 }
 
-// After it, entry c of each target is the sum over the subsets of c.
-void SumSubsets(int players, std::int64_t targets, std::span<double> table) {
-  const std::int64_t patterns = std::int64_t{1} << players;
-  for (std::int64_t bit = 1; bit < patterns; bit *= 2) {
-    for (std::int64_t c = 0; c < patterns; ++c) {
-      if ((c & bit) == 0) continue;
-      double* to = &table[c * targets];
-      const double* from = &table[(c - bit) * targets];
-      for (std::int64_t t = 0; t < targets; ++t) to[t] += from[t];
+// After it, entry c is the sum over the subsets of c (Yates' algorithm).
+void SumSubsets(std::span<double> sums) {
+  for (std::size_t bit = 1; bit < sums.size(); bit *= 2) {
+    for (std::size_t begin = 0; begin < sums.size(); begin += 2 * bit) {
+      for (std::size_t c = begin; c < begin + bit; ++c) sums[c + bit] += sums[c];
     }
   }
+}
+
+// sums[c]: over the subsets S of c with at least `shift` members, weight[|S| - shift] q(all - S).
+void WeighSubsets(std::span<const double> weight, int shift, std::span<const double> q,
+                  std::span<double> sums) {
+  for (std::size_t s = 0; s < sums.size(); ++s) {
+    const int at = std::popcount(s) - shift;
+    const bool weighed = at >= 0 && at < std::ssize(weight);
+    sums[s] = weighed ? weight[at] * q[sums.size() - 1 - s] : 0.0;
+  }
+  SumSubsets(sums);
 }
 
 }  // namespace
@@ -86,66 +93,48 @@ void SumSupersets(int players, std::span<double> q) {
 }
 
 void TabulateLeaf(Order order, double value, int players, std::span<const double> q,
-                  std::span<double> table) {
-  const std::int64_t patterns = std::int64_t{1} << players;
-  const std::int64_t targets = Targets(order, players);
-  const std::uint64_t all = patterns - 1;
-  std::ranges::fill(table, 0.0);
-  if (targets == 0) return;
+                  std::span<const std::int32_t> to, std::int64_t width, std::span<double> table) {
+  const std::size_t patterns = std::size_t{1} << players;
+  std::vector<double> work(3 * patterns);
+  const std::span sums0 = std::span(work).first(patterns);
+  const std::span sums1 = std::span(work).subspan(patterns, patterns);
+  const std::span sums2 = std::span(work).subspan(2 * patterns, patterns);
   if (order == Order::kValues) {
-    // phi_j(c) = value * sum over S within c without j of w(|S|) ([j in c] q(D - S - j) - q(D - S))
+    // phi_j(c) = value * sum over S within c - j of w(|S|) ([j in c] q(D - S - j) - q(D - S)). The
+    // first terms, by S + j instead of S, are those of a sum over the subsets of c with j.
     std::vector<double> weight = ShapleyWeights(players);
     for (double& w : weight) w *= value;
-    std::vector<double> with(table.size(), 0.0);
-    for (std::uint64_t s = 0; s <= all; ++s) {
+    WeighSubsets(weight, 0, q, sums0);
+    WeighSubsets(weight, 1, q, sums1);
+    for (std::size_t c = 0; c < patterns; ++c) {
+      double* row = table.data() + c * width;
       for (int j = 0; j < players; ++j) {
-        if (s >> j & 1) continue;
-        const double w = weight[std::popcount(s)];
-        table[s * targets + j] = w * q[all & ~s];
-        with[s * targets + j] = w * q[all & ~s & ~(std::uint64_t{1} << j)];
-      }
-    }
-    SumSubsets(players, targets, table);
-    SumSubsets(players, targets, with);
-    for (std::uint64_t c = 0; c <= all; ++c) {
-      for (int j = 0; j < players; ++j) {
-        double& phi = table[c * targets + j];
-        phi = (c >> j & 1 ? with[c * targets + j] : 0.0) - phi;
+        const std::size_t without = c & ~(std::size_t{1} << j);
+        row[to[j]] += sums1[c] - sums1[without] - sums0[without];
       }
     }
     return;
   }
-  // Half of value * sum over S within c without i, j of w(|S|) (the second difference of the game),
-  // whose terms with i (with j) in are there when c has i (has j).
+  if (players < 2) return;
+  // Half of value * sum over S within c - i - j of w(|S|) (second difference of the game), in the
+  // same way: the terms with i (with j, with both) are those of subsets that have them.
   std::vector<double> weight =
       ShapleyWeights(players - 1);  // s! (players - 2 - s)! / (players - 1)!
   for (double& w : weight) w *= value / 2;
-  std::vector<double> with_i(table.size(), 0.0), with_j(table.size(), 0.0),
-      with_both(table.size(), 0.0);
-  for (std::uint64_t s = 0; s <= all; ++s) {
+  WeighSubsets(weight, 0, q, sums0);
+  WeighSubsets(weight, 1, q, sums1);
+  WeighSubsets(weight, 2, q, sums2);
+  for (std::size_t c = 0; c < patterns; ++c) {
+    double* row = table.data() + c * width;
+    std::int64_t pair = 0;
     for (int i = 0; i < players; ++i) {
+      const std::size_t no_i = c & ~(std::size_t{1} << i);
       for (int j = i + 1; j < players; ++j) {
-        if ((s >> i & 1) != 0 || (s >> j & 1) != 0) continue;
-        const std::int64_t at = s * targets + PairIndex(i, j, players);
-        const double w = weight[std::popcount(s)];
-        const std::uint64_t rest = all & ~s, bit_i = std::uint64_t{1} << i,
-                            bit_j = std::uint64_t{1} << j;
-        table[at] = w * q[rest];
-        with_i[at] = w * q[rest & ~bit_i];
-        with_j[at] = w * q[rest & ~bit_j];
-        with_both[at] = w * q[rest & ~bit_i & ~bit_j];
-      }
-    }
-  }
-  for (auto* one : {&with_i, &with_j, &with_both}) SumSubsets(players, targets, *one);
-  SumSubsets(players, targets, table);
-  for (std::uint64_t c = 0; c <= all; ++c) {
-    for (int i = 0; i < players; ++i) {
-      for (int j = i + 1; j < players; ++j) {
-        const std::int64_t at = c * targets + PairIndex(i, j, players);
-        const bool has_i = c >> i & 1, has_j = c >> j & 1;
-        table[at] = (has_i && has_j ? with_both[at] : 0.0) - (has_i ? with_i[at] : 0.0) -
-                    (has_j ? with_j[at] : 0.0) + table[at];
+        const std::size_t no_j = c & ~(std::size_t{1} << j), neither = no_i & no_j;
+        const double both = sums2[c] - sums2[no_i] - sums2[no_j] + sums2[neither];
+        const double with_i = sums1[no_j] - sums1[neither];
+        const double with_j = sums1[no_i] - sums1[neither];
+        row[to[pair++]] += both - with_i - with_j + sums0[neither];
       }
     }
   }

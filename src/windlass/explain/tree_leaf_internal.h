@@ -33,10 +33,10 @@ inline constexpr int kMaxTabulated = 10;
 // q: [2^players] before: the share of the background of exactly each pattern; after: q(T).
 void SumSupersets(int players, std::span<double> q);
 
-// table: [2^players, Targets(order, players)], the leaf's numbers for every pattern c of x. The
-// formula of the definition, summed over coalitions by Yates' algorithm.
+// Adds the leaf's numbers for every pattern c of x to table, [2^players, width]: number t to column
+// to[t]; to: [Targets(order, players)]. O(2^players players) and what the table takes.
 void TabulateLeaf(Order order, double value, int players, std::span<const double> q,
-                  std::span<double> table);
+                  std::span<const std::int32_t> to, std::int64_t width, std::span<double> table);
 
 // A leaf of any number of players, evaluated row by row.
 class WideLeaf {

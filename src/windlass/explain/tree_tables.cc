@@ -50,6 +50,7 @@ class TreeTables::Compiler {
 
   Tree Compile() {
     CountInner();
+    AnswerBackground();
     std::vector<Item> stack;
     stack.push_back({root_, {}});
     while (!stack.empty()) {
@@ -75,14 +76,16 @@ class TreeTables::Compiler {
   std::int64_t table_numbers() const { return numbers_; }
 
  private:
+  using Bits = std::vector<std::uint64_t>;
+
   // What a path asks of one player.
   struct Asked {
     std::int32_t player = 0;
     Answer answer;           // to all its questions; where blocks need it
     std::uint32_t mask = 0;  // within a block: the player passes when index & mask == value
     std::uint32_t value = 0;
-    double ratio = 1;  // path dependent: the share that passes
-    std::shared_ptr<const std::vector<std::uint8_t>> passed;  // interventional: [background rows]
+    double ratio = 1;                    // path dependent: the share that passes
+    std::shared_ptr<const Bits> passed;  // interventional: the background rows that pass
   };
   using Path = std::vector<Asked>;
   struct Item {
@@ -116,18 +119,34 @@ class TreeTables::Compiler {
     }
   }
 
-  // Which background rows answer as the child wants.
-  std::shared_ptr<const std::vector<std::uint8_t>> Passed(std::int32_t node, bool left,
-                                                          const Asked* before) const {
+  // Which background rows answer as the child wants: bits.
+  std::shared_ptr<const Bits> Passed(std::int32_t node, bool left, const Asked* before) const {
     if (tables_ == nullptr || game_.path) return nullptr;
-    auto passed = std::make_shared<std::vector<std::uint8_t>>(game_.background_rows());
-    const model::TreeNode& split = ensemble_.nodes[node];
-    for (std::int64_t b = 0; b < game_.background_rows(); ++b) {
-      const double x = game_.background[b * ensemble_.columns + split.column];
-      (*passed)[b] =
-          ensemble_.GoesLeft(split, x) == left && (before == nullptr || (*before->passed)[b] != 0);
+    const std::int64_t words = (game_.background_rows() + 63) / 64;
+    const std::uint64_t* answers = &answers_[slot_[node - root_] * words];
+    auto passed = std::make_shared<Bits>(words);
+    for (std::int64_t i = 0; i < words; ++i) {
+      const std::uint64_t own = left ? answers[i] : ~answers[i];
+      (*passed)[i] = before == nullptr ? own : own & (*before->passed)[i];
     }
     return passed;
+  }
+
+  // Which background rows go left at each split: bits, [splits, words].
+  void AnswerBackground() {
+    if (tables_ == nullptr || game_.path) return;
+    const std::int64_t rows = game_.background_rows(), words = (rows + 63) / 64;
+    answers_.assign(tree_.splits.size() * words, 0);
+    for (std::size_t i = 0; i < slot_.size(); ++i) {
+      if (slot_[i] < 0) continue;
+      const model::TreeNode& node = ensemble_.nodes[root_ + i];
+      const double* column = game_.background.data() + node.column;
+      std::uint64_t* to = &answers_[slot_[i] * words];
+      for (std::int64_t b = 0; b < rows; ++b) {
+        const bool left = ensemble_.GoesLeft(node, column[b * ensemble_.columns]);
+        to[b / 64] |= std::uint64_t{left} << (b % 64);
+      }
+    }
   }
 
   double Ratio(std::int32_t node, bool left) const {
@@ -161,6 +180,8 @@ class TreeTables::Compiler {
     return extended;
   }
 
+  static std::uint8_t Bit(const Bits& bits, std::int64_t b) { return bits[b / 64] >> (b % 64) & 1; }
+
   // q of a leaf at the end of the path: by pattern of its players.
   std::vector<double> Shares(const Path& path) const {
     const auto players = static_cast<int>(path.size());
@@ -174,7 +195,7 @@ class TreeTables::Compiler {
     }
     for (std::int64_t b = 0; b < game_.background_rows(); ++b) {
       std::size_t pattern = 0;
-      for (int j = 0; j < players; ++j) pattern |= std::size_t{(*path[j].passed)[b]} << j;
+      for (int j = 0; j < players; ++j) pattern |= std::size_t{Bit(*path[j].passed, b)} << j;
       q[pattern] += game_.weights[b];
     }
     SumSupersets(players, q);
@@ -191,7 +212,7 @@ class TreeTables::Compiler {
       for (const Asked& asked : item.path) ratio.push_back(asked.ratio);
     } else {
       for (std::int64_t b = 0; b < game_.background_rows(); ++b) {
-        for (const Asked& asked : item.path) patterns.push_back((*asked.passed)[b]);
+        for (const Asked& asked : item.path) patterns.push_back(Bit(*asked.passed, b));
       }
     }
     Wide wide{game_.path ? WideLeaf(value, std::move(ratio))
@@ -282,24 +303,26 @@ class TreeTables::Compiler {
     const std::uint32_t entries = std::uint32_t{1} << block.bits;
     tables_->resize(numbers_, 0.0);
     double* table = tables_->data() + block.table;
+    const hn::FixedTag<double, 4> d;
     for (const Item& leaf : leaves) {
       const auto players = static_cast<int>(leaf.path.size());
-      const std::int64_t targets = Targets(game_.order, players);
-      if (targets == 0) continue;
-      numbers_of_leaf_.resize((std::size_t{1} << players) * targets);
-      TabulateLeaf(game_.order, ensemble_.nodes[leaf.node].number, players, Shares(leaf.path),
-                   numbers_of_leaf_);
+      if (Targets(game_.order, players) == 0) continue;
       std::vector<std::int32_t> to;
       for (const std::int64_t target : TargetsOf(leaf.path)) to.push_back(columns.at(target));
+      of_leaf_.assign((std::size_t{1} << players) * block.width, 0.0);
+      TabulateLeaf(game_.order, ensemble_.nodes[leaf.node].number, players, Shares(leaf.path), to,
+                   block.width, of_leaf_);
       for (std::uint32_t index = 0; index < entries; ++index) {
         std::size_t pattern = 0;
         for (int j = 0; j < players; ++j) {
           const Asked& asked = leaf.path[j];
           pattern |= std::size_t{(index & asked.mask) == asked.value} << j;
         }
-        const double* from = &numbers_of_leaf_[pattern * targets];
+        const double* from = &of_leaf_[pattern * block.width];
         double* row = table + std::int64_t{index} * block.width;
-        for (std::int64_t t = 0; t < targets; ++t) row[to[t]] += from[t];
+        for (std::int64_t t = 0; t < block.width; t += 4) {
+          hn::StoreU(hn::Add(hn::LoadU(d, row + t), hn::LoadU(d, from + t)), d, row + t);
+        }
       }
     }
   }
@@ -313,7 +336,8 @@ class TreeTables::Compiler {
   Tree tree_;
   std::vector<std::int64_t> inner_;
   std::vector<std::int32_t> slot_;
-  std::vector<double> numbers_of_leaf_;
+  Bits answers_;
+  std::vector<double> of_leaf_;
 };
 
 std::int64_t TreeTables::BytesOf(const TreeGame& game, std::int32_t tree) {
@@ -323,13 +347,13 @@ std::int64_t TreeTables::BytesOf(const TreeGame& game, std::int32_t tree) {
 }
 
 TreeTables::TreeTables(const TreeGame& game, std::span<const std::int32_t> trees,
-                       const std::function<void()>& check)
+                       std::int64_t bytes, const std::function<void()>& check)
     : game_(game), codes_(*game.ensemble, trees), stride_(StrideOf(game)), dense_(IsDense(game)) {
+  tables_.reserve(bytes / sizeof(double));
   for (const std::int32_t tree : trees) {
     check();
     trees_.push_back(Compiler(game, tree, &codes_, &tables_).Compile());
   }
-  tables_.shrink_to_fit();
   game_.background = {};
 }
 

@@ -35,11 +35,12 @@ struct TreeGame {
 
 class TreeTables {
  public:
-  // Tables of these trees, which all add to one output. `check` throws to stop.
-  TreeTables(const TreeGame& game, std::span<const std::int32_t> trees,
+  // Tables of these trees, which all add to one output; `bytes` is the sum of BytesOf. `check`
+  // throws to stop.
+  TreeTables(const TreeGame& game, std::span<const std::int32_t> trees, std::int64_t bytes,
              const std::function<void()>& check);
 
-  // What the tables of the tree take, before they are made; an upper bound. Bytes.
+  // What the tables of the tree take.
   static std::int64_t BytesOf(const TreeGame& game, std::int32_t tree);
 
   // Numbers of a row of sums: targets, padded.
