@@ -113,6 +113,9 @@ Choice ChooseMethod(const std::string& wanted, const model::Model& model, const 
     return {Method::kExact, fmt::format("asked for; all 2^{} coalitions", players)};
   }
   if (wanted == "kernel") return {Method::kKernel, "asked for; sampled by KernelSHAP"};
+  if (plan.interactions && !trees && few) {
+    return {Method::kExact, fmt::format("exact, with interactions: all 2^{} coalitions", players)};
+  }
   if (closed) return {Method::kLinear, "exact, in closed form: the model's output is linear"};
   if (trees) return {Method::kTree, "exact, leaf by leaf: the model's output is a sum of trees"};
   if (linear != nullptr && few) {
@@ -291,10 +294,18 @@ PreparedPlan MakePlan(const Json& spec) {
                            ? static_cast<std::int64_t>(std::min<std::uint64_t>(
                                  most.get<std::uint64_t>(), std::int64_t{1} << 62))
                            : most.get<std::int64_t>();
+  plan.interactions = spec.at("interactions") == 2;
   const Choice choice =
       ChooseMethod(plan.tree_path ? "tree" : spec.at("method"), *model, plan, allowed);
   plan.method = choice.method;
   prepared.reason = choice.reason;
+  if (plan.interactions && plan.method != Method::kTree && plan.method != Method::kExact) {
+    throw Error(
+        ErrorCode::kUnsupported,
+        fmt::format("interactions come with --method tree or exact (up to --max-coalitions), "
+                    "not with {}; group columns together, or leave --interactions out",
+                    MethodName(plan.method)));
+  }
   if (plan.method == Method::kKernel) {
     const Json& wanted = spec.at("nsamples");
     plan.nsamples = wanted.is_number() ? wanted.get<std::int64_t>() : AutoSamples(plan.players());

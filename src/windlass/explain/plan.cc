@@ -44,6 +44,7 @@ Bytes Plan::Encode() const {
   AppendRaw(out, seed);
   AppendRaw(out, l1_reg);
   AppendRaw(out, l1_features);
+  AppendRaw(out, interactions);
   AppendRaw(out, tree_path);
   AppendRaw(out, clip);
   return Bytes(std::move(out));
@@ -76,6 +77,7 @@ Plan Plan::Decode(const Bytes& bytes) {
   plan.seed = reader.Read<std::uint64_t>();
   plan.l1_reg = reader.Read<L1Reg>();
   plan.l1_features = reader.Read<std::int32_t>();
+  plan.interactions = reader.Read<bool>();
   plan.tree_path = reader.Read<bool>();
   plan.clip = reader.Read<double>();
   reader.Finish();

@@ -36,6 +36,7 @@ struct Plan {
   std::uint64_t seed = 0;
   L1Reg l1_reg = L1Reg::kNone;
   std::int32_t l1_features = 0;    // for kNumFeatures
+  bool interactions = false;       // pairs of groups as well
   bool tree_path = false;          // for kTree: path dependent, without a background
   double clip = 0;                 // probabilities are kept within [clip, 1 - clip]
 
