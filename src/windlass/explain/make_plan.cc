@@ -105,7 +105,7 @@ Choice ChooseMethod(const std::string& wanted, const model::Model& model, const 
                   "method tree explains the sum of the trees' leaves: add --output margin (with "
                   "--link identity), or use --method auto for probabilities");
     }
-    return {Method::kTree, plan.tree_path ? "asked for; exact for trees, path dependent"
+    return {Method::kTree, plan.tree_path ? "exact for trees, path dependent"
                                           : "asked for; exact for trees"};
   }
   if (wanted == "exact") {
@@ -128,7 +128,8 @@ Choice ChooseMethod(const std::string& wanted, const model::Model& model, const 
             fmt::format("exact: all 2^{} coalitions are within the {} allowed", players, allowed)};
   }
   return {Method::kKernel,
-          fmt::format("sampled: 2^{} coalitions are more than the {} allowed", players, allowed)};
+          fmt::format("sampled: 2^{} coalitions are more than the {} allowed{}", players, allowed,
+                      model.trees() != nullptr ? "; --output margin would be exact, and fast" : "")};
 }
 
 void ParseL1Reg(const std::string& text, Plan& plan) {
