@@ -56,4 +56,14 @@ def kernel_selecting_features(folder):
                               "--l1-reg", "num_features(4)"], batches=(5,), chaos_batches=(None,))
 
 
+@test
+def trees(folder):
+    data = ROOT / "tests/peers/data/trees"
+    for more in (["--background", data / "wdbc_background.parquet"], ["--tree-mode", "path"]):
+        check_invariance(folder, ["explain", "--model", f"xgboost:{data / 'wdbc.ubj'}",
+                                  "--data", data / "wdbc_rows.parquet", "--output", "margin",
+                                  "--interactions", "2", *more],
+                         batches=(None, 1, 7), chaos_batches=(7,))
+
+
 main()

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Explains models behind a real MLServer on 127.0.0.1: test.sh WINDLASS. Makes its environment (a venv
-# of pinned, hashed wheels, 600 MB) under build/ where it is not there yet.
+# of pinned, hashed wheels, 530 MB) under build/ where it is not there yet.
 set -euo pipefail
 windlass=$(readlink -f "$1")
 cd "$(dirname "$0")"

@@ -3,7 +3,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <malloc.h>
+
+#include <algorithm>
 #include <cmath>
+#include <cstdlib>
+#include <new>
 
 #include "windlass/base/bytes.h"
 #include "windlass/base/error.h"
@@ -13,6 +18,17 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+
+// Counted by operator new and delete below, while `counting`, on this thread.
+thread_local bool counting = false;
+thread_local std::ptrdiff_t held_bytes = 0;
+thread_local std::ptrdiff_t most_bytes = 0;
+
+[[maybe_unused]] void Count(std::ptrdiff_t bytes) {
+  if (!counting) return;
+  held_bytes += bytes;
+  most_bytes = std::max(most_bytes, held_bytes);
+}
 
 template <typename Body>
 std::string ErrorOf(ErrorCode code, Body&& body) {
@@ -246,5 +262,76 @@ TEST(OipAnswer, SaysWhatIsWrong) {
               HasSubstr("several outputs: a, b; choose one with ?output=NAME"));
 }
 
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+// The most memory that `body` has at a time beyond what there was.
+template <typename Body>
+std::size_t MostMemory(Body&& body) {
+  held_bytes = most_bytes = 0;
+  counting = true;
+  try {
+    body();
+  } catch (const Error&) {
+  }
+  counting = false;
+  return static_cast<std::size_t>(most_bytes);
+}
+
+// Untrusted answers cost at most ten times their size, however they are made.
+TEST(OipAnswer, TakesMemoryInProportion) {
+  const auto many = [](std::string_view piece, std::size_t count = 200'000) {
+    std::string text;
+    for (std::size_t i = 0; i < count; ++i) text += piece;
+    text.pop_back();
+    return text;
+  };
+  const std::string tensor = R"({"name":"","datatype":"","shape":[1]},)";
+  const std::string pair = Output("a", "FP64", "[200000]", "[" + many("0,") + "]") + "," +
+                           Output("p", "FP64", "[200000]", "[" + many("0,") + "]");
+  const std::vector<std::string> bodies = {
+      Answer(Output("p", "FP64", "[200000]", "[" + many("0,") + "]")),
+      Answer(Output("p", "FP64", "[200000]", "[" + many("[],") + "]")),
+      Answer(pair),
+      Answer(many(tensor)),
+      Answer(many("{},")),
+      Answer(many("[],")),
+      R"({"inputs": [)" + many(tensor) + "]}",
+      R"({"versions": [)" + many(R"("",)") + R"(], "extensions": [)" + many(R"("",)") + "]}",
+      R"({"other": [)" + many("[{}],") + "]}",
+      R"({"error": ")" + std::string(400'000, 'x') + "\"}",
+      R"({"error": ")" + many("\\u00e9", 100'000) + "\"}",
+      R"({"a)" + std::string(400'000, '\x01'),
+      std::string(400'000, '{'),
+      "{" + many(R"("":0,)") + "}"};
+  for (const std::string& body : bodies) {
+    for (const auto* output : {"", "p"}) {
+      const std::size_t most = MostMemory(
+          [&] { ParseOipAnswer(body, std::nullopt, output, 200'000, "m"); });
+      EXPECT_LE(most, 10 * body.size()) << body.substr(0, 80);
+    }
+  }
+  const std::string json = Answer(
+      R"({"name":"p","datatype":"INT8","shape":[200000],"parameters":{"binary_data_size":200000}})");
+  const std::string body = json + std::string(200'000, 1);
+  EXPECT_LE(MostMemory([&] { ParseOipAnswer(body, json.size(), "p", 200'000, "m"); }),
+            10 * body.size());
+}
+#endif
+
 }  // namespace
 }  // namespace windlass::model
+
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+void* operator new(std::size_t size) {
+  void* memory = std::malloc(size);
+  if (memory == nullptr) throw std::bad_alloc();
+  windlass::model::Count(static_cast<std::ptrdiff_t>(::malloc_usable_size(memory)));
+  return memory;
+}
+void operator delete(void* memory) noexcept {
+  if (memory != nullptr) {
+    windlass::model::Count(-static_cast<std::ptrdiff_t>(::malloc_usable_size(memory)));
+  }
+  std::free(memory);
+}
+void operator delete(void* memory, std::size_t) noexcept { operator delete(memory); }
+#endif
