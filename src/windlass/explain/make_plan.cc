@@ -71,11 +71,14 @@ struct Choice {
 
 void CheckCoalitions(Method method, int players, std::int64_t allowed) {
   if (players <= kMaxExactPlayers && Coalitions(players) <= static_cast<double>(allowed)) return;
-  throw Error(ErrorCode::kInvalidInput,
-              fmt::format("method {} over {} groups needs 2^{} coalitions a row, more than the {} "
-                          "allowed; group columns together, raise --max-coalitions (up to 2^{}), "
-                          "or use --method kernel",
-                          MethodName(method), players, players, allowed, kMaxExactPlayers));
+  throw Error(
+      ErrorCode::kInvalidInput,
+      fmt::format(
+          "method {} over {} groups needs 2^{} coalitions a row, more than the {} "
+          "allowed; group columns together, raise --max-coalitions (up to 2^{}), "
+          "or use --method kernel{}",
+          MethodName(method), players, players, allowed, kMaxExactPlayers,
+          method == Method::kTree ? "; --output margin of trees takes any number of groups" : ""));
 }
 
 Choice ChooseMethod(const std::string& wanted, const model::Model& model, const Plan& plan,
@@ -100,24 +103,30 @@ Choice ChooseMethod(const std::string& wanted, const model::Model& model, const 
       throw Error(ErrorCode::kInvalidInput,
                   "method tree needs a model that shows its trees; use --method auto");
     }
-    if (!trees) {
+    if (!trees && plan.tree_path) {
       throw Error(ErrorCode::kInvalidInput,
-                  "method tree explains the sum of the trees' leaves: add --output margin (with "
-                  "--link identity), or use --method auto for probabilities");
+                  "path dependent values are those of the sum of the trees' leaves: add --output "
+                  "margin (with --link identity), or give a --background");
     }
-    return {Method::kTree, plan.tree_path ? "exact for trees, path dependent"
-                                          : "asked for; exact for trees"};
+    if (!trees) CheckCoalitions(Method::kTree, players, allowed);
+    return {Method::kTree,
+            plan.tree_path ? "exact for trees, path dependent" : "asked for; exact for trees"};
   }
   if (wanted == "exact") {
     CheckCoalitions(Method::kExact, players, allowed);
     return {Method::kExact, fmt::format("asked for; all 2^{} coalitions", players)};
   }
   if (wanted == "kernel") return {Method::kKernel, "asked for; sampled by KernelSHAP"};
-  if (plan.interactions && !trees && few) {
+  if (plan.interactions && model.trees() == nullptr && few) {
     return {Method::kExact, fmt::format("exact, with interactions: all 2^{} coalitions", players)};
   }
   if (closed) return {Method::kLinear, "exact, in closed form: the model's output is linear"};
   if (trees) return {Method::kTree, "exact, leaf by leaf: the model's output is a sum of trees"};
+  if (model.trees() != nullptr && few) {
+    return {Method::kTree, fmt::format("exact over all 2^{} coalitions, by the leaves that rows "
+                                       "reach together with the background's",
+                                       players)};
+  }
   if (linear != nullptr && few) {
     return {Method::kLinear, fmt::format("exact over all 2^{} coalitions: the model is linear up "
                                          "to its last function",
@@ -127,9 +136,10 @@ Choice ChooseMethod(const std::string& wanted, const model::Model& model, const 
     return {Method::kExact,
             fmt::format("exact: all 2^{} coalitions are within the {} allowed", players, allowed)};
   }
-  return {Method::kKernel,
-          fmt::format("sampled: 2^{} coalitions are more than the {} allowed{}", players, allowed,
-                      model.trees() != nullptr ? "; --output margin would be exact, and fast" : "")};
+  return {
+      Method::kKernel,
+      fmt::format("sampled: 2^{} coalitions are more than the {} allowed{}", players, allowed,
+                  model.trees() != nullptr ? "; --output margin would be exact, and fast" : "")};
 }
 
 void ParseL1Reg(const std::string& text, Plan& plan) {
