@@ -19,19 +19,6 @@ namespace {
 // Coalitions are indexed by 32-bit masks and their values kept in memory.
 constexpr int kMaxExactPlayers = 24;
 
-model::ModelSource ReadModel(const std::string& text) {
-  model::ModelSource source;
-  source.spec = model::ParseModelSpec(text);
-  if (source.spec.location.find("://") != std::string::npos) {
-    throw Error(
-        ErrorCode::kUnsupported,
-        fmt::format("model {}: a model is read from a local file; download it first", text));
-  }
-  source.content = Bytes(WithContext([&] { return ReadFile(source.spec.location); },
-                                     [&] { return std::string("model ") + text; }));
-  return source;
-}
-
 // --class: names or indices, separated by commas; nothing: all outputs.
 std::vector<std::int32_t> ChooseOutputs(const Json& wanted, const std::vector<std::string>& names) {
   std::vector<std::int32_t> chosen;
@@ -167,6 +154,24 @@ void ParseL1Reg(const std::string& text, Plan& plan) {
                           text));
 }
 
+// Shows a model that lives elsewhere some rows of the background, evenly spread over it; nothing for
+// other models. What it predicts enters the plan, and with that the keys of what is remembered.
+std::unique_ptr<model::Model> Introduce(const model::Model& model,
+                                        const std::vector<std::string>& names, Plan& plan) {
+  constexpr std::int64_t kShown = 16;
+  const std::int64_t rows = std::min(plan.background_rows(), kShown);
+  std::vector<double> shown;
+  for (std::int64_t i = 0; i < rows; ++i) {
+    const double* row = &plan.background[i * plan.background_rows() / rows * plan.columns];
+    shown.insert(shown.end(), row, row + plan.columns);
+  }
+  auto introduction = model.Introduce(shown, rows, names);
+  if (!introduction) return nullptr;
+  plan.model.content = std::move(introduction->content);
+  plan.fingerprint = std::move(introduction->outputs);
+  return model::LoadModel(plan.model);
+}
+
 void CheckBackgroundValues(const Background& background, bool accepts_missing,
                            const std::string& uri) {
   const std::size_t columns = background.schema.size();
@@ -226,8 +231,8 @@ PreparedPlan MakePlan(const Json& spec) {
   PreparedPlan prepared;
   Plan& plan = prepared.plan;
   const std::string model_text = spec.at("model");
-  plan.model = ReadModel(model_text);
-  const auto model = model::LoadModel(plan.model);
+  plan.model = model::ReadModel(model_text);
+  auto model = model::LoadModel(plan.model);
   prepared.libraries = model->library();
   prepared.accepts_missing = model->accepts_missing();
 
@@ -239,7 +244,6 @@ PreparedPlan MakePlan(const Json& spec) {
   if (names.empty()) names = data_names;
   CheckNames(data_names, data_uri, "column");
   CheckNames(model->column_names(), model_text, "column");
-  CheckNames(model->output_names(), model_text, "output");
   if (model->columns() >= 0 && model->columns() != std::ssize(names)) {
     throw Error(ErrorCode::kInvalidInput,
                 fmt::format("{} has {} columns, but the model {} takes {}", data_uri, names.size(),
@@ -256,6 +260,10 @@ PreparedPlan MakePlan(const Json& spec) {
   } else {
     TakeBackground(spec, names, prepared);
   }
+  if (plan.background_rows() > 0) {
+    if (auto introduced = Introduce(*model, names, plan)) model = std::move(introduced);
+  }
+  CheckNames(model->output_names(), model_text, "output");
 
   const Groups groups = WithContext(
       [&] {
@@ -322,6 +330,7 @@ PreparedPlan MakePlan(const Json& spec) {
     plan.nsamples = wanted.is_number() ? wanted.get<std::int64_t>() : AutoSamples(plan.players());
     CheckSamples(plan.nsamples, plan.players());
   }
+  prepared.reach = model::TakeReach(plan.model);
   return prepared;
 }
 
