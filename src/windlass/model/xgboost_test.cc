@@ -186,6 +186,9 @@ TEST(XGBoost, SaysWhatIsWrong) {
               HasSubstr("are not within"));
   EXPECT_THAT(ErrorOf(Replaced(categorical, "\"categories_sizes\":[", "\"categories_sizes\":[0,")),
               HasSubstr("categories"));
+  EXPECT_THAT(
+      ErrorOf(Replaced(categorical, "\"categories_sizes\":[", "\"categories_sizes\":[999,")),
+      HasSubstr("categories in all, but \"categories\" has"));
   EXPECT_THAT(ErrorOf(std::string(100, '{')), HasSubstr("byte "));
   std::string deep = "{\"a\":";
   for (int i = 0; i < 100; ++i) deep += "[";
