@@ -23,6 +23,7 @@ struct TreeNode {
   bool missing_left = false;     // where a missing value (NaN) goes
   bool zero_is_missing = false;  // a value within +-kZero counts as missing (LightGBM)
   bool equal = false;            // x == number goes left, instead of x < number
+  bool single = false;           // with `equal`: x is rounded to single precision first
 
   bool leaf() const { return column < 0; }
 };
@@ -60,7 +61,8 @@ struct TreeEnsemble {
   bool GoesLeft(const TreeNode& node, double x) const {
     if (x != x || (node.zero_is_missing && x <= kZero && x >= -kZero)) return node.missing_left;
     if (node.categories >= 0) return Contains(category_sets[node.categories], x);
-    return node.equal ? x == node.number : x < node.number;
+    if (node.equal) return (node.single ? double{static_cast<float>(x)} : x) == node.number;
+    return x < node.number;
   }
 
   bool Contains(const CategorySet& set, double x) const {
