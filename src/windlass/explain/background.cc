@@ -162,7 +162,8 @@ class KMeans {
 }  // namespace
 
 Background ReadBackground(const std::string& uri, const std::string& weights_column,
-                          const std::vector<std::string>& columns) {
+                          const std::vector<std::string>& columns,
+                          const std::vector<std::vector<std::string>>& categories) {
   table::ReadOptions options;
   options.columns = columns;
   if (!columns.empty() && !weights_column.empty()) {
@@ -173,6 +174,13 @@ Background ReadBackground(const std::string& uri, const std::string& weights_col
                               uri, weights_column));
     }
     options.columns.push_back(weights_column);
+  }
+  if (!categories.empty()) {
+    for (std::size_t c = 0; c < options.columns.size(); ++c) {
+      const bool known = c < categories.size();  // the weights' column stands behind them
+      options.codes.push_back({options.columns[c], known ? categories[c] : std::vector<std::string>()});
+    }
+    options.numbers_have_codes = true;
   }
   const auto reader = table::OpenTable(uri, options);
   const table::Schema& all = reader->schema();

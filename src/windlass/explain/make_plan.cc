@@ -159,6 +159,7 @@ PreparedPlan MakePlan(const Json& spec) {
   const auto model = model::LoadModel(plan.model);
   prepared.libraries = model->library();
   prepared.accepts_missing = model->accepts_missing();
+  prepared.codes_of_model = !model->column_categories().empty();
 
   const std::string data_uri = spec.at("data");
   const std::string background_uri = spec.at("background");
@@ -178,7 +179,8 @@ PreparedPlan MakePlan(const Json& spec) {
                             model_text, model->columns()));
   }
   Background background = WithContext(
-      [&] { return ReadBackground(background_uri, weights, names); },
+      // Names of categories that the model knows fix their codes; else the background's do.
+      [&] { return ReadBackground(background_uri, weights, names, model->column_categories()); },
       [] { return std::string("background"); });
   CheckBackgroundValues(background, prepared.accepts_missing, background_uri);
   plan.seed = spec.at("seed").get<std::uint64_t>();

@@ -19,6 +19,7 @@ struct PreparedPlan {
   std::string reason;                     // why this method
   std::string libraries;                  // of the model, for memo keys
   bool accepts_missing = false;
+  bool codes_of_model = false;  // the codes in `columns` are the model's, not the background's
 };
 
 // Throws Error{kInvalidInput, kNotFound} saying what in the spec is wrong and what would be right.

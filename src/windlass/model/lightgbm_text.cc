@@ -39,7 +39,7 @@ class Categories {
     if (depth_ > 0) Throw("a category is null");
     return true;
   }
-  bool boolean(bool value) { return Take(value ? "True" : "False"); }
+  bool boolean(bool value) { return Take(value ? "true" : "false"); }
   bool number_integer(std::int64_t value) { return Take(fmt::to_string(value)); }
   bool number_unsigned(std::uint64_t value) { return Take(fmt::to_string(value)); }
   bool number_float(double value, const std::string&) { return Take(fmt::to_string(value)); }

@@ -6,6 +6,7 @@
 #include <bit>
 #include <cmath>
 #include <limits>
+#include <set>
 #include <utility>
 
 #include "windlass/base/error.h"
@@ -311,9 +312,13 @@ std::unique_ptr<Model> MakeTreeModel(TreeEnsemble ensemble, Activation activatio
                       names.categories.size(), ensemble.columns));
   }
   for (std::size_t c = 0; c < names.categories.size(); ++c) {
-    const auto& categories = names.categories[c];
-    WithContext([&] { CheckNames(categories, std::ssize(categories), "category", ""); },
-                [&] { return fmt::format("column {}", c); });
+    std::set<std::string_view> seen;
+    for (const std::string& category : names.categories[c]) {
+      if (!seen.insert(category).second) {
+        Throw(fmt::format("column {}: category \"{}\" is named twice; names must differ", c,
+                          category));
+      }
+    }
   }
   return std::make_unique<TreeModel>(std::make_shared<const TreeEnsemble>(std::move(ensemble)),
                                      activation, std::move(names));

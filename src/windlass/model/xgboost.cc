@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <numeric>
 #include <utility>
 
@@ -187,6 +188,23 @@ std::vector<std::string> NamesOf(const std::string& text) {
   return names;
 }
 
+std::vector<std::vector<std::string>> CategoriesOf(const XGBoostDocument& document) {
+  const std::vector<std::int32_t>& counts = document.category_counts;
+  if (document.category_names.empty()) return {};
+  if (std::ssize(counts) != document.features) {
+    Throw(fmt::format("\"cats\" has {} columns, but num_feature is {}", counts.size(),
+                      document.features));
+  }
+  std::vector<std::string> names = NamesOf(document.category_names);
+  std::vector<std::vector<std::string>> categories(counts.size());
+  auto from = std::make_move_iterator(names.begin());
+  for (std::size_t c = 0; c < counts.size(); ++c) {
+    categories[c].assign(from, from + counts[c]);
+    from += counts[c];
+  }
+  return categories;
+}
+
 }  // namespace
 
 std::unique_ptr<Model> ReadXGBoostModel(std::string_view bytes, std::int64_t tree_limit) {
@@ -246,6 +264,7 @@ std::unique_ptr<Model> ReadXGBoostModel(std::string_view bytes, std::int64_t tre
   }
   TreeNames names;
   names.columns = NamesOf(document.feature_names);
+  names.categories = CategoriesOf(document);
   return MakeTreeModel(std::move(ensemble), activation, std::move(names));
 }
 
