@@ -28,6 +28,11 @@ Background ReadBackground(const std::string& uri, const std::string& weights_col
                           const std::vector<std::string>& columns,
                           const std::vector<std::vector<std::string>>& categories = {});
 
+// Makes the model's codes those of the columns that `options` reads: [columns] as
+// model::Model::column_categories gives them; empty leaves the tables their own.
+void UseCodesOfModel(const std::vector<std::vector<std::string>>& categories,
+                     table::ReadOptions& options);
+
 // `kmeans(K)`: K rows at the centres of weighted k-means clusters (Lloyd's algorithm from a
 // k-means++ start, Arthur & Vassilvitskii 2007), every value moved to the nearest one that occurs
 // in its column, as shap.kmeans does, weighted by cluster size. `sample(K)`: K rows drawn without

@@ -1,23 +1,27 @@
 #include "windlass/explain/explainer.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <limits>
-
-#include <fmt/format.h>
 
 #include "windlass/base/error.h"
 #include "windlass/explain/exact.h"
 #include "windlass/explain/kernel.h"
 #include "windlass/explain/linear.h"
+#include "windlass/explain/shapley.h"
+#include "windlass/explain/tree.h"
 
 namespace windlass::explain {
 
-void Attributions::Resize(std::int64_t rows, std::int64_t output_count,
-                          std::int64_t player_count) {
+void Attributions::Resize(std::int64_t rows, std::int64_t output_count, std::int64_t player_count,
+                          bool with_interactions) {
   outputs = output_count;
   players = player_count;
   prediction.assign(static_cast<std::size_t>(rows * outputs), 0.0);
   phi.assign(static_cast<std::size_t>(rows * outputs * players), 0.0);
+  const std::int64_t pairs = with_interactions ? Pairs(players) : 0;
+  interactions.assign(static_cast<std::size_t>(rows * outputs * pairs), 0.0);
   model_evaluations = 0;
   failures.clear();
 }
@@ -27,6 +31,9 @@ void Attributions::Fail(std::int64_t row, std::int64_t output, std::string why) 
   const std::int64_t at = row * outputs + output;
   prediction[at] = kNaN;
   std::fill_n(phi.begin() + at * players, players, kNaN);
+  if (!interactions.empty()) {
+    std::fill_n(interactions.begin() + at * Pairs(players), Pairs(players), kNaN);
+  }
   failures.push_back({row, std::move(why)});
 }
 
@@ -41,6 +48,7 @@ std::shared_ptr<const Explainer> MakeExplainer(const Plan& plan) {
       return MakeLinearExplainer(plan, *model->linear());
     case Method::kExact: return MakeExactExplainer(plan, std::move(model));
     case Method::kKernel: return MakeKernelExplainer(plan, std::move(model));
+    case Method::kTree: return MakeTreeExplainer(plan, std::move(model));
   }
   throw Error(ErrorCode::kUnsupported,
               fmt::format("method {} is not built in", MethodName(plan.method)));

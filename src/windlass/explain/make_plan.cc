@@ -1,16 +1,18 @@
 #include "windlass/explain/make_plan.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-
-#include <fmt/format.h>
+#include <limits>
 
 #include "windlass/base/error.h"
 #include "windlass/base/file.h"
 #include "windlass/explain/background.h"
 #include "windlass/explain/design.h"
 #include "windlass/explain/linear.h"
+#include "windlass/explain/tree.h"
 
 namespace windlass::explain {
 namespace {
@@ -22,8 +24,9 @@ model::ModelSource ReadModel(const std::string& text) {
   model::ModelSource source;
   source.spec = model::ParseModelSpec(text);
   if (source.spec.location.find("://") != std::string::npos) {
-    throw Error(ErrorCode::kUnsupported,
-                fmt::format("model {}: a model is read from a local file; download it first", text));
+    throw Error(
+        ErrorCode::kUnsupported,
+        fmt::format("model {}: a model is read from a local file; download it first", text));
   }
   source.content = Bytes(WithContext([&] { return ReadFile(source.spec.location); },
                                      [&] { return std::string("model ") + text; }));
@@ -62,6 +65,32 @@ void CheckNames(const std::vector<std::string>& names, std::string_view file,
 
 double Coalitions(int players) { return std::ldexp(1.0, players); }
 
+// Whether the outputs are known to lie within 0 and 1: after sigmoid or softmax, or because no sum
+// of leaves leads out, as in a forest of scikit-learn, whose leaves are probabilities.
+bool GivesProbabilities(const model::Model& model) {
+  if (model.activation() == model::Activation::kSigmoid) return true;
+  if (model.activation() == model::Activation::kSoftmax) return true;
+  const model::TreeEnsemble* trees = model.trees();
+  if (trees == nullptr || model.activation() != model::Activation::kIdentity) return false;
+  std::vector<double> low = trees->base, high = trees->base;
+  for (std::int64_t t = 0; t < trees->trees(); ++t) {
+    const std::int64_t end =
+        t + 1 < trees->trees() ? trees->roots[t + 1] : std::ssize(trees->nodes);
+    double least = std::numeric_limits<double>::infinity(), most = -least;
+    for (std::int64_t i = trees->roots[t]; i < end; ++i) {
+      const model::TreeNode& node = trees->nodes[i];
+      if (!node.leaf()) continue;
+      least = std::min(least, node.number);
+      most = std::max(most, node.number);
+    }
+    low[trees->outputs[t]] += least;
+    high[trees->outputs[t]] += most;
+  }
+  constexpr double kRounding = 1e-6;  // of leaves in single precision
+  return std::ranges::all_of(low, [](double p) { return p >= -kRounding; }) &&
+         std::ranges::all_of(high, [](double p) { return p <= 1 + kRounding; });
+}
+
 struct Choice {
   Method method;
   std::string reason;
@@ -92,20 +121,38 @@ Choice ChooseMethod(const std::string& wanted, const model::Model& model, const 
     if (!closed) CheckCoalitions(Method::kLinear, players, allowed);
     return {Method::kLinear, "asked for; exact for a linear model"};
   }
+  const bool trees = IsTreeSum(model, plan.margin, plan.link);
+  if (wanted == "tree") {
+    if (model.trees() == nullptr) {
+      throw Error(ErrorCode::kInvalidInput,
+                  "method tree needs a model that shows its trees; use --method auto");
+    }
+    if (!trees) {
+      throw Error(ErrorCode::kInvalidInput,
+                  "method tree explains the sum of the trees' leaves: add --output margin (with "
+                  "--link identity), or use --method auto for probabilities");
+    }
+    return {Method::kTree, plan.tree_path ? "asked for; exact for trees, path dependent"
+                                          : "asked for; exact for trees"};
+  }
   if (wanted == "exact") {
     CheckCoalitions(Method::kExact, players, allowed);
     return {Method::kExact, fmt::format("asked for; all 2^{} coalitions", players)};
   }
   if (wanted == "kernel") return {Method::kKernel, "asked for; sampled by KernelSHAP"};
+  if (plan.interactions && !trees && few) {
+    return {Method::kExact, fmt::format("exact, with interactions: all 2^{} coalitions", players)};
+  }
   if (closed) return {Method::kLinear, "exact, in closed form: the model's output is linear"};
+  if (trees) return {Method::kTree, "exact, leaf by leaf: the model's output is a sum of trees"};
   if (linear != nullptr && few) {
     return {Method::kLinear, fmt::format("exact over all 2^{} coalitions: the model is linear up "
                                          "to its last function",
                                          players)};
   }
   if (few) {
-    return {Method::kExact, fmt::format("exact: all 2^{} coalitions are within the {} allowed",
-                                        players, allowed)};
+    return {Method::kExact,
+            fmt::format("exact: all 2^{} coalitions are within the {} allowed", players, allowed)};
   }
   return {Method::kKernel,
           fmt::format("sampled: 2^{} coalitions are more than the {} allowed", players, allowed)};
@@ -141,11 +188,53 @@ void CheckBackgroundValues(const Background& background, bool accepts_missing,
   const std::size_t columns = background.schema.size();
   for (std::size_t i = 0; i < background.values.size(); ++i) {
     if (std::isnan(background.values[i]) && !accepts_missing) {
-      throw Error(ErrorCode::kInvalidInput,
-                  fmt::format("{}: row {}, column \"{}\" is missing, and the model takes no missing "
-                              "values",
-                              uri, i / columns, background.schema[i % columns].name));
+      throw Error(
+          ErrorCode::kInvalidInput,
+          fmt::format("{}: row {}, column \"{}\" is missing, and the model takes no missing "
+                      "values",
+                      uri, i / columns, background.schema[i % columns].name));
     }
+  }
+}
+
+void TakeBackground(const Json& spec, const std::vector<std::string>& names,
+                    const model::Model& model, PreparedPlan& prepared) {
+  if (spec.at("background").is_null()) {
+    throw Error(ErrorCode::kInvalidInput,
+                "no background: --background TABLE gives rows that stand for what is not known "
+                "(trees with --tree-mode path need none)");
+  }
+  const std::string uri = spec.at("background");
+  const std::string weights =
+      spec.at("background_weights").is_null() ? "" : spec.at("background_weights");
+  // Names of categories that the model knows fix their codes; else the background's do.
+  Background background =
+      WithContext([&] { return ReadBackground(uri, weights, names, model.column_categories()); },
+                  [] { return std::string("background"); });
+  CheckBackgroundValues(background, prepared.accepts_missing, uri);
+  Plan& plan = prepared.plan;
+  if (!spec.at("summarize").is_null()) {
+    background =
+        Summarize(std::move(background), spec.at("summarize").get<std::string>(), plan.seed);
+  }
+  prepared.columns = background.schema;
+  plan.background = std::move(background.values);
+  plan.weights = std::move(background.weights);
+}
+
+// Path dependent values take the trees' own covers for a background.
+void TakeNoBackground(const Json& spec) {
+  for (const char* key : {"background", "background_weights", "summarize"}) {
+    if (spec.at(key).is_null()) continue;
+    throw Error(ErrorCode::kInvalidInput,
+                fmt::format("--tree-mode path uses no background: leave out {}, or use --tree-mode "
+                            "interventional",
+                            key));
+  }
+  const std::string method = spec.at("method");
+  if (method != "auto" && method != "tree") {
+    throw Error(ErrorCode::kInvalidInput,
+                fmt::format("--tree-mode path belongs to --method tree, not {}", method));
   }
 }
 
@@ -162,9 +251,6 @@ PreparedPlan MakePlan(const Json& spec) {
   prepared.codes_of_model = !model->column_categories().empty();
 
   const std::string data_uri = spec.at("data");
-  const std::string background_uri = spec.at("background");
-  const std::string weights =
-      spec.at("background_weights").is_null() ? "" : spec.at("background_weights");
   // The model's names, where it has them, fix which columns are read and in what order; else the
   // data's do.
   const std::vector<std::string> data_names = table::ColumnNames(data_uri);
@@ -178,28 +264,27 @@ PreparedPlan MakePlan(const Json& spec) {
                 fmt::format("{} has {} columns, but the model {} takes {}", data_uri, names.size(),
                             model_text, model->columns()));
   }
-  Background background = WithContext(
-      // Names of categories that the model knows fix their codes; else the background's do.
-      [&] { return ReadBackground(background_uri, weights, names, model->column_categories()); },
-      [] { return std::string("background"); });
-  CheckBackgroundValues(background, prepared.accepts_missing, background_uri);
   plan.seed = spec.at("seed").get<std::uint64_t>();
-  if (!spec.at("summarize").is_null()) {
-    background = Summarize(std::move(background), spec.at("summarize").get<std::string>(),
-                           plan.seed);
-  }
-  prepared.columns = background.schema;
   plan.columns = std::ssize(names);
-  plan.background = std::move(background.values);
-  plan.weights = std::move(background.weights);
+  plan.tree_path = spec.at("tree_mode") == "path";
+  if (plan.tree_path) {
+    TakeNoBackground(spec);
+    table::ReadOptions options;
+    options.columns = names;
+    UseCodesOfModel(model->column_categories(), options);
+    prepared.columns = table::OpenTable(data_uri, options)->schema();
+  } else {
+    TakeBackground(spec, names, *model, prepared);
+  }
 
   const Groups groups = WithContext(
       [&] {
         if (spec.at("groups").is_null()) return Groups::OfColumns(names);
         const std::string path = spec.at("groups");
         if (path.find("://") != std::string::npos) {
-          throw Error(ErrorCode::kUnsupported,
-                      fmt::format("{}: groups are read from a local file; download it first", path));
+          throw Error(
+              ErrorCode::kUnsupported,
+              fmt::format("{}: groups are read from a local file; download it first", path));
         }
         return Groups::Parse(ReadFile(path), names, path);
       },
@@ -215,13 +300,13 @@ PreparedPlan MakePlan(const Json& spec) {
     throw Error(ErrorCode::kInvalidInput,
                 "link logit needs probabilities; with --output margin use --link identity");
   }
-  if (plan.margin && model->linear() == nullptr) {
+  if (plan.margin && model->Margin() == nullptr) {
     throw Error(ErrorCode::kInvalidInput,
                 fmt::format("--output margin needs a model that shows its margin; {} does not",
                             model_text));
   }
-  if (!plan.margin && plan.link == Link::kLogit && model->linear() != nullptr &&
-      model->linear()->activation == model::Activation::kIdentity) {
+  if (!plan.margin && plan.link == Link::kLogit && model->Margin() != nullptr &&
+      !GivesProbabilities(*model)) {
     throw Error(ErrorCode::kInvalidInput,
                 fmt::format("link logit needs probabilities, but {} gives plain numbers; use "
                             "--link identity",
@@ -239,9 +324,18 @@ PreparedPlan MakePlan(const Json& spec) {
                            ? static_cast<std::int64_t>(std::min<std::uint64_t>(
                                  most.get<std::uint64_t>(), std::int64_t{1} << 62))
                            : most.get<std::int64_t>();
-  const Choice choice = ChooseMethod(spec.at("method"), *model, plan, allowed);
+  plan.interactions = spec.at("interactions") == 2;
+  const Choice choice =
+      ChooseMethod(plan.tree_path ? "tree" : spec.at("method"), *model, plan, allowed);
   plan.method = choice.method;
   prepared.reason = choice.reason;
+  if (plan.interactions && plan.method != Method::kTree && plan.method != Method::kExact) {
+    throw Error(
+        ErrorCode::kUnsupported,
+        fmt::format("interactions come with --method tree or exact (up to --max-coalitions), "
+                    "not with {}; group columns together, or leave --interactions out",
+                    MethodName(plan.method)));
+  }
   if (plan.method == Method::kKernel) {
     const Json& wanted = spec.at("nsamples");
     plan.nsamples = wanted.is_number() ? wanted.get<std::int64_t>() : AutoSamples(plan.players());

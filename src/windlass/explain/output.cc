@@ -6,6 +6,7 @@
 #include <set>
 
 #include "windlass/base/random.h"
+#include "windlass/explain/shapley.h"
 
 namespace windlass::explain {
 namespace {
@@ -13,19 +14,25 @@ namespace {
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 constexpr std::uint64_t kShownStream = 0x73686f776e21;
 
-std::vector<table::OutputColumn> ColumnsOf(const PreparedPlan& prepared) {
+std::vector<table::OutputColumn> ColumnsOf(const PreparedPlan& prepared, bool with_pairs) {
   using Type = table::OutputColumn::Type;
   std::vector<table::OutputColumn> columns = {{"row", Type::kInt64},
                                               {"output", Type::kText},
                                               {"base_value", Type::kDouble},
                                               {"prediction", Type::kDouble}};
-  for (const Group& group : prepared.groups) {
+  std::set<std::string> taken;
+  for (const auto& column : columns) taken.insert(column.name);
+  const auto add = [&](std::string name) {
     // A group may be called like one of ours; a file with two columns of a name is of no use.
-    std::string name = group.name;
-    while (std::ranges::any_of(columns, [&](const auto& c) { return c.name == name; })) {
-      name += "_";
+    while (!taken.insert(name).second) name += "_";
+    columns.push_back({std::move(name), Type::kDouble});
+  };
+  for (const Group& group : prepared.groups) add(group.name);
+  if (!with_pairs) return columns;
+  for (std::size_t i = 0; i < prepared.groups.size(); ++i) {
+    for (std::size_t j = i + 1; j < prepared.groups.size(); ++j) {
+      add(prepared.groups[i].name + "*" + prepared.groups[j].name);
     }
-    columns.push_back({name, Type::kDouble});
   }
   return columns;
 }
@@ -34,12 +41,16 @@ bool ByKey(std::uint64_t a_key, std::uint64_t b_key) { return a_key < b_key; }
 
 }  // namespace
 
-OutputWriter::OutputWriter(const PreparedPlan& prepared,
-                           const std::filesystem::path& attributions)
+OutputWriter::OutputWriter(const PreparedPlan& prepared, const std::filesystem::path& attributions,
+                           const std::filesystem::path& interactions)
     : prepared_(prepared),
       base_value_(prepared.output_names.size(), kNaN),
-      writer_(table::CreateParquet(attributions.string(), ColumnsOf(prepared))),
-      absolute_(prepared.output_names.size() * prepared.groups.size(), 0.0) {}
+      writer_(table::CreateParquet(attributions.string(), ColumnsOf(prepared, false))),
+      absolute_(prepared.output_names.size() * prepared.groups.size(), 0.0) {
+  if (!prepared.plan.interactions) return;
+  pairs_writer_ = table::CreateParquet(interactions.string(), ColumnsOf(prepared, true));
+  absolute_pairs_.assign(prepared.output_names.size() * Pairs(std::ssize(prepared.groups)), 0.0);
+}
 
 void OutputWriter::Append(std::int64_t rows, const double* values,
                           const Attributions& attributions) {
@@ -62,6 +73,7 @@ void OutputWriter::Append(std::int64_t rows, const double* values,
     }
   }
   writer_->Append(columns);
+  if (pairs_writer_ != nullptr) AppendPairs(std::move(columns), attributions);
   std::set<std::int64_t> failed;
   for (const Failure& failure : attributions.failures) failed.insert(failure.row);
   const std::size_t width = outputs * players;
@@ -69,6 +81,10 @@ void OutputWriter::Append(std::int64_t rows, const double* values,
     if (!failed.contains(r)) {
       const double* phi = &attributions.phi[r * width];
       for (std::size_t i = 0; i < width; ++i) absolute_[i] += std::abs(phi[i]);
+      const std::size_t pairs = absolute_pairs_.size();
+      for (std::size_t i = 0; i < pairs; ++i) {
+        absolute_pairs_[i] += std::abs(attributions.interactions[r * pairs + i]);
+      }
       Offer(values + r * static_cast<std::int64_t>(prepared_.columns.size()), attributions, r);
     }
   }
@@ -98,14 +114,40 @@ void OutputWriter::Offer(const double* values, const Attributions& attributions,
   std::ranges::push_heap(shown_, heap);
 }
 
-void OutputWriter::Close() { writer_->Close(); }
-
-std::vector<double> OutputWriter::Importance() const {
-  std::vector<double> importance = absolute_;
-  const double count = static_cast<double>(std::max<std::int64_t>(1, rows_ - failed_rows_));
-  for (double& value : importance) value /= count;
-  return importance;
+// `columns` are those of the attributions.
+void OutputWriter::AppendPairs(std::vector<table::OutputValues> columns,
+                               const Attributions& attributions) {
+  const std::int64_t players = std::ssize(prepared_.groups), pairs = Pairs(players);
+  const std::int64_t lines = std::ssize(attributions.prediction);
+  columns.resize(4 + players + pairs);
+  for (std::int64_t i = 0; i < players; ++i) {
+    for (std::int64_t j = i + 1; j < players; ++j) {
+      const std::int64_t pair = PairIndex(i, j, players);
+      std::vector<double>& to = columns[4 + players + pair].doubles;
+      to.resize(lines);
+      for (std::int64_t line = 0; line < lines; ++line) {
+        to[line] = attributions.interactions[line * pairs + pair];
+        columns[4 + i].doubles[line] -= to[line] / 2;
+        columns[4 + j].doubles[line] -= to[line] / 2;
+      }
+    }
+  }
+  pairs_writer_->Append(columns);
 }
+
+void OutputWriter::Close() {
+  writer_->Close();
+  if (pairs_writer_ != nullptr) pairs_writer_->Close();
+}
+
+std::vector<double> OutputWriter::Mean(std::vector<double> sums) const {
+  const double count = static_cast<double>(std::max<std::int64_t>(1, rows_ - failed_rows_));
+  for (double& value : sums) value /= count;
+  return sums;
+}
+
+std::vector<double> OutputWriter::Importance() const { return Mean(absolute_); }
+std::vector<double> OutputWriter::PairImportance() const { return Mean(absolute_pairs_); }
 
 // One column: its number or category. Several 0/1 columns of which at most one is 1, as one-hot
 // encoding makes: which one it is. Anything else has no single value to show.

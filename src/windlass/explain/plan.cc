@@ -5,7 +5,7 @@
 namespace windlass::explain {
 namespace {
 
-constexpr std::uint32_t kPlanVersion = 1;
+constexpr std::uint32_t kPlanVersion = 2;
 
 }  // namespace
 
@@ -16,6 +16,7 @@ std::string_view MethodName(Method method) {
     case Method::kLinear: return "linear";
     case Method::kExact: return "exact";
     case Method::kKernel: return "kernel";
+    case Method::kTree: return "tree";
   }
   return "kernel";
 }
@@ -43,6 +44,8 @@ Bytes Plan::Encode() const {
   AppendRaw(out, seed);
   AppendRaw(out, l1_reg);
   AppendRaw(out, l1_features);
+  AppendRaw(out, interactions);
+  AppendRaw(out, tree_path);
   AppendRaw(out, clip);
   return Bytes(std::move(out));
 }
@@ -74,6 +77,8 @@ Plan Plan::Decode(const Bytes& bytes) {
   plan.seed = reader.Read<std::uint64_t>();
   plan.l1_reg = reader.Read<L1Reg>();
   plan.l1_features = reader.Read<std::int32_t>();
+  plan.interactions = reader.Read<bool>();
+  plan.tree_path = reader.Read<bool>();
   plan.clip = reader.Read<double>();
   reader.Finish();
   return plan;

@@ -16,7 +16,7 @@ namespace windlass::explain {
 enum class Link : std::uint8_t { kIdentity = 0, kLogit = 1 };
 std::string_view LinkName(Link link);
 
-enum class Method : std::uint8_t { kLinear = 0, kExact = 1, kKernel = 2 };
+enum class Method : std::uint8_t { kLinear = 0, kExact = 1, kKernel = 2, kTree = 3 };
 std::string_view MethodName(Method method);
 
 // How KernelSHAP selects features before the regression (Lundberg & Lee 2017; shap's l1_reg).
@@ -36,6 +36,8 @@ struct Plan {
   std::uint64_t seed = 0;
   L1Reg l1_reg = L1Reg::kNone;
   std::int32_t l1_features = 0;    // for kNumFeatures
+  bool interactions = false;       // pairs of groups as well
+  bool tree_path = false;          // for kTree: path dependent, without a background
   double clip = 0;                 // probabilities are kept within [clip, 1 - clip]
 
   std::int64_t background_rows() const { return static_cast<std::int64_t>(weights.size()); }

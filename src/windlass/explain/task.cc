@@ -10,7 +10,7 @@ namespace windlass::explain {
 namespace {
 
 constexpr std::string_view kKind = "explain.rows";
-constexpr std::int32_t kVersion = 2;  // raise it when the same input would give other bytes
+constexpr std::int32_t kVersion = 3;  // raise it when the same input would give other bytes
 
 class ExplainTask final : public engine::TaskKind {
  public:
@@ -53,6 +53,7 @@ Bytes EncodeAttributions(const Attributions& attributions) {
   AppendVector(out, attributions.base_value);
   AppendVector(out, attributions.prediction);
   AppendVector(out, attributions.phi);
+  AppendVector(out, attributions.interactions);
   AppendRaw(out, static_cast<std::uint64_t>(attributions.failures.size()));
   for (const Failure& failure : attributions.failures) {
     AppendRaw(out, failure.row);
@@ -68,6 +69,7 @@ Attributions DecodeAttributions(const Bytes& bytes) {
   attributions.base_value = reader.ReadVector<double>();
   attributions.prediction = reader.ReadVector<double>();
   attributions.phi = reader.ReadVector<double>();
+  attributions.interactions = reader.ReadVector<double>();
   for (auto left = reader.Read<std::uint64_t>(); left > 0; --left) {
     const auto row = reader.Read<std::int64_t>();
     attributions.failures.push_back({row, reader.ReadString()});

@@ -33,10 +33,7 @@ class TreeModel final : public Model {
  public:
   TreeModel(std::shared_ptr<const TreeEnsemble> ensemble, Activation activation, TreeNames names)
       : ensemble_(std::move(ensemble)), activation_(activation), names_(std::move(names)) {
-    for (const TreeNode& node : ensemble_->nodes) {
-      plain_ =
-          plain_ && (node.leaf() || (node.categories < 0 && !node.equal && !node.zero_is_missing));
-    }
+    MakeSteps();
   }
 
   std::int64_t columns() const override { return ensemble_->columns; }
@@ -72,23 +69,61 @@ class TreeModel final : public Model {
   }
 
  private:
+  // A node for rows that walk together: a leaf leads to itself.
+  struct Step {
+    double number;
+    std::int32_t column;
+    std::int32_t left;
+    std::int32_t missing_left;
+    std::int32_t always_left;
+  };
+
+  void MakeSteps() {
+    for (const TreeNode& node : ensemble_->nodes) {
+      if (!node.leaf() && (node.categories >= 0 || node.equal || node.zero_is_missing)) return;
+    }
+    depth_.reserve(ensemble_->roots.size());
+    for (const std::int32_t root : ensemble_->roots) depth_.push_back(DepthOf(root));
+    steps_.reserve(ensemble_->nodes.size());
+    for (const TreeNode& node : ensemble_->nodes) {
+      const auto own = static_cast<std::int32_t>(steps_.size());
+      steps_.push_back(
+          node.leaf() ? Step{0, 0, own, 1, 1}
+                      : Step{node.number, node.column, node.left, node.missing_left ? 1 : 0, 0});
+    }
+  }
+
+  std::int32_t DepthOf(std::int32_t root) const {
+    std::int32_t deepest = 0;
+    std::vector<std::pair<std::int32_t, std::int32_t>> stack = {{root, 0}};
+    while (!stack.empty()) {
+      const auto [at, depth] = stack.back();
+      stack.pop_back();
+      deepest = std::max(deepest, depth);
+      const TreeNode& node = ensemble_->nodes[at];
+      if (node.leaf()) continue;
+      stack.emplace_back(node.left, depth + 1);
+      stack.emplace_back(node.left + 1, depth + 1);
+    }
+    return deepest;
+  }
+
   void AddTree(std::int64_t tree, const double* x, std::int64_t rows, double* out,
                std::int64_t stride) const {
     const std::int32_t root = ensemble_->roots[tree];
     const std::int64_t columns = ensemble_->columns;
     std::int64_t row = 0;
-    for (; plain_ && row + kTogether <= rows; row += kTogether) {
+    for (; !steps_.empty() && row + kTogether <= rows; row += kTogether) {
       std::int32_t at[kTogether];
       std::fill_n(at, kTogether, root);
-      for (bool more = true; more;) {
-        more = false;
+      const double* from = x + row * columns;
+      for (std::int32_t level = depth_[tree]; level > 0; --level) {
+#pragma GCC unroll 8
         for (std::int64_t i = 0; i < kTogether; ++i) {
-          const TreeNode& node = ensemble_->nodes[at[i]];
-          if (node.leaf()) continue;
-          const double value = x[(row + i) * columns + node.column];
-          const bool left = value < node.number || (value != value && node.missing_left);
-          at[i] = node.left + (left ? 0 : 1);
-          more = true;
+          const Step& step = steps_[at[i]];
+          const double value = from[i * columns + step.column];
+          const int less = value < step.number ? 1 : 0, missing = value != value ? 1 : 0;
+          at[i] = step.left + 1 - (less | (missing & step.missing_left) | step.always_left);
         }
       }
       for (std::int64_t i = 0; i < kTogether; ++i) {
@@ -108,7 +143,8 @@ class TreeModel final : public Model {
   std::shared_ptr<const TreeEnsemble> ensemble_;
   Activation activation_;
   TreeNames names_;
-  bool plain_ = true;  // every split is a plain comparison
+  std::vector<Step> steps_;          // [nodes]; empty unless every split is a plain comparison
+  std::vector<std::int32_t> depth_;  // [trees]
 };
 
 void CheckEnsemble(const TreeEnsemble& ensemble, Activation activation) {
