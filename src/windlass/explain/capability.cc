@@ -42,7 +42,7 @@ const job::Schema& ExplainSchema() {
   static const job::Schema schema(
       "explain", 1,
       {{"model",
-        "what to explain: linear:FILE.json, onnx:FILE.onnx, xgboost:FILE, or a path",
+        "what to explain: linear:FILE.json, onnx:FILE.onnx, xgboost:FILE, lightgbm:FILE, or a path",
         {FieldType::kText},
         true},
        {"data", "the rows to explain: a path or URI of a table", {FieldType::kText}, true},

@@ -13,6 +13,7 @@
 #include "windlass/explain/design.h"
 #include "windlass/explain/linear.h"
 #include "windlass/explain/tree.h"
+#include "windlass/model/trees.h"
 
 namespace windlass::explain {
 namespace {

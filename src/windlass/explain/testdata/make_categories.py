@@ -1,4 +1,4 @@
-"""Makes the models and tables of categories_test.cc. Needs lightgbm 4.7.0, xgboost 3.2.0, pyarrow.
+"""Makes the models and tables of make_plan_test.cc. Needs lightgbm 4.7.0, xgboost 3.2.0, pyarrow.
 
     python make_categories.py
 

@@ -1,4 +1,5 @@
-// Categorical columns whose codes are the model's.
+#include "windlass/explain/make_plan.h"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -9,7 +10,6 @@
 #include "windlass/base/file.h"
 #include "windlass/base/json.h"
 #include "windlass/explain/capability.h"
-#include "windlass/explain/make_plan.h"
 #include "windlass/job/capability.h"
 #include "windlass/model/model.h"
 
@@ -20,10 +20,13 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-std::string Testdata(const std::string& file) {
+std::string Source(const std::string& file) {
   const char* source = std::getenv("WINDLASS_SOURCE");
-  return std::filesystem::path(source == nullptr ? "." : source) /
-         "src/windlass/explain/testdata/categories" / file;
+  return std::filesystem::path(source == nullptr ? "." : source) / "src/windlass" / file;
+}
+
+std::string Testdata(const std::string& file) {
+  return Source("explain/testdata/categories/" + file);
 }
 
 const Json& Expected() {
@@ -32,16 +35,17 @@ const Json& Expected() {
 }
 
 PreparedPlan PlanOf(const std::string& model, const std::string& background,
-                    const std::string& data) {
+                    const std::string& data, const Json& more = Json::object()) {
   if (!Registry::Global().Has<model::ModelFormat>("linear")) {
     model::RegisterModelFormats(Registry::Global());
     RegisterExplain(Registry::Global());
   }
-  const Json spec = {{"kind", "explain"},
-                     {"version", 1},
-                     {"model", model},
-                     {"background", background},
-                     {"data", data}};
+  Json spec = {{"kind", "explain"},
+               {"version", 1},
+               {"model", model},
+               {"background", background},
+               {"data", data}};
+  spec.update(more);
   return MakePlan(
       Registry::Global().Find<job::Capability>("explain").schema().Normalise(spec, "spec"));
 }
@@ -132,6 +136,29 @@ INSTANTIATE_TEST_SUITE_P(Explain, CategoriesOfModels,
                          ::testing::Values(Case{"lightgbm.txt", "lightgbm"},
                                            Case{"xgboost.ubj", "xgboost"}),
                          [](const auto& info) { return std::string(info.param.name); });
+
+// A forest of scikit-learn gives probabilities without a last function; boosted trees do not.
+TEST(MakePlan, AllowsLogitWhereSumsOfLeavesAreProbabilities) {
+  const TemporaryFolder folder;
+  const std::string path = folder.path() / "t.csv";
+  WriteFileAtomically(path, "a,b,c\n1,2,3\n0,0,0\n");
+  const Json logit = {{"link", "logit"}};
+  for (const char* name : {"forest", "forest_three", "boosted", "three_softmax"}) {
+    EXPECT_EQ(PlanOf(Source(std::string("model/testdata/onnx_trees/") + name + ".onnx"), path, path,
+                     logit)
+                  .plan.link,
+              Link::kLogit)
+        << name;
+  }
+  for (const char* name : {"forest_regressor", "boosted_regressor", "binary_none_mixed"}) {
+    try {
+      PlanOf(Source(std::string("model/testdata/onnx_trees/") + name + ".onnx"), path, path, logit);
+      ADD_FAILURE() << name;
+    } catch (const Error& error) {
+      EXPECT_THAT(error.what(), HasSubstr("link logit needs probabilities, but")) << name;
+    }
+  }
+}
 
 }  // namespace
 }  // namespace windlass::explain
