@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <limits>
 
 #include "windlass/base/error.h"
 #include "windlass/base/file.h"
@@ -12,6 +13,7 @@
 #include "windlass/explain/design.h"
 #include "windlass/explain/linear.h"
 #include "windlass/explain/tree.h"
+#include "windlass/model/trees.h"
 
 namespace windlass::explain {
 namespace {
@@ -50,6 +52,32 @@ void CheckNames(const std::vector<std::string>& names, std::string_view file,
 }
 
 double Coalitions(int players) { return std::ldexp(1.0, players); }
+
+// Whether the outputs are known to lie within 0 and 1: after sigmoid or softmax, or because no sum
+// of leaves leads out, as in a forest of scikit-learn, whose leaves are probabilities.
+bool GivesProbabilities(const model::Model& model) {
+  if (model.activation() == model::Activation::kSigmoid) return true;
+  if (model.activation() == model::Activation::kSoftmax) return true;
+  const model::TreeEnsemble* trees = model.trees();
+  if (trees == nullptr || model.activation() != model::Activation::kIdentity) return false;
+  std::vector<double> low = trees->base, high = trees->base;
+  for (std::int64_t t = 0; t < trees->trees(); ++t) {
+    const std::int64_t end =
+        t + 1 < trees->trees() ? trees->roots[t + 1] : std::ssize(trees->nodes);
+    double least = std::numeric_limits<double>::infinity(), most = -least;
+    for (std::int64_t i = trees->roots[t]; i < end; ++i) {
+      const model::TreeNode& node = trees->nodes[i];
+      if (!node.leaf()) continue;
+      least = std::min(least, node.number);
+      most = std::max(most, node.number);
+    }
+    low[trees->outputs[t]] += least;
+    high[trees->outputs[t]] += most;
+  }
+  constexpr double kRounding = 1e-6;  // of leaves in single precision
+  return std::ranges::all_of(low, [](double p) { return p >= -kRounding; }) &&
+         std::ranges::all_of(high, [](double p) { return p <= 1 + kRounding; });
+}
 
 struct Choice {
   Method method;
@@ -187,7 +215,7 @@ void CheckBackgroundValues(const Background& background, bool accepts_missing,
 }
 
 void TakeBackground(const Json& spec, const std::vector<std::string>& names,
-                    PreparedPlan& prepared) {
+                    const model::Model& model, PreparedPlan& prepared) {
   if (spec.at("background").is_null()) {
     throw Error(ErrorCode::kInvalidInput,
                 "no background: --background TABLE gives rows that stand for what is not known "
@@ -196,8 +224,10 @@ void TakeBackground(const Json& spec, const std::vector<std::string>& names,
   const std::string uri = spec.at("background");
   const std::string weights =
       spec.at("background_weights").is_null() ? "" : spec.at("background_weights");
-  Background background = WithContext([&] { return ReadBackground(uri, weights, names); },
-                                      [] { return std::string("background"); });
+  // Names of categories that the model knows fix their codes; else the background's do.
+  Background background =
+      WithContext([&] { return ReadBackground(uri, weights, names, model.column_categories()); },
+                  [] { return std::string("background"); });
   CheckBackgroundValues(background, prepared.accepts_missing, uri);
   Plan& plan = prepared.plan;
   if (!spec.at("summarize").is_null()) {
@@ -235,6 +265,7 @@ PreparedPlan MakePlan(const Json& spec) {
   auto model = model::LoadModel(plan.model);
   prepared.libraries = model->library();
   prepared.accepts_missing = model->accepts_missing();
+  prepared.codes_of_model = !model->column_categories().empty();
 
   const std::string data_uri = spec.at("data");
   // The model's names, where it has them, fix which columns are read and in what order; else the
@@ -256,9 +287,10 @@ PreparedPlan MakePlan(const Json& spec) {
     TakeNoBackground(spec);
     table::ReadOptions options;
     options.columns = names;
+    UseCodesOfModel(model->column_categories(), options);
     prepared.columns = table::OpenTable(data_uri, options)->schema();
   } else {
-    TakeBackground(spec, names, prepared);
+    TakeBackground(spec, names, *model, prepared);
   }
   if (plan.background_rows() > 0) {
     if (auto introduced = Introduce(*model, names, plan)) model = std::move(introduced);
@@ -294,8 +326,7 @@ PreparedPlan MakePlan(const Json& spec) {
                             model_text));
   }
   if (!plan.margin && plan.link == Link::kLogit && model->Margin() != nullptr &&
-      model->activation() != model::Activation::kSigmoid &&
-      model->activation() != model::Activation::kSoftmax) {
+      !GivesProbabilities(*model)) {
     throw Error(ErrorCode::kInvalidInput,
                 fmt::format("link logit needs probabilities, but {} gives plain numbers; use "
                             "--link identity",

@@ -126,7 +126,7 @@ Plan MakeTreePlan(const Shape& shape, std::uint64_t seed, std::int64_t backgroun
 }
 
 std::unique_ptr<model::Model> ModelOf(const TreeEnsemble& ensemble) {
-  return model::MakeTreeModel(ensemble, model::Activation::kIdentity, {}, {});
+  return model::MakeTreeModel(ensemble, model::Activation::kIdentity);
 }
 
 void ExpectSame(const Attributions& a, const Attributions& b, double tolerance) {
