@@ -178,6 +178,7 @@ class Explain final : public job::Capability {
     table::ReadOptions options;
     for (const auto& column : prepared.columns) options.columns.push_back(column.name);
     options.codes = prepared.columns;
+    options.numbers_have_codes = prepared.codes_of_model;
     const auto reader = table::OpenTable(data, options);
     load.Stop();
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <limits>
 
 #include "windlass/base/error.h"
 #include "windlass/base/file.h"
@@ -12,6 +13,7 @@
 #include "windlass/explain/design.h"
 #include "windlass/explain/linear.h"
 #include "windlass/explain/tree.h"
+#include "windlass/model/trees.h"
 
 namespace windlass::explain {
 namespace {
@@ -51,6 +53,32 @@ void CheckNames(const std::vector<std::string>& names, std::string_view file,
 
 double Coalitions(int players) { return std::ldexp(1.0, players); }
 
+// Whether the outputs are known to lie within 0 and 1: after sigmoid or softmax, or because no sum
+// of leaves leads out, as in a forest of scikit-learn, whose leaves are probabilities.
+bool GivesProbabilities(const model::Model& model) {
+  if (model.activation() == model::Activation::kSigmoid) return true;
+  if (model.activation() == model::Activation::kSoftmax) return true;
+  const model::TreeEnsemble* trees = model.trees();
+  if (trees == nullptr || model.activation() != model::Activation::kIdentity) return false;
+  std::vector<double> low = trees->base, high = trees->base;
+  for (std::int64_t t = 0; t < trees->trees(); ++t) {
+    const std::int64_t end =
+        t + 1 < trees->trees() ? trees->roots[t + 1] : std::ssize(trees->nodes);
+    double least = std::numeric_limits<double>::infinity(), most = -least;
+    for (std::int64_t i = trees->roots[t]; i < end; ++i) {
+      const model::TreeNode& node = trees->nodes[i];
+      if (!node.leaf()) continue;
+      least = std::min(least, node.number);
+      most = std::max(most, node.number);
+    }
+    low[trees->outputs[t]] += least;
+    high[trees->outputs[t]] += most;
+  }
+  constexpr double kRounding = 1e-6;  // of leaves in single precision
+  return std::ranges::all_of(low, [](double p) { return p >= -kRounding; }) &&
+         std::ranges::all_of(high, [](double p) { return p <= 1 + kRounding; });
+}
+
 struct Choice {
   Method method;
   std::string reason;
@@ -58,11 +86,14 @@ struct Choice {
 
 void CheckCoalitions(Method method, int players, std::int64_t allowed) {
   if (players <= kMaxExactPlayers && Coalitions(players) <= static_cast<double>(allowed)) return;
-  throw Error(ErrorCode::kInvalidInput,
-              fmt::format("method {} over {} groups needs 2^{} coalitions a row, more than the {} "
-                          "allowed; group columns together, raise --max-coalitions (up to 2^{}), "
-                          "or use --method kernel",
-                          MethodName(method), players, players, allowed, kMaxExactPlayers));
+  throw Error(
+      ErrorCode::kInvalidInput,
+      fmt::format(
+          "method {} over {} groups needs 2^{} coalitions a row, more than the {} "
+          "allowed; group columns together, raise --max-coalitions (up to 2^{}), "
+          "or use --method kernel{}",
+          MethodName(method), players, players, allowed, kMaxExactPlayers,
+          method == Method::kTree ? "; --output margin of trees takes any number of groups" : ""));
 }
 
 Choice ChooseMethod(const std::string& wanted, const model::Model& model, const Plan& plan,
@@ -87,24 +118,30 @@ Choice ChooseMethod(const std::string& wanted, const model::Model& model, const 
       throw Error(ErrorCode::kInvalidInput,
                   "method tree needs a model that shows its trees; use --method auto");
     }
-    if (!trees) {
+    if (!trees && plan.tree_path) {
       throw Error(ErrorCode::kInvalidInput,
-                  "method tree explains the sum of the trees' leaves: add --output margin (with "
-                  "--link identity), or use --method auto for probabilities");
+                  "path dependent values are those of the sum of the trees' leaves: add --output "
+                  "margin (with --link identity), or give a --background");
     }
-    return {Method::kTree, plan.tree_path ? "exact for trees, path dependent"
-                                          : "asked for; exact for trees"};
+    if (!trees) CheckCoalitions(Method::kTree, players, allowed);
+    return {Method::kTree,
+            plan.tree_path ? "exact for trees, path dependent" : "asked for; exact for trees"};
   }
   if (wanted == "exact") {
     CheckCoalitions(Method::kExact, players, allowed);
     return {Method::kExact, fmt::format("asked for; all 2^{} coalitions", players)};
   }
   if (wanted == "kernel") return {Method::kKernel, "asked for; sampled by KernelSHAP"};
-  if (plan.interactions && !trees && few) {
+  if (plan.interactions && model.trees() == nullptr && few) {
     return {Method::kExact, fmt::format("exact, with interactions: all 2^{} coalitions", players)};
   }
   if (closed) return {Method::kLinear, "exact, in closed form: the model's output is linear"};
   if (trees) return {Method::kTree, "exact, leaf by leaf: the model's output is a sum of trees"};
+  if (model.trees() != nullptr && few) {
+    return {Method::kTree, fmt::format("exact over all 2^{} coalitions, by the leaves that rows "
+                                       "reach together with the background's",
+                                       players)};
+  }
   if (linear != nullptr && few) {
     return {Method::kLinear, fmt::format("exact over all 2^{} coalitions: the model is linear up "
                                          "to its last function",
@@ -114,9 +151,10 @@ Choice ChooseMethod(const std::string& wanted, const model::Model& model, const 
     return {Method::kExact,
             fmt::format("exact: all 2^{} coalitions are within the {} allowed", players, allowed)};
   }
-  return {Method::kKernel,
-          fmt::format("sampled: 2^{} coalitions are more than the {} allowed{}", players, allowed,
-                      model.trees() != nullptr ? "; --output margin would be exact, and fast" : "")};
+  return {
+      Method::kKernel,
+      fmt::format("sampled: 2^{} coalitions are more than the {} allowed{}", players, allowed,
+                  model.trees() != nullptr ? "; --output margin would be exact, and fast" : "")};
 }
 
 void ParseL1Reg(const std::string& text, Plan& plan) {
@@ -177,7 +215,7 @@ void CheckBackgroundValues(const Background& background, bool accepts_missing,
 }
 
 void TakeBackground(const Json& spec, const std::vector<std::string>& names,
-                    PreparedPlan& prepared) {
+                    const model::Model& model, PreparedPlan& prepared) {
   if (spec.at("background").is_null()) {
     throw Error(ErrorCode::kInvalidInput,
                 "no background: --background TABLE gives rows that stand for what is not known "
@@ -186,8 +224,10 @@ void TakeBackground(const Json& spec, const std::vector<std::string>& names,
   const std::string uri = spec.at("background");
   const std::string weights =
       spec.at("background_weights").is_null() ? "" : spec.at("background_weights");
-  Background background = WithContext([&] { return ReadBackground(uri, weights, names); },
-                                      [] { return std::string("background"); });
+  // Names of categories that the model knows fix their codes; else the background's do.
+  Background background =
+      WithContext([&] { return ReadBackground(uri, weights, names, model.column_categories()); },
+                  [] { return std::string("background"); });
   CheckBackgroundValues(background, prepared.accepts_missing, uri);
   Plan& plan = prepared.plan;
   if (!spec.at("summarize").is_null()) {
@@ -225,6 +265,7 @@ PreparedPlan MakePlan(const Json& spec) {
   auto model = model::LoadModel(plan.model);
   prepared.libraries = model->library();
   prepared.accepts_missing = model->accepts_missing();
+  prepared.codes_of_model = !model->column_categories().empty();
 
   const std::string data_uri = spec.at("data");
   // The model's names, where it has them, fix which columns are read and in what order; else the
@@ -246,9 +287,10 @@ PreparedPlan MakePlan(const Json& spec) {
     TakeNoBackground(spec);
     table::ReadOptions options;
     options.columns = names;
+    UseCodesOfModel(model->column_categories(), options);
     prepared.columns = table::OpenTable(data_uri, options)->schema();
   } else {
-    TakeBackground(spec, names, prepared);
+    TakeBackground(spec, names, *model, prepared);
   }
   if (plan.background_rows() > 0) {
     if (auto introduced = Introduce(*model, names, plan)) model = std::move(introduced);
@@ -284,8 +326,7 @@ PreparedPlan MakePlan(const Json& spec) {
                             model_text));
   }
   if (!plan.margin && plan.link == Link::kLogit && model->Margin() != nullptr &&
-      model->activation() != model::Activation::kSigmoid &&
-      model->activation() != model::Activation::kSoftmax) {
+      !GivesProbabilities(*model)) {
     throw Error(ErrorCode::kInvalidInput,
                 fmt::format("link logit needs probabilities, but {} gives plain numbers; use "
                             "--link identity",

@@ -25,6 +25,9 @@ class OpaqueModel final : public Model {
 
   std::int64_t columns() const override { return model_->columns(); }
   std::vector<std::string> column_names() const override { return model_->column_names(); }
+  std::vector<std::vector<std::string>> column_categories() const override {
+    return model_->column_categories();
+  }
   std::vector<std::string> output_names() const override { return model_->output_names(); }
   std::int64_t outputs() const override { return model_->outputs(); }
   bool accepts_missing() const override { return model_->accepts_missing(); }
@@ -189,6 +192,7 @@ std::unique_ptr<Model> LoadModel(const ModelSource& source) {
 
 void RegisterModelFormats(Registry& registry) {
   registry.Add<ModelFormat>("command", MakeCommandFormat());
+  registry.Add<ModelFormat>("lightgbm", MakeLightGBMFormat());
   registry.Add<ModelFormat>("linear", MakeLinearFormat());
   registry.Add<ModelFormat>("oip", MakeOipFormat());
   registry.Add<ModelFormat>("onnx", MakeOnnxFormat());

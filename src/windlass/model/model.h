@@ -42,6 +42,10 @@ class WINDLASS_API Model {
   // Names of the columns where the model knows them, else empty.
   virtual std::vector<std::string> column_names() const { return {}; }
 
+  // Names of the categories of each column, by code, where the model knows them: [columns], empty
+  // for a column that is numeric or whose categories have no names. Empty: none are known.
+  virtual std::vector<std::vector<std::string>> column_categories() const { return {}; }
+
   // Names of the outputs: "0", "1", ... where the model does not name them. Empty for a model that
   // was not introduced yet.
   virtual std::vector<std::string> output_names() const = 0;
@@ -133,7 +137,7 @@ WINDLASS_API void AddReach(ModelSource& source, std::string_view reach);
 // Makes the model. `opaque=1` hides its structure. Throws as ModelFormat::Load does.
 WINDLASS_API std::unique_ptr<Model> LoadModel(const ModelSource& source);
 
-// Registers the formats of this library: command, linear, oip and onnx.
+// Registers the formats of this library: command, lightgbm, linear, oip, onnx and xgboost.
 WINDLASS_API void RegisterModelFormats(Registry& registry);
 
 }  // namespace windlass::model
