@@ -130,7 +130,7 @@ def alive(folder):
         refused(folder, f"oip:{address}/models/told?binary=1&retries=0", 1, "status 500")
         refused(folder, f"oip:{address}/models/toldd", 2, 'knows no model "toldd"', "told")
         refused(folder, f"oip:{address}/models/told?output=transform", 2, 'no output "transform"')
-        refused(folder, f"oip:{address}/models/untold?output=transform&retries=0", 2, "transform")
+        refused(folder, f"oip:{address}/models/untold?output=transform&retries=0", 1, "status 500")
 
 
 @test
