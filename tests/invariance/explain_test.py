@@ -42,6 +42,15 @@ def kernel_opaque(folder):
 
 
 @test
+def a_program(folder):
+    model = f"command:python3 {ROOT / 'tests/models/logistic_program.py'}"
+    small = ROOT / "tests/cli/small"
+    check_invariance(folder, ["explain", "--model", model, "--data", small / "data.csv",
+                              "--background", small / "background.csv", "--quiet"],
+                     workers=(-1, 3), batches=(None, 1), chaos_batches=(1,))
+
+
+@test
 def kernel_selecting_features(folder):
     check_invariance(folder, [*few_rows(folder, 23), "--method", "kernel", "--nsamples", "300",
                               "--l1-reg", "num_features(4)"], batches=(5,), chaos_batches=(None,))

@@ -42,7 +42,7 @@ const job::Schema& ExplainSchema() {
   static const job::Schema schema(
       "explain", 1,
       {{"model",
-        "what to explain: linear:FILE.json, onnx:FILE.onnx, xgboost:FILE, lightgbm:FILE, or a path",
+        "what to explain: a path, oip:http://..., command:... (see docs/models.md)",
         {FieldType::kText},
         true},
        {"data", "the rows to explain: a path or URI of a table", {FieldType::kText}, true},
@@ -205,7 +205,7 @@ class Explain final : public job::Capability {
       engine::DriveTask task;
       const auto rows = context.session().Put(
           EncodeRows(chunk.rows, static_cast<std::int64_t>(prepared.columns.size()), chunk.values));
-      task.task = MakeExplainTask(plan, rows);
+      task.task = MakeExplainTask(plan, rows, prepared.reach);
       task.own = {rows};
       waiting.push_back(std::move(chunk));
       return task;

@@ -11,6 +11,7 @@
 #include "windlass/explain/linear.h"
 #include "windlass/explain/shapley.h"
 #include "windlass/explain/tree.h"
+#include "windlass/explain/tree_game.h"
 
 namespace windlass::explain {
 
@@ -48,7 +49,11 @@ std::shared_ptr<const Explainer> MakeExplainer(const Plan& plan) {
       return MakeLinearExplainer(plan, *model->linear());
     case Method::kExact: return MakeExactExplainer(plan, std::move(model));
     case Method::kKernel: return MakeKernelExplainer(plan, std::move(model));
-    case Method::kTree: return MakeTreeExplainer(plan, std::move(model));
+    case Method::kTree:
+      if (IsTreeSum(*model, plan.margin, plan.link)) {
+        return MakeTreeExplainer(plan, std::move(model));
+      }
+      return MakeTreeGameExplainer(plan, std::move(model));
   }
   throw Error(ErrorCode::kUnsupported,
               fmt::format("method {} is not built in", MethodName(plan.method)));

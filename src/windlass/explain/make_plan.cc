@@ -21,19 +21,6 @@ namespace {
 // Coalitions are indexed by 32-bit masks and their values kept in memory.
 constexpr int kMaxExactPlayers = 24;
 
-model::ModelSource ReadModel(const std::string& text) {
-  model::ModelSource source;
-  source.spec = model::ParseModelSpec(text);
-  if (source.spec.location.find("://") != std::string::npos) {
-    throw Error(
-        ErrorCode::kUnsupported,
-        fmt::format("model {}: a model is read from a local file; download it first", text));
-  }
-  source.content = Bytes(WithContext([&] { return ReadFile(source.spec.location); },
-                                     [&] { return std::string("model ") + text; }));
-  return source;
-}
-
 // --class: names or indices, separated by commas; nothing: all outputs.
 std::vector<std::int32_t> ChooseOutputs(const Json& wanted, const std::vector<std::string>& names) {
   std::vector<std::int32_t> chosen;
@@ -99,11 +86,14 @@ struct Choice {
 
 void CheckCoalitions(Method method, int players, std::int64_t allowed) {
   if (players <= kMaxExactPlayers && Coalitions(players) <= static_cast<double>(allowed)) return;
-  throw Error(ErrorCode::kInvalidInput,
-              fmt::format("method {} over {} groups needs 2^{} coalitions a row, more than the {} "
-                          "allowed; group columns together, raise --max-coalitions (up to 2^{}), "
-                          "or use --method kernel",
-                          MethodName(method), players, players, allowed, kMaxExactPlayers));
+  throw Error(
+      ErrorCode::kInvalidInput,
+      fmt::format(
+          "method {} over {} groups needs 2^{} coalitions a row, more than the {} "
+          "allowed; group columns together, raise --max-coalitions (up to 2^{}), "
+          "or use --method kernel{}",
+          MethodName(method), players, players, allowed, kMaxExactPlayers,
+          method == Method::kTree ? "; --output margin of trees takes any number of groups" : ""));
 }
 
 Choice ChooseMethod(const std::string& wanted, const model::Model& model, const Plan& plan,
@@ -128,24 +118,30 @@ Choice ChooseMethod(const std::string& wanted, const model::Model& model, const 
       throw Error(ErrorCode::kInvalidInput,
                   "method tree needs a model that shows its trees; use --method auto");
     }
-    if (!trees) {
+    if (!trees && plan.tree_path) {
       throw Error(ErrorCode::kInvalidInput,
-                  "method tree explains the sum of the trees' leaves: add --output margin (with "
-                  "--link identity), or use --method auto for probabilities");
+                  "path dependent values are those of the sum of the trees' leaves: add --output "
+                  "margin (with --link identity), or give a --background");
     }
-    return {Method::kTree, plan.tree_path ? "asked for; exact for trees, path dependent"
-                                          : "asked for; exact for trees"};
+    if (!trees) CheckCoalitions(Method::kTree, players, allowed);
+    return {Method::kTree,
+            plan.tree_path ? "exact for trees, path dependent" : "asked for; exact for trees"};
   }
   if (wanted == "exact") {
     CheckCoalitions(Method::kExact, players, allowed);
     return {Method::kExact, fmt::format("asked for; all 2^{} coalitions", players)};
   }
   if (wanted == "kernel") return {Method::kKernel, "asked for; sampled by KernelSHAP"};
-  if (plan.interactions && !trees && few) {
+  if (plan.interactions && model.trees() == nullptr && few) {
     return {Method::kExact, fmt::format("exact, with interactions: all 2^{} coalitions", players)};
   }
   if (closed) return {Method::kLinear, "exact, in closed form: the model's output is linear"};
   if (trees) return {Method::kTree, "exact, leaf by leaf: the model's output is a sum of trees"};
+  if (model.trees() != nullptr && few) {
+    return {Method::kTree, fmt::format("exact over all 2^{} coalitions, by the leaves that rows "
+                                       "reach together with the background's",
+                                       players)};
+  }
   if (linear != nullptr && few) {
     return {Method::kLinear, fmt::format("exact over all 2^{} coalitions: the model is linear up "
                                          "to its last function",
@@ -155,8 +151,10 @@ Choice ChooseMethod(const std::string& wanted, const model::Model& model, const 
     return {Method::kExact,
             fmt::format("exact: all 2^{} coalitions are within the {} allowed", players, allowed)};
   }
-  return {Method::kKernel,
-          fmt::format("sampled: 2^{} coalitions are more than the {} allowed", players, allowed)};
+  return {
+      Method::kKernel,
+      fmt::format("sampled: 2^{} coalitions are more than the {} allowed{}", players, allowed,
+                  model.trees() != nullptr ? "; --output margin would be exact, and fast" : "")};
 }
 
 void ParseL1Reg(const std::string& text, Plan& plan) {
@@ -182,6 +180,24 @@ void ParseL1Reg(const std::string& text, Plan& plan) {
               fmt::format("l1_reg is \"{}\"; it must be none, num_features(K) with K at least 1, "
                           "aic or bic",
                           text));
+}
+
+// Shows a model that lives elsewhere some rows of the background, evenly spread over it; nothing for
+// other models. What it predicts enters the plan, and with that the keys of what is remembered.
+std::unique_ptr<model::Model> Introduce(const model::Model& model,
+                                        const std::vector<std::string>& names, Plan& plan) {
+  constexpr std::int64_t kShown = 16;
+  const std::int64_t rows = std::min(plan.background_rows(), kShown);
+  std::vector<double> shown;
+  for (std::int64_t i = 0; i < rows; ++i) {
+    const double* row = &plan.background[i * plan.background_rows() / rows * plan.columns];
+    shown.insert(shown.end(), row, row + plan.columns);
+  }
+  auto introduction = model.Introduce(shown, rows, names);
+  if (!introduction) return nullptr;
+  plan.model.content = std::move(introduction->content);
+  plan.fingerprint = std::move(introduction->outputs);
+  return model::LoadModel(plan.model);
 }
 
 void CheckBackgroundValues(const Background& background, bool accepts_missing,
@@ -245,8 +261,8 @@ PreparedPlan MakePlan(const Json& spec) {
   PreparedPlan prepared;
   Plan& plan = prepared.plan;
   const std::string model_text = spec.at("model");
-  plan.model = ReadModel(model_text);
-  const auto model = model::LoadModel(plan.model);
+  plan.model = model::ReadModel(model_text);
+  auto model = model::LoadModel(plan.model);
   prepared.libraries = model->library();
   prepared.accepts_missing = model->accepts_missing();
   prepared.codes_of_model = !model->column_categories().empty();
@@ -259,7 +275,6 @@ PreparedPlan MakePlan(const Json& spec) {
   if (names.empty()) names = data_names;
   CheckNames(data_names, data_uri, "column");
   CheckNames(model->column_names(), model_text, "column");
-  CheckNames(model->output_names(), model_text, "output");
   if (model->columns() >= 0 && model->columns() != std::ssize(names)) {
     throw Error(ErrorCode::kInvalidInput,
                 fmt::format("{} has {} columns, but the model {} takes {}", data_uri, names.size(),
@@ -277,6 +292,10 @@ PreparedPlan MakePlan(const Json& spec) {
   } else {
     TakeBackground(spec, names, *model, prepared);
   }
+  if (plan.background_rows() > 0) {
+    if (auto introduced = Introduce(*model, names, plan)) model = std::move(introduced);
+  }
+  CheckNames(model->output_names(), model_text, "output");
 
   const Groups groups = WithContext(
       [&] {
@@ -342,6 +361,7 @@ PreparedPlan MakePlan(const Json& spec) {
     plan.nsamples = wanted.is_number() ? wanted.get<std::int64_t>() : AutoSamples(plan.players());
     CheckSamples(plan.nsamples, plan.players());
   }
+  prepared.reach = model::TakeReach(plan.model);
   return prepared;
 }
 

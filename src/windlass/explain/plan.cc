@@ -5,7 +5,7 @@
 namespace windlass::explain {
 namespace {
 
-constexpr std::uint32_t kPlanVersion = 2;
+constexpr std::uint32_t kPlanVersion = 3;
 
 }  // namespace
 
@@ -47,6 +47,7 @@ Bytes Plan::Encode() const {
   AppendRaw(out, interactions);
   AppendRaw(out, tree_path);
   AppendRaw(out, clip);
+  AppendVector(out, fingerprint);
   return Bytes(std::move(out));
 }
 
@@ -80,6 +81,7 @@ Plan Plan::Decode(const Bytes& bytes) {
   plan.interactions = reader.Read<bool>();
   plan.tree_path = reader.Read<bool>();
   plan.clip = reader.Read<double>();
+  plan.fingerprint = reader.ReadVector<double>();
   reader.Finish();
   return plan;
 }

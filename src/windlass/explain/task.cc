@@ -16,9 +16,12 @@ class ExplainTask final : public engine::TaskKind {
  public:
   std::int32_t version() const override { return kVersion; }
 
-  Bytes Run(const engine::Task&, engine::TaskContext& context) const override {
-    const auto explainer = context.Cached<Explainer>(
-        0, [](const Bytes& plan) { return MakeExplainer(Plan::Decode(plan)); });
+  Bytes Run(const engine::Task& task, engine::TaskContext& context) const override {
+    const auto explainer = context.Cached<Explainer>(0, [&](const Bytes& bytes) {
+      Plan plan = Plan::Decode(bytes);
+      model::AddReach(plan.model, task.hints);
+      return MakeExplainer(plan);
+    });
     const Bytes input = context.Input(1);
     ByteReader reader(input.view(), "a block of rows");
     const auto rows = reader.Read<std::int64_t>();
@@ -78,8 +81,10 @@ Attributions DecodeAttributions(const Bytes& bytes) {
   return attributions;
 }
 
-engine::Task MakeExplainTask(const engine::ObjectRef& plan, const engine::ObjectRef& rows) {
+engine::Task MakeExplainTask(const engine::ObjectRef& plan, const engine::ObjectRef& rows,
+                             const std::string& reach) {
   engine::Task task;
+  task.hints = reach;
   task.kind = kKind;
   task.version = kVersion;
   task.inputs = {plan, rows};

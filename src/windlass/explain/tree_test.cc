@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
 #include <bit>
 #include <cmath>
 #include <cstdlib>
@@ -16,6 +17,7 @@
 #include "windlass/base/random.h"
 #include "windlass/explain/exact.h"
 #include "windlass/explain/shapley.h"
+#include "windlass/explain/tree_game.h"
 #include "windlass/explain/tree_leaf_internal.h"
 #include "windlass/model/trees.h"
 #include "windlass/model/xgboost.h"
@@ -312,6 +314,61 @@ TEST(Tree, LocalAccuracyAndDummies) {
     EXPECT_NEAR(std::accumulate(phi.begin(), phi.end(), tree->base_value()[0]), got.prediction[r],
                 1e-13);
   }
+}
+
+// --- functions of the sum ---
+
+TEST(TreeGame, EqualsEnumeration) {
+  for (std::uint64_t seed = 0; seed < 24; ++seed) {
+    SCOPED_TRACE(seed);
+    Shape shape;
+    shape.columns = 1 + static_cast<std::int64_t>(seed % 8);
+    shape.depth = 1 + static_cast<int>(seed % 6);
+    const auto activation = std::array{model::Activation::kSigmoid, model::Activation::kSoftmax,
+                                       model::Activation::kExp}[seed % 3];
+    shape.outputs = activation == model::Activation::kSoftmax ? 3 : 1 + static_cast<int>(seed % 2);
+    const TreeEnsemble ensemble = RandomTrees(shape, seed);
+    Plan plan = MakeTreePlan(shape, seed, 7);
+    plan.margin = false;
+    plan.interactions = true;
+    if (activation != model::Activation::kExp && seed % 2 == 0) plan.link = Link::kLogit;
+    if (activation == model::Activation::kSoftmax && seed % 4 < 2) plan.outputs = {2};
+    if (shape.columns == 7) plan.groups = {{0, 4}, {1}, {2, 3}, {5, 6}};
+    const std::int64_t rows = 15;
+    const std::vector<double> x = RandomRows(rows, shape.columns, seed);
+    const auto model = [&] { return model::MakeTreeModel(ensemble, activation, {}, {}); };
+    const auto game = MakeTreeGameExplainer(plan, model());
+    const auto exact = MakeExactExplainer(plan, model());
+    const Attributions got = Explained(*game, x, rows), wanted = Explained(*exact, x, rows);
+    ExpectSame(got, wanted, 1e-12);
+    for (std::size_t i = 0; i < got.interactions.size(); ++i) {
+      ASSERT_NEAR(got.interactions[i], wanted.interactions[i], 1e-11);
+    }
+    for (std::size_t k = 0; k < plan.outputs.size(); ++k) {
+      EXPECT_NEAR(game->base_value()[k], exact->base_value()[k], 1e-13);
+    }
+  }
+}
+
+// Margins of hundreds: 1 - p has no digits of its own in double precision, the log-odds do.
+TEST(TreeGame, LogOddsOfSaturatedProbabilities) {
+  Shape shape;
+  shape.columns = 4;
+  TreeEnsemble ensemble = RandomTrees(shape, 3);
+  for (TreeNode& node : ensemble.nodes) {
+    if (node.leaf()) node.number = 60 + node.number;
+  }
+  Plan plan = MakeTreePlan(shape, 3, 5);
+  plan.margin = false;
+  plan.link = Link::kLogit;
+  const std::vector<double> x = RandomRows(10, 4, 3);
+  const auto game = MakeTreeGameExplainer(
+      plan, model::MakeTreeModel(ensemble, model::Activation::kSigmoid, {}, {}));
+  const Attributions got = Explained(*game, x, 10);
+  std::vector<double> margins(10);
+  ModelOf(ensemble)->Predict(x, 10, margins);
+  EXPECT_TRUE(got.failures.empty());
+  for (int r = 0; r < 10; ++r) EXPECT_NEAR(got.prediction[r], margins[r], 1e-10);
 }
 
 // --- interactions ---
