@@ -12,6 +12,7 @@ result goes to .data, not to results/.
 
 import argparse
 import datetime
+import fnmatch
 import json
 import pathlib
 import shutil
@@ -204,7 +205,7 @@ def write(result):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("jobs", nargs="*", metavar="JOB",
-                        help=f"of {', '.join(JOBS)}; default: all")
+                        help=f"of {', '.join(JOBS)}, or a pattern such as 'trees_*'; default: all")
     parser.add_argument("--windlass", type=pathlib.Path,
                         default=contenders.ROOT / "build" / "release" / "bin" / "windlass")
     parser.add_argument("--programs", type=pathlib.Path,
@@ -215,12 +216,13 @@ def main():
     parser.add_argument("--peers-only", action="store_true")
     parser.add_argument("--quick", action="store_true")
     arguments = parser.parse_args()
-    unknown = [name for name in arguments.jobs if name not in JOBS]
+    unknown = [name for name in arguments.jobs if not fnmatch.filter(JOBS, name)]
     if unknown:
         parser.error(f"no job {unknown[0]!r}; known: {', '.join(JOBS)}")
     if arguments.repetitions is not None and arguments.repetitions < 7:
         parser.error("fewer than 7 repetitions give no 95 % interval worth keeping")
-    names = arguments.jobs or list(JOBS)
+    names = [name for name in JOBS
+             if not arguments.jobs or any(fnmatch.fnmatch(name, asked) for asked in arguments.jobs)]
     if not arguments.peers_only and not arguments.windlass.exists():
         parser.error(f"{arguments.windlass} is missing: build it, or give --windlass or "
                      "--peers-only")
