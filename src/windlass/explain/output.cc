@@ -19,6 +19,9 @@ std::vector<table::OutputColumn> ColumnsOf(const PreparedPlan& prepared) {
                                               {"output", Type::kText},
                                               {"base_value", Type::kDouble},
                                               {"prediction", Type::kDouble}};
+  const bool intervals = HasIntervals(prepared.plan);
+  if (intervals) columns.push_back({"ranked", Type::kInt64});
+  const std::size_t first = columns.size();
   for (const Group& group : prepared.groups) {
     // A group may be called like one of ours; a file with two columns of a name is of no use.
     std::string name = group.name;
@@ -26,6 +29,14 @@ std::vector<table::OutputColumn> ColumnsOf(const PreparedPlan& prepared) {
       name += "_";
     }
     columns.push_back({name, Type::kDouble});
+  }
+  if (intervals) {
+    // MakePlan saw to it that no group is called like one of these.
+    for (std::size_t g = 0; g < prepared.groups.size(); ++g) {
+      const std::string name = columns[first + g].name;
+      columns.push_back({name + ".low", Type::kDouble});
+      columns.push_back({name + ".high", Type::kDouble});
+    }
   }
   return columns;
 }
@@ -39,7 +50,11 @@ OutputWriter::OutputWriter(const PreparedPlan& prepared,
     : prepared_(prepared),
       base_value_(prepared.output_names.size(), kNaN),
       writer_(table::CreateParquet(attributions.string(), ColumnsOf(prepared))),
-      absolute_(prepared.output_names.size() * prepared.groups.size(), 0.0) {}
+      absolute_(prepared.output_names.size() * prepared.groups.size(), 0.0) {
+  if (!HasIntervals(prepared.plan)) return;
+  half_width_.assign(absolute_.size(), 0.0);
+  ranked_.assign(prepared.output_names.size(), 0.0);
+}
 
 void OutputWriter::Append(std::int64_t rows, const double* values,
                           const Attributions& attributions) {
@@ -47,18 +62,31 @@ void OutputWriter::Append(std::int64_t rows, const double* values,
   const std::size_t players = prepared_.groups.size();
   base_value_ = attributions.base_value;
   const std::size_t lines = static_cast<std::size_t>(rows) * outputs;
-  std::vector<table::OutputValues> columns(4 + players);
+  const bool intervals = !half_width_.empty();
+  const std::size_t first = intervals ? 5 : 4;
+  std::vector<table::OutputValues> columns(first + (intervals ? 3 : 1) * players);
   for (std::size_t line = 0; line < lines; ++line) {
     columns[0].integers.push_back(rows_ + static_cast<std::int64_t>(line / outputs));
     columns[1].texts.push_back(prepared_.output_names[line % outputs]);
     columns[2].doubles.push_back(base_value_[line % outputs]);
   }
   columns[3].doubles = attributions.prediction;
+  if (intervals) columns[4].integers.assign(attributions.ranked.begin(), attributions.ranked.end());
   for (std::size_t g = 0; g < players; ++g) {
-    auto& column = columns[4 + g].doubles;
+    auto& column = columns[first + g].doubles;
     column.resize(lines);
     for (std::size_t line = 0; line < lines; ++line) {
       column[line] = attributions.phi[line * players + g];
+    }
+    if (!intervals) continue;
+    auto& low = columns[first + players + 2 * g].doubles;
+    auto& high = columns[first + players + 2 * g + 1].doubles;
+    low.resize(lines);
+    high.resize(lines);
+    for (std::size_t line = 0; line < lines; ++line) {
+      const double half_width = attributions.half_width[line * players + g];
+      low[line] = column[line] - half_width;
+      high[line] = column[line] + half_width;
     }
   }
   writer_->Append(columns);
@@ -69,12 +97,23 @@ void OutputWriter::Append(std::int64_t rows, const double* values,
     if (!failed.contains(r)) {
       const double* phi = &attributions.phi[r * width];
       for (std::size_t i = 0; i < width; ++i) absolute_[i] += std::abs(phi[i]);
+      if (intervals) {
+        for (std::size_t i = 0; i < width; ++i) {
+          half_width_[i] += attributions.half_width[r * width + i];
+        }
+        for (std::size_t k = 0; k < outputs; ++k) {
+          ranked_[k] += attributions.ranked[r * outputs + k];
+        }
+      }
       Offer(values + r * static_cast<std::int64_t>(prepared_.columns.size()), attributions, r);
     }
   }
   rows_ += rows;
   failed_rows_ += static_cast<std::int64_t>(failed.size());
   model_evaluations_ += attributions.model_evaluations;
+  coalitions_ += attributions.coalitions;
+  coalitions_saved_ += attributions.coalitions_saved;
+  rows_above_tolerance_ += attributions.rows_above_tolerance;
 }
 
 void OutputWriter::Offer(const double* values, const Attributions& attributions, std::int64_t r) {
@@ -100,12 +139,16 @@ void OutputWriter::Offer(const double* values, const Attributions& attributions,
 
 void OutputWriter::Close() { writer_->Close(); }
 
-std::vector<double> OutputWriter::Importance() const {
-  std::vector<double> importance = absolute_;
+std::vector<double> OutputWriter::Mean(const std::vector<double>& sums) const {
+  std::vector<double> means = sums;
   const double count = static_cast<double>(std::max<std::int64_t>(1, rows_ - failed_rows_));
-  for (double& value : importance) value /= count;
-  return importance;
+  for (double& value : means) value /= count;
+  return means;
 }
+
+std::vector<double> OutputWriter::Importance() const { return Mean(absolute_); }
+std::vector<double> OutputWriter::ImportanceHalfWidth() const { return Mean(half_width_); }
+std::vector<double> OutputWriter::MeanRanked() const { return Mean(ranked_); }
 
 // One column: its number or category. Several 0/1 columns of which at most one is 1, as one-hot
 // encoding makes: which one it is. Anything else has no single value to show.

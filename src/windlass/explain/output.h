@@ -31,9 +31,21 @@ class OutputWriter {
   std::int64_t rows() const { return rows_; }
   std::int64_t failed_rows() const { return failed_rows_; }
   std::int64_t model_evaluations() const { return model_evaluations_; }
+  // Of methods that sample.
+  std::int64_t coalitions() const { return coalitions_; }
+  std::int64_t coalitions_saved() const { return coalitions_saved_; }
+  std::int64_t rows_above_tolerance() const { return rows_above_tolerance_; }
 
   // mean |phi| over all rows that did not fail, [outputs, groups].
   std::vector<double> Importance() const;
+
+  // Half widths of intervals of Importance, [outputs, groups]: the mean of those of the rows, which
+  // is on the safe side. Rows share their coalitions, so that their errors may all go one way and
+  // must not be averaged out. Empty where there are no intervals.
+  std::vector<double> ImportanceHalfWidth() const;
+
+  // The mean of Attributions::ranked over the same rows, [outputs]; empty likewise.
+  std::vector<double> MeanRanked() const;
 
   // The report's data but for texts that the caller knows (model, data, version).
   ReportData Report() const;
@@ -47,6 +59,7 @@ class OutputWriter {
     std::vector<double> prediction, phi, values;
   };
   void Offer(const double* values, const Attributions& attributions, std::int64_t r);
+  std::vector<double> Mean(const std::vector<double>& sums) const;  // over rows that did not fail
   void FillGroup(std::size_t group, ReportGroup& described, std::vector<double>& value,
                  const std::vector<const Shown*>& shown) const;
 
@@ -54,10 +67,15 @@ class OutputWriter {
   std::vector<double> base_value_;
   std::unique_ptr<table::Writer> writer_;
   std::vector<double> absolute_;  // [outputs, groups]: sum of |phi|
+  std::vector<double> half_width_;  // [outputs, groups]: sum
+  std::vector<double> ranked_;      // [outputs]: sum
   std::vector<Shown> shown_;      // a heap by key once it is full
   std::int64_t rows_ = 0;
   std::int64_t failed_rows_ = 0;
   std::int64_t model_evaluations_ = 0;
+  std::int64_t coalitions_ = 0;
+  std::int64_t coalitions_saved_ = 0;
+  std::int64_t rows_above_tolerance_ = 0;
 };
 
 }  // namespace windlass::explain

@@ -1,5 +1,6 @@
 #include "windlass/explain/regression.h"
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 
@@ -29,6 +30,39 @@ double LaneDot(const double* a, const double* b, std::int64_t count) {
   return (lanes[0] + lanes[2]) + (lanes[1] + lanes[3]);
 }
 
+// sum_i a[i]^2 g[i], and sum_i (a[i] + sign b[i])^2 g[i], in the same lanes.
+double LaneSquares(const double* a, const double* g, std::int64_t count) {
+  const hn::FixedTag<double, 4> d;
+  auto low = hn::Zero(d);
+  auto high = hn::Zero(d);
+  for (std::int64_t i = 0; i < count; i += kLanes) {
+    const auto one = hn::LoadU(d, a + i);
+    const auto two = hn::LoadU(d, a + i + 4);
+    low = hn::MulAdd(hn::Mul(one, one), hn::LoadU(d, g + i), low);
+    high = hn::MulAdd(hn::Mul(two, two), hn::LoadU(d, g + i + 4), high);
+  }
+  double lanes[4];
+  hn::StoreU(hn::Add(low, high), d, lanes);
+  return (lanes[0] + lanes[2]) + (lanes[1] + lanes[3]);
+}
+
+double LaneSquares(const double* a, const double* b, double sign, const double* g,
+                   std::int64_t count) {
+  const hn::FixedTag<double, 4> d;
+  const auto s = hn::Set(d, sign);
+  auto low = hn::Zero(d);
+  auto high = hn::Zero(d);
+  for (std::int64_t i = 0; i < count; i += kLanes) {
+    const auto one = hn::MulAdd(s, hn::LoadU(d, b + i), hn::LoadU(d, a + i));
+    const auto two = hn::MulAdd(s, hn::LoadU(d, b + i + 4), hn::LoadU(d, a + i + 4));
+    low = hn::MulAdd(hn::Mul(one, one), hn::LoadU(d, g + i), low);
+    high = hn::MulAdd(hn::Mul(two, two), hn::LoadU(d, g + i + 4), high);
+  }
+  double lanes[4];
+  hn::StoreU(hn::Add(low, high), d, lanes);
+  return (lanes[0] + lanes[2]) + (lanes[1] + lanes[3]);
+}
+
 // Calls visit(player) for the members of a coalition, ascending.
 template <typename Visit>
 void ForMembers(const Design& design, std::int64_t pair, Visit visit) {
@@ -40,25 +74,93 @@ void ForMembers(const Design& design, std::int64_t pair, Visit visit) {
   }
 }
 
-// The factor of normal + ridge 1 1^T. Under the constraint the added term is constant, so that it
-// changes no solution; it makes the matrix definite where the constraint alone decides (two
-// players).
-std::vector<double> Factor(std::vector<double> normal, int size) {
-  double trace = 0;
-  for (int i = 0; i < size; ++i) trace += normal[i * size + i];
-  for (double& entry : normal) entry += trace / size;
-  if (!Cholesky(normal, size)) {
-    throw Error(ErrorCode::kInternal, "the normal matrix of KernelSHAP's regression is singular");
+// What the mean square of all errors counts for beside a player's own.
+constexpr double kPriorFreedom = 2;
+
+// Of the columns with powers of g, for each player and unit of mean weight: what ridge regression
+// would take by Bayes' rule were their part of the game a few times as large as what is left. By
+// measurement (benchmarks/results/2026-11-26-estimators.md) 0.05 and 0.1 are alike, 0.4 is worse.
+constexpr double kPenalty = 0.05;
+
+// What a squared residual is divided by; it stays away from 0.
+double Divisor(double leverage) { return std::max(1 - leverage, 0.25); }
+
+// Sum over pairs of weight c c^T, [players, players].
+std::vector<double> Normal(const Design& design, std::span<const double> weights) {
+  const int players = design.players;
+  // c_i c_j is 1/4 where both players are on one side and -1/4 where not: 1/4 of the total weight
+  // less half of the weight of pairs that part them.
+  std::vector<double> own(players, 0.0);  // weight of the pairs whose coalition has the player
+  std::vector<double> both(static_cast<std::size_t>(players) * players, 0.0);
+  double total = 0;
+  std::vector<int> members;
+  for (std::int64_t pair = 0; pair < design.pairs(); ++pair) {
+    members.clear();
+    ForMembers(design, pair, [&](int player) { members.push_back(player); });
+    const double weight = weights[pair];
+    total += weight;
+    for (std::size_t i = 0; i < members.size(); ++i) {
+      own[members[i]] += weight;
+      for (std::size_t j = 0; j <= i; ++j) {
+        both[static_cast<std::size_t>(members[i]) * players + members[j]] += weight;
+      }
+    }
+  }
+  std::vector<double> normal(both.size());
+  for (int i = 0; i < players; ++i) {
+    for (int j = 0; j <= i; ++j) {
+      const double parted = own[i] + own[j] - 2 * both[static_cast<std::size_t>(i) * players + j];
+      const double value = 0.25 * total - 0.5 * parted;
+      normal[static_cast<std::size_t>(i) * players + j] = value;
+      normal[static_cast<std::size_t>(j) * players + i] = value;
+    }
   }
   return normal;
 }
 
+// g of every pair.
+std::vector<double> CurvatureOf(const Design& design) {
+  std::vector<double> g(design.pairs());
+  for (std::int64_t pair = 0; pair < design.pairs(); ++pair) {
+    int size = 0;
+    for (int word = 0; word < design.words; ++word) {
+      size += std::popcount(design.masks[pair * design.words + word]);
+    }
+    const double m = 2.0 * size / design.players - 1;
+    g[pair] = m * m - 1;
+  }
+  return g;
+}
+
+// The factor of normal + ridge u u^T, where u is 1 for the `players` first columns, those under the
+// constraint, and 0 for others. Under the constraint the added term is constant, so that it changes
+// no solution; it makes the matrix definite where the constraint alone decides (two players). A
+// sampled design may, if hardly ever, leave players that it cannot tell apart; a little more on the
+// diagonal then treats them alike.
+std::vector<double> Factor(std::vector<double> normal, int size, int players) {
+  double trace = 0;
+  for (int i = 0; i < size; ++i) trace += normal[i * size + i];
+  for (int i = 0; i < players; ++i) {
+    for (int j = 0; j < players; ++j) normal[i * size + j] += trace / size;
+  }
+  std::vector<double> factor = normal;
+  for (double ridge = 1e-10; !Cholesky(factor, size); ridge *= 100) {
+    if (ridge > 1) {
+      throw Error(ErrorCode::kInternal, "the normal matrix of a regression is singular");
+    }
+    factor = normal;
+    for (int i = 0; i < size; ++i) factor[i * size + i] += ridge * trace / size;
+  }
+  return factor;
+}
+
 // Where the solution goes when the total grows by one: 1 scaled to sum 1 in the inverse's metric.
-std::vector<double> Share(std::span<const double> factor, int size) {
-  std::vector<double> share(size, 1.0);
+std::vector<double> Share(std::span<const double> factor, int size, int players) {
+  std::vector<double> share(size, 0.0);
+  for (int i = 0; i < players; ++i) share[i] = 1;
   CholeskySolve(factor, size, share);
   double sum = 0;
-  for (const double value : share) sum += value;
+  for (int i = 0; i < players; ++i) sum += share[i];
   for (double& value : share) value /= sum;
   return share;
 }
@@ -96,63 +198,195 @@ void CholeskySolve(std::span<const double> factor, int size, std::span<double> b
   }
 }
 
-Regression::Regression(const Design& design) : design_(design) {
+Regression::Regression(const Design& design, int powers) : design_(design), powers_(powers) {
   const int players = design.players;
   const std::int64_t pairs = design.pairs();
+  const int size = players * (1 + powers);
   padded_pairs_ = (pairs + kLanes - 1) / kLanes * kLanes;
+  const std::vector<double> g = CurvatureOf(design);
 
-  // c_i c_j is 1/4 where both players are on one side and -1/4 where not: 1/4 of the total weight
-  // less half of the weight of pairs that part them.
-  std::vector<double> own(players, 0.0);  // weight of the pairs whose coalition has the player
-  std::vector<double> both(static_cast<std::size_t>(players) * players, 0.0);
-  double total = 0;
-  std::vector<int> members;
-  for (std::int64_t pair = 0; pair < pairs; ++pair) {
-    members.clear();
-    ForMembers(design, pair, [&](int player) { members.push_back(player); });
-    const double weight = design.weights[pair];
-    total += weight;
-    for (std::size_t i = 0; i < members.size(); ++i) {
-      own[members[i]] += weight;
-      for (std::size_t j = 0; j <= i; ++j) {
-        both[static_cast<std::size_t>(members[i]) * players + members[j]] += weight;
+  // One block of normal equations for each power of g.
+  std::vector<double> normal(static_cast<std::size_t>(size) * size, 0.0);
+  std::vector<double> weights = design.weights;
+  for (int power = 0; power <= 2 * powers; ++power) {
+    const std::vector<double> block = Normal(design, weights);
+    for (int one = 0; one <= powers; ++one) {
+      const int two = power - one;
+      if (two < 0 || two > powers) continue;
+      for (int i = 0; i < players; ++i) {
+        std::copy_n(&block[i * players], players,
+                    &normal[static_cast<std::size_t>(one * players + i) * size + two * players]);
       }
     }
+    if (power == 0) normal_ = block;
+    for (std::int64_t pair = 0; pair < pairs; ++pair) weights[pair] *= g[pair];
   }
-  normal_.resize(both.size());
-  for (int i = 0; i < players; ++i) {
-    for (int j = 0; j <= i; ++j) {
-      const double parted = own[i] + own[j] - 2 * both[static_cast<std::size_t>(i) * players + j];
-      const double value = 0.25 * total - 0.5 * parted;
-      normal_[static_cast<std::size_t>(i) * players + j] = value;
-      normal_[static_cast<std::size_t>(j) * players + i] = value;
-    }
+  double mean_weight = 0;
+  for (const double weight : design.weights) mean_weight += weight / static_cast<double>(pairs);
+  for (int i = players; i < size; ++i) {
+    normal[static_cast<std::size_t>(i) * size + i] += kPenalty * players * mean_weight;
   }
-  const std::vector<double> factor = Factor(normal_, players);
-  share_ = Share(factor, players);
+  const std::vector<double> factor = Factor(std::move(normal), size, players);
+  share_ = Share(factor, size, players);
 
-  // Column by column: phi for h = 1 in one pair and total = 0.
-  map_.assign(static_cast<std::size_t>(players) * padded_pairs_, 0.0);
-  std::vector<double> column(players);
-  for (std::int64_t pair = 0; pair < pairs; ++pair) {
-    for (int i = 0; i < players; ++i) {
-      column[i] = design.weights[pair] * (design.contains(pair, i) ? 0.5 : -0.5);
+  // c_i g^k changes by the mean of g^k before and after when i joins, and in all by 1 (k = 0) or 0.
+  for (int power = 0; power <= powers; ++power) {
+    double mean = 0;
+    for (int s = 0; s <= players; ++s) {
+      const double m = 2.0 * s / players - 1;
+      double value = s == 0 || s == players ? 0.5 : 1.0;
+      for (int k = 0; k < power; ++k) value *= m * m - 1;
+      mean += value / players;
     }
-    CholeskySolve(factor, players, column);
+    own_.push_back(mean);
+    others_.push_back(players > 1 ? ((power == 0 ? 1 : 0) - mean) / (players - 1) : 0);
+  }
+
+  // Column by column: the fit for h = 1 in one pair and total = 0.
+  leverage_.resize(pairs);
+  fit_map_.assign(static_cast<std::size_t>(size) * padded_pairs_, 0.0);
+  map_.assign(static_cast<std::size_t>(players) * padded_pairs_, 0.0);
+  std::vector<double> features(size), column(size), phi(players);
+  for (std::int64_t pair = 0; pair < pairs; ++pair) {
+    double scale = 0.5;
+    for (int power = 0; power <= powers; ++power, scale *= g[pair]) {
+      for (int i = 0; i < players; ++i) {
+        features[power * players + i] = design.contains(pair, i) ? scale : -scale;
+      }
+    }
+    for (int i = 0; i < size; ++i) column[i] = design.weights[pair] * features[i];
+    CholeskySolve(factor, size, column);
     double sum = 0;
-    for (const double value : column) sum += value;
-    for (int i = 0; i < players; ++i) {
-      map_[i * padded_pairs_ + pair] = std::fma(-sum, share_[i], column[i]);
+    for (int i = 0; i < players; ++i) sum += column[i];
+    double fitted = 0;
+    for (int i = 0; i < size; ++i) {
+      column[i] = std::fma(-sum, share_[i], column[i]);
+      fit_map_[i * padded_pairs_ + pair] = column[i];
+      fitted += features[i] * column[i];
+    }
+    leverage_[pair] = fitted;
+    Attribute(column, phi);
+    for (int i = 0; i < players; ++i) map_[i * padded_pairs_ + pair] = phi[i];
+  }
+
+  // Were the errors of all pairs alike, with variance 1, the variance of phi_i would be a sum of
+  // a = left_out map^2 over pairs, estimated by a (e^2 + leverage s^2).
+  for (std::int64_t pair = 0; pair < pairs; ++pair) {
+    if (design.left_out[pair] > 0) residual_freedom_ += 1 - leverage_[pair];
+  }
+  freedom_.resize(players);
+  alike_.resize(players);
+  for (int i = 0; i < players; ++i) {
+    double sum = 0;
+    double own = 0;
+    double pooled = 0;
+    for (std::int64_t pair = 0; pair < pairs; ++pair) {
+      const double entry = map_[i * padded_pairs_ + pair];
+      const double a = design.left_out[pair] * entry * entry;
+      const double divisor = Divisor(leverage_[pair]);
+      const double told = a * (1 - leverage_[pair]) / divisor;
+      sum += a;
+      own += told * told / divisor;
+      pooled += a - told;
+    }
+    const double variance = own + pooled * pooled / residual_freedom_;
+    alike_[i] = sum;
+    freedom_[i] = variance > 0 ? sum * sum / variance : 0;
+  }
+}
+
+void Regression::Attribute(std::span<const double> fit, std::span<double> phi) const {
+  const std::size_t players = phi.size();
+  std::copy_n(fit.begin(), players, phi.begin());
+  for (int power = 1; power <= powers_; ++power) {
+    const auto own = fit.subspan(power * players, players);
+    double sum = 0;
+    for (const double value : own) sum += value;
+    for (std::size_t i = 0; i < players; ++i) {
+      phi[i] += own_[power] * own[i] + others_[power] * (sum - own[i]);
     }
   }
 }
 
-void Regression::Solve(std::span<const double> h, double total, std::span<double> phi) const {
+std::vector<double> Regression::Residuals(std::span<const double> h, double total,
+                                          std::span<const double> fit) const {
+  // c . x is the sum of x over members less half of all; members' sums come from tables by bytes of
+  // a mask.
+  const int players = design_.players;
+  const int words = design_.words;
+  const int bytes = (players + 7) / 8;
+  std::vector<double> sums(static_cast<std::size_t>(bytes) * 256, 0.0);
+  std::vector<double> residuals(h.begin(), h.end());
+  std::vector<double> g, scale;
+  if (powers_ > 0) {
+    g = CurvatureOf(design_);
+    scale.assign(h.size(), 1.0);
+  }
+  for (int power = 0; power <= powers_; ++power) {
+    const double* x = &fit[static_cast<std::size_t>(power) * players];
+    double half = 0.5 * total;
+    if (power > 0) {
+      half = 0;
+      for (int i = 0; i < players; ++i) half += 0.5 * x[i];
+      for (std::size_t pair = 0; pair < h.size(); ++pair) scale[pair] *= g[pair];
+    }
+    for (int byte = 0; byte < bytes; ++byte) {
+      double* table = &sums[static_cast<std::size_t>(byte) * 256];
+      const int count = std::min(8, players - 8 * byte);
+      for (int i = 0; i < count; ++i) {
+        for (int set = 0; set < 1 << i; ++set) table[set + (1 << i)] = table[set] + x[8 * byte + i];
+      }
+    }
+    for (std::int64_t pair = 0; pair < design_.pairs(); ++pair) {
+      double fitted = -half;
+      for (int byte = 0; byte < bytes; ++byte) {
+        const std::uint64_t word = design_.masks[pair * words + byte / 8];
+        fitted += sums[static_cast<std::size_t>(byte) * 256 + (word >> (byte % 8 * 8) & 255)];
+      }
+      residuals[pair] -= power == 0 ? fitted : scale[pair] * fitted;
+    }
+  }
+  return residuals;
+}
+
+Regression::Spread Regression::SpreadOf(std::span<const double> residuals) const {
+  Spread result;
+  result.of_pair.assign(padded_pairs_, 0.0);
+  double sum = 0;
+  for (std::int64_t pair = 0; pair < design_.pairs(); ++pair) {
+    if (design_.left_out[pair] > 0) sum += residuals[pair] * residuals[pair];
+  }
+  result.mean = sum / residual_freedom_;
+  for (std::int64_t pair = 0; pair < design_.pairs(); ++pair) {
+    const double divisor = Divisor(leverage_[pair]);
+    const double lacking = 1 - (1 - leverage_[pair]) / divisor;
+    const double own = residuals[pair] * residuals[pair] / divisor;
+    result.of_pair[pair] = design_.left_out[pair] * std::fma(lacking, result.mean, own);
+  }
+  return result;
+}
+
+double Regression::Variance(const Spread& spread, int i) const {
+  const double own = LaneSquares(&map_[i * padded_pairs_], spread.of_pair.data(), padded_pairs_);
+  return (freedom_[i] * own + kPriorFreedom * spread.mean * alike_[i]) /
+         (freedom_[i] + kPriorFreedom);
+}
+
+double Regression::Variance(const Spread& spread, int i, int j, double sign) const {
+  return LaneSquares(&map_[i * padded_pairs_], &map_[j * padded_pairs_], sign,
+                     spread.of_pair.data(), padded_pairs_);
+}
+
+double Regression::DegreesOfFreedom(int i) const {
+  return residual_freedom_ >= 1 ? freedom_[i] + std::min(kPriorFreedom, residual_freedom_) : 0;
+}
+
+void Regression::Solve(std::span<const double> h, double total, std::span<double> fit) const {
   std::vector<double> padded(h.begin(), h.end());
   padded.resize(padded_pairs_, 0.0);
-  for (int i = 0; i < design_.players; ++i) {
-    phi[i] = std::fma(share_[i], total,
-                      LaneDot(&map_[i * padded_pairs_], padded.data(), padded_pairs_));
+  for (std::size_t i = 0; i < fit.size(); ++i) {
+    fit[i] = std::fma(share_[i], total,
+                      LaneDot(&fit_map_[i * padded_pairs_], padded.data(), padded_pairs_));
   }
 }
 
@@ -178,9 +412,9 @@ void Regression::SolveSelected(std::span<const double> h, double total,
       normal[i * size + j] = normal_[selected[i] * players + selected[j]];
     }
   }
-  const std::vector<double> factor = Factor(std::move(normal), size);
+  const std::vector<double> factor = Factor(std::move(normal), size, size);
   CholeskySolve(factor, size, solution);
-  const std::vector<double> share = Share(factor, size);
+  const std::vector<double> share = Share(factor, size, size);
   double sum = 0;
   for (const double value : solution) sum += value;
   for (int i = 0; i < size; ++i) phi[selected[i]] = std::fma(share[i], total - sum, solution[i]);
