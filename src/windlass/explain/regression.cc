@@ -13,54 +13,49 @@ namespace {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
-constexpr std::int64_t kLanes = 8;
+// Single-precision numbers that are summed at once, and how many by single precision.
+constexpr std::int64_t kLanes = 16;
+constexpr std::int64_t kBlock = 2048;
 
-// sum_i a[i] b[i]; `count` is a multiple of eight. Lane l adds up the elements i = l (mod 8) by
-// fused multiply-add, then lanes are added in halves: the same bytes for any width of registers.
-double LaneDot(const double* a, const double* b, std::int64_t count) {
+// sum_p term(p) g[p] over `count` pairs, a multiple of kLanes; term gives eight at a time. Lane l
+// adds up the pairs p = l (mod 16) of a block by fused multiply-add in single precision, which is
+// plenty for a variance, then lanes are added in halves and blocks in double precision: the same
+// bytes for any width of registers.
+template <typename Term>
+double LaneSum(std::int64_t count, const float* g, Term term) {
+  const hn::FixedTag<float, 8> d;
+  double sum = 0;
+  for (std::int64_t begin = 0; begin < count; begin += kBlock) {
+    const std::int64_t end = std::min(begin + kBlock, count);
+    auto low = hn::Zero(d);
+    auto high = hn::Zero(d);
+    for (std::int64_t p = begin; p < end; p += kLanes) {
+      low = hn::MulAdd(term(d, p), hn::LoadU(d, g + p), low);
+      high = hn::MulAdd(term(d, p + 8), hn::LoadU(d, g + p + 8), high);
+    }
+    float lanes[8];
+    hn::StoreU(hn::Add(low, high), d, lanes);
+    sum += ((lanes[0] + lanes[4]) + (lanes[2] + lanes[6])) +
+           ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7]));
+  }
+  return sum;
+}
+
+// sum_i a[i] b[i]; lane l adds up i = l (mod 8) by fused multiply-add, what is left comes last.
+double Dot(const double* a, const double* b, int count) {
   const hn::FixedTag<double, 4> d;
   auto low = hn::Zero(d);
   auto high = hn::Zero(d);
-  for (std::int64_t i = 0; i < count; i += kLanes) {
+  int i = 0;
+  for (; i + 8 <= count; i += 8) {
     low = hn::MulAdd(hn::LoadU(d, a + i), hn::LoadU(d, b + i), low);
     high = hn::MulAdd(hn::LoadU(d, a + i + 4), hn::LoadU(d, b + i + 4), high);
   }
   double lanes[4];
   hn::StoreU(hn::Add(low, high), d, lanes);
-  return (lanes[0] + lanes[2]) + (lanes[1] + lanes[3]);
-}
-
-// sum_i a[i]^2 g[i], and sum_i (a[i] + sign b[i])^2 g[i], in the same lanes.
-double LaneSquares(const double* a, const double* g, std::int64_t count) {
-  const hn::FixedTag<double, 4> d;
-  auto low = hn::Zero(d);
-  auto high = hn::Zero(d);
-  for (std::int64_t i = 0; i < count; i += kLanes) {
-    const auto one = hn::LoadU(d, a + i);
-    const auto two = hn::LoadU(d, a + i + 4);
-    low = hn::MulAdd(hn::Mul(one, one), hn::LoadU(d, g + i), low);
-    high = hn::MulAdd(hn::Mul(two, two), hn::LoadU(d, g + i + 4), high);
-  }
-  double lanes[4];
-  hn::StoreU(hn::Add(low, high), d, lanes);
-  return (lanes[0] + lanes[2]) + (lanes[1] + lanes[3]);
-}
-
-double LaneSquares(const double* a, const double* b, double sign, const double* g,
-                   std::int64_t count) {
-  const hn::FixedTag<double, 4> d;
-  const auto s = hn::Set(d, sign);
-  auto low = hn::Zero(d);
-  auto high = hn::Zero(d);
-  for (std::int64_t i = 0; i < count; i += kLanes) {
-    const auto one = hn::MulAdd(s, hn::LoadU(d, b + i), hn::LoadU(d, a + i));
-    const auto two = hn::MulAdd(s, hn::LoadU(d, b + i + 4), hn::LoadU(d, a + i + 4));
-    low = hn::MulAdd(hn::Mul(one, one), hn::LoadU(d, g + i), low);
-    high = hn::MulAdd(hn::Mul(two, two), hn::LoadU(d, g + i + 4), high);
-  }
-  double lanes[4];
-  hn::StoreU(hn::Add(low, high), d, lanes);
-  return (lanes[0] + lanes[2]) + (lanes[1] + lanes[3]);
+  double sum = (lanes[0] + lanes[2]) + (lanes[1] + lanes[3]);
+  for (; i < count; ++i) sum = std::fma(a[i], b[i], sum);
+  return sum;
 }
 
 // Calls visit(player) for the members of a coalition, ascending.
@@ -203,7 +198,7 @@ Regression::Regression(const Design& design, int powers) : design_(design), powe
   const std::int64_t pairs = design.pairs();
   const int size = players * (1 + powers);
   padded_pairs_ = (pairs + kLanes - 1) / kLanes * kLanes;
-  const std::vector<double> g = CurvatureOf(design);
+  g_ = CurvatureOf(design);
 
   // One block of normal equations for each power of g.
   std::vector<double> normal(static_cast<std::size_t>(size) * size, 0.0);
@@ -219,7 +214,7 @@ Regression::Regression(const Design& design, int powers) : design_(design), powe
       }
     }
     if (power == 0) normal_ = block;
-    for (std::int64_t pair = 0; pair < pairs; ++pair) weights[pair] *= g[pair];
+    for (std::int64_t pair = 0; pair < pairs; ++pair) weights[pair] *= g_[pair];
   }
   double mean_weight = 0;
   for (const double weight : design.weights) mean_weight += weight / static_cast<double>(pairs);
@@ -228,6 +223,18 @@ Regression::Regression(const Design& design, int powers) : design_(design), powe
   }
   const std::vector<double> factor = Factor(std::move(normal), size, players);
   share_ = Share(factor, size, players);
+  inverse_.assign(static_cast<std::size_t>(size) * size, 0.0);
+  std::vector<double> column(size);
+  for (int j = 0; j < size; ++j) {
+    std::ranges::fill(column, 0.0);
+    column[j] = 1;
+    CholeskySolve(factor, size, column);
+    double sum = 0;
+    for (int i = 0; i < players; ++i) sum += column[i];
+    for (int i = 0; i < size; ++i) {
+      inverse_[static_cast<std::size_t>(i) * size + j] = std::fma(-sum, share_[i], column[i]);
+    }
+  }
 
   // c_i g^k changes by the mean of g^k before and after when i joins, and in all by 1 (k = 0) or 0.
   for (int power = 0; power <= powers; ++power) {
@@ -242,57 +249,45 @@ Regression::Regression(const Design& design, int powers) : design_(design), powe
     others_.push_back(players > 1 ? ((power == 0 ? 1 : 0) - mean) / (players - 1) : 0);
   }
 
-  // Column by column: the fit for h = 1 in one pair and total = 0.
+  // Column by column: the fit for h = 1 in one pair and total = 0, and what it attributes.
   leverage_.resize(pairs);
-  fit_map_.assign(static_cast<std::size_t>(size) * padded_pairs_, 0.0);
-  map_.assign(static_cast<std::size_t>(players) * padded_pairs_, 0.0);
-  std::vector<double> features(size), column(size), phi(players);
+  map_.assign(static_cast<std::size_t>(players) * padded_pairs_, 0.0F);
+  std::vector<double> sums(players, 0.0), own(players, 0.0), pooled(players, 0.0);
+  std::vector<double> features(size), phi(players);
   for (std::int64_t pair = 0; pair < pairs; ++pair) {
     double scale = 0.5;
-    for (int power = 0; power <= powers; ++power, scale *= g[pair]) {
+    for (int power = 0; power <= powers; ++power, scale *= g_[pair]) {
       for (int i = 0; i < players; ++i) {
         features[power * players + i] = design.contains(pair, i) ? scale : -scale;
       }
     }
-    for (int i = 0; i < size; ++i) column[i] = design.weights[pair] * features[i];
-    CholeskySolve(factor, size, column);
-    double sum = 0;
-    for (int i = 0; i < players; ++i) sum += column[i];
     double fitted = 0;
     for (int i = 0; i < size; ++i) {
-      column[i] = std::fma(-sum, share_[i], column[i]);
-      fit_map_[i * padded_pairs_ + pair] = column[i];
+      const double* row = &inverse_[static_cast<std::size_t>(i) * size];
+      column[i] = design.weights[pair] * Dot(row, features.data(), size);
       fitted += features[i] * column[i];
     }
     leverage_[pair] = fitted;
     Attribute(column, phi);
-    for (int i = 0; i < players; ++i) map_[i * padded_pairs_ + pair] = phi[i];
-  }
-
-  // Were the errors of all pairs alike, with variance 1, the variance of phi_i would be a sum of
-  // a = left_out map^2 over pairs, estimated by a (e^2 + leverage s^2).
-  for (std::int64_t pair = 0; pair < pairs; ++pair) {
-    if (design.left_out[pair] > 0) residual_freedom_ += 1 - leverage_[pair];
+    // Were the errors of all pairs alike, with variance 1, the variance of phi_i would be a sum of
+    // left_out map^2 over pairs, of which each tells its own part and the mean the rest.
+    if (design.left_out[pair] > 0) residual_freedom_ += 1 - fitted;
+    const double divisor = Divisor(fitted);
+    for (int i = 0; i < players; ++i) {
+      map_[i * padded_pairs_ + pair] = static_cast<float>(phi[i]);
+      const double all = design.left_out[pair] * phi[i] * phi[i];
+      const double told = all * (1 - fitted) / divisor;
+      sums[i] += all;
+      own[i] += told * told / divisor;
+      pooled[i] += all - told;
+    }
   }
   freedom_.resize(players);
-  alike_.resize(players);
   for (int i = 0; i < players; ++i) {
-    double sum = 0;
-    double own = 0;
-    double pooled = 0;
-    for (std::int64_t pair = 0; pair < pairs; ++pair) {
-      const double entry = map_[i * padded_pairs_ + pair];
-      const double a = design.left_out[pair] * entry * entry;
-      const double divisor = Divisor(leverage_[pair]);
-      const double told = a * (1 - leverage_[pair]) / divisor;
-      sum += a;
-      own += told * told / divisor;
-      pooled += a - told;
-    }
-    const double variance = own + pooled * pooled / residual_freedom_;
-    alike_[i] = sum;
-    freedom_[i] = variance > 0 ? sum * sum / variance : 0;
+    const double variance = own[i] + pooled[i] * pooled[i] / residual_freedom_;
+    freedom_[i] = variance > 0 ? sums[i] * sums[i] / variance : 0;
   }
+  alike_ = std::move(sums);
 }
 
 void Regression::Attribute(std::span<const double> fit, std::span<double> phi) const {
@@ -317,18 +312,14 @@ std::vector<double> Regression::Residuals(std::span<const double> h, double tota
   const int bytes = (players + 7) / 8;
   std::vector<double> sums(static_cast<std::size_t>(bytes) * 256, 0.0);
   std::vector<double> residuals(h.begin(), h.end());
-  std::vector<double> g, scale;
-  if (powers_ > 0) {
-    g = CurvatureOf(design_);
-    scale.assign(h.size(), 1.0);
-  }
+  std::vector<double> scale(h.size(), 1.0);
   for (int power = 0; power <= powers_; ++power) {
     const double* x = &fit[static_cast<std::size_t>(power) * players];
     double half = 0.5 * total;
     if (power > 0) {
       half = 0;
       for (int i = 0; i < players; ++i) half += 0.5 * x[i];
-      for (std::size_t pair = 0; pair < h.size(); ++pair) scale[pair] *= g[pair];
+      for (std::size_t pair = 0; pair < h.size(); ++pair) scale[pair] *= g_[pair];
     }
     for (int byte = 0; byte < bytes; ++byte) {
       double* table = &sums[static_cast<std::size_t>(byte) * 256];
@@ -351,30 +342,43 @@ std::vector<double> Regression::Residuals(std::span<const double> h, double tota
 
 Regression::Spread Regression::SpreadOf(std::span<const double> residuals) const {
   Spread result;
-  result.of_pair.assign(padded_pairs_, 0.0);
+  result.of_pair.assign(padded_pairs_, 0.0F);
   double sum = 0;
   for (std::int64_t pair = 0; pair < design_.pairs(); ++pair) {
     if (design_.left_out[pair] > 0) sum += residuals[pair] * residuals[pair];
   }
+  if (!(sum > 0)) return result;
   result.mean = sum / residual_freedom_;
   for (std::int64_t pair = 0; pair < design_.pairs(); ++pair) {
     const double divisor = Divisor(leverage_[pair]);
     const double lacking = 1 - (1 - leverage_[pair]) / divisor;
-    const double own = residuals[pair] * residuals[pair] / divisor;
-    result.of_pair[pair] = design_.left_out[pair] * std::fma(lacking, result.mean, own);
+    const double own = residuals[pair] * residuals[pair] / (result.mean * divisor);
+    result.of_pair[pair] = static_cast<float>(design_.left_out[pair] * (lacking + own));
   }
   return result;
 }
 
 double Regression::Variance(const Spread& spread, int i) const {
-  const double own = LaneSquares(&map_[i * padded_pairs_], spread.of_pair.data(), padded_pairs_);
-  return (freedom_[i] * own + kPriorFreedom * spread.mean * alike_[i]) /
+  const float* map = &map_[i * padded_pairs_];
+  const double own =
+      LaneSum(padded_pairs_, spread.of_pair.data(), [map](auto d, std::int64_t p) {
+        const auto entry = hn::LoadU(d, map + p);
+        return hn::Mul(entry, entry);
+      });
+  return spread.mean * (freedom_[i] * own + kPriorFreedom * alike_[i]) /
          (freedom_[i] + kPriorFreedom);
 }
 
 double Regression::Variance(const Spread& spread, int i, int j, double sign) const {
-  return LaneSquares(&map_[i * padded_pairs_], &map_[j * padded_pairs_], sign,
-                     spread.of_pair.data(), padded_pairs_);
+  const float* one = &map_[i * padded_pairs_];
+  const float* two = &map_[j * padded_pairs_];
+  return spread.mean *
+         LaneSum(padded_pairs_, spread.of_pair.data(),
+                 [one, two, sign](auto d, std::int64_t p) {
+                   const auto entry = hn::MulAdd(hn::Set(d, static_cast<float>(sign)),
+                                                 hn::LoadU(d, two + p), hn::LoadU(d, one + p));
+                   return hn::Mul(entry, entry);
+                 });
 }
 
 double Regression::DegreesOfFreedom(int i) const {
@@ -382,11 +386,38 @@ double Regression::DegreesOfFreedom(int i) const {
 }
 
 void Regression::Solve(std::span<const double> h, double total, std::span<double> fit) const {
-  std::vector<double> padded(h.begin(), h.end());
-  padded.resize(padded_pairs_, 0.0);
-  for (std::size_t i = 0; i < fit.size(); ++i) {
-    fit[i] = std::fma(share_[i], total,
-                      LaneDot(&fit_map_[i * padded_pairs_], padded.data(), padded_pairs_));
+  const int players = design_.players;
+  const int words = design_.words;
+  const auto size = static_cast<int>(fit.size());
+  const int nibbles = (players + 3) / 4;
+  std::vector<double> right(size);
+  std::vector<double> terms(h.size());
+  std::vector<double> bins(static_cast<std::size_t>(nibbles) * 16);
+  for (int power = 0; power <= powers_; ++power) {
+    // Sums over the coalitions that have a player: by four players' sixteen patterns, then folded.
+    std::ranges::fill(bins, 0.0);
+    double all = 0;
+    for (std::size_t pair = 0; pair < h.size(); ++pair) {
+      terms[pair] = power == 0 ? design_.weights[pair] * h[pair] : terms[pair] * g_[pair];
+      all += terms[pair];
+      const std::uint64_t* mask = &design_.masks[pair * words];
+      double* bin = bins.data();
+      for (int nibble = 0; nibble < nibbles; ++nibble, bin += 16) {
+        bin[mask[nibble / 16] >> (nibble % 16 * 4) & 15] += terms[pair];
+      }
+    }
+    for (int i = 0; i < players; ++i) {
+      const double* bin = &bins[static_cast<std::size_t>(i / 4) * 16];
+      double inside = 0;
+      for (int pattern = 0; pattern < 16; ++pattern) {
+        if (pattern >> (i % 4) & 1) inside += bin[pattern];
+      }
+      right[power * players + i] = inside - 0.5 * all;
+    }
+  }
+  for (int i = 0; i < size; ++i) {
+    const double* row = &inverse_[static_cast<std::size_t>(i) * size];
+    fit[i] = std::fma(share_[i], total, Dot(row, right.data(), size));
   }
 }
 

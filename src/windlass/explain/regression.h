@@ -39,7 +39,7 @@ class Regression {
   // Numbers that are fitted: players, and as many for each power.
   int coefficients() const { return static_cast<int>(share_.size()); }
 
-  // h: [pairs]; fit: [coefficients]. Sums in eight lanes of pairs.
+  // h: [pairs]; fit: [coefficients].
   void Solve(std::span<const double> h, double total, std::span<double> fit) const;
 
   // Shapley values of a fit. phi: [players].
@@ -54,7 +54,8 @@ class Regression {
     // entries in map: left_out e^2 / (1 - leverage), where e is what is left of h (White 1980, with
     // the correction HC2 of MacKinnon & White 1985 and that for a finite population). Where the
     // leverage is near 1 the quotient says nothing, and the mean fills up what e^2 lacks.
-    std::vector<double> of_pair;
+    // In units of the mean.
+    std::vector<float> of_pair;
     double mean = 0;  // squared error of pairs of sampled sizes
   };
   Spread SpreadOf(std::span<const double> residuals) const;
@@ -78,11 +79,12 @@ class Regression {
   int powers_;
   std::int64_t padded_pairs_ = 0;
   std::vector<double> normal_;    // [players, players], sum over pairs of w c c^T
-  std::vector<double> fit_map_;   // [coefficients, padded pairs]; fit = fit_map h + share total
-  std::vector<double> share_;     // [coefficients]
+  std::vector<double> g_;         // [pairs]
+  std::vector<double> inverse_;   // [coefficients, coefficients], of all normal equations, with
+  std::vector<double> share_;     // [coefficients]: fit = inverse (sum of w h c) + share total
   std::vector<double> own_;       // [powers + 1], Shapley value of c_i g^k for player i
   std::vector<double> others_;    // [powers + 1], and for each other one
-  std::vector<double> map_;       // [players, padded pairs], from h to phi
+  std::vector<float> map_;        // [players, padded pairs], from h to phi
   std::vector<double> leverage_;  // [pairs], how much of its own h a pair's fitted value is
   double residual_freedom_ = 0;   // sum of 1 - leverage over pairs of sampled sizes
   std::vector<double> freedom_;   // [players]
