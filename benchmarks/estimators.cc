@@ -97,6 +97,50 @@ Cell Measure(Method method, const std::vector<Known>& games, int players, int bu
   return cell;
 }
 
+// The same for rows that stop at a tolerance of twice the median half width that `budget` would
+// give; width: the part of the budget that they take.
+Cell MeasureStopping(Method method, const std::vector<Known>& games, int players, int budget,
+                     int seeds) {
+  Cell cell;
+  double intervals = 0, taken = 0, all = 0;
+  for (int seed = 0; seed < seeds; ++seed) {
+    Plan plan;
+    plan.method = method;
+    plan.nsamples = budget * players;
+    plan.seed = seed;
+    plan.tolerance = 1;  // for stages
+    const auto estimator = MakeEstimator(plan, players);
+    const CoalitionPairs pairs = estimator->coalitions();
+    const auto stages = estimator->stages();
+    for (const Known& known : games) {
+      const GameValues values(*known.game, pairs.masks, pairs.count, players);
+      Estimate estimate;
+      const auto run = [&](std::size_t stage) {
+        estimator->Run(static_cast<int>(stage), std::span(values.inside).first(stages[stage]),
+                       std::span(values.outside).first(stages[stage]), values.total, estimate);
+      };
+      run(stages.size() - 1);
+      const double tolerance = 2 * Median(estimate.half_width);
+      std::size_t stage = 0;
+      for (;; ++stage) {
+        run(stage);
+        if (stage + 1 == stages.size() ||
+            std::ranges::all_of(estimate.half_width, [&](double h) { return h <= tolerance; })) {
+          break;
+        }
+      }
+      taken += static_cast<double>(stages[stage]);
+      all += static_cast<double>(stages.back());
+      for (int i = 0; i < players; ++i, ++intervals) {
+        cell.covered += std::abs(estimate.phi[i] - known.phi[i]) <= estimate.half_width[i] ? 1 : 0;
+      }
+    }
+  }
+  cell.covered /= intervals;
+  cell.width = taken / all;
+  return cell;
+}
+
 }  // namespace
 }  // namespace windlass::explain
 
@@ -149,6 +193,17 @@ int main(int argc, char** argv) {
         std::printf(" | %s | %s | %s |\n", covered.c_str(), width.c_str(), own.c_str());
         std::fflush(stdout);
       }
+    }
+  }
+  std::printf("\nRows that stop at a tolerance, M = 40, at most 100 coalitions a player:\n\n"
+              "| games | method | coverage in %% | part of the coalitions taken |\n"
+              "| --- | --- | --- | --- |\n");
+  for (const std::string kind : {"trees, depth 4", "trees, depth 8", "network"}) {
+    const auto known = Games(kind, 40, games);
+    for (const Method method : kMethods) {
+      const Cell cell = MeasureStopping(method, known, 40, 100, seeds);
+      std::printf("| %s | %s | %.1f | %.2f |\n", kind.c_str(),
+                  std::string(MethodName(method)).c_str(), 100 * cell.covered, cell.width);
     }
   }
 }

@@ -198,7 +198,7 @@ void ParseSampling(const Json& spec, Plan& plan) {
   }
   if (!HasIntervals(plan)) {
     throw Error(ErrorCode::kInvalidInput,
-                "tolerance needs intervals, which there are none where l1_reg selects features");
+                "tolerance needs intervals, which there are none of where l1_reg selects features");
   }
 }
 

@@ -305,39 +305,54 @@ void Regression::Attribute(std::span<const double> fit, std::span<double> phi) c
 
 std::vector<double> Regression::Residuals(std::span<const double> h, double total,
                                           std::span<const double> fit) const {
-  // c . x is the sum of x over members less half of all; members' sums come from tables by bytes of
-  // a mask.
-  const int players = design_.players;
-  const int words = design_.words;
-  const int bytes = (players + 7) / 8;
-  std::vector<double> sums(static_cast<std::size_t>(bytes) * 256, 0.0);
   std::vector<double> residuals(h.begin(), h.end());
-  std::vector<double> scale(h.size(), 1.0);
-  for (int power = 0; power <= powers_; ++power) {
-    const double* x = &fit[static_cast<std::size_t>(power) * players];
-    double half = 0.5 * total;
-    if (power > 0) {
-      half = 0;
-      for (int i = 0; i < players; ++i) half += 0.5 * x[i];
-      for (std::size_t pair = 0; pair < h.size(); ++pair) scale[pair] *= g_[pair];
-    }
-    for (int byte = 0; byte < bytes; ++byte) {
-      double* table = &sums[static_cast<std::size_t>(byte) * 256];
-      const int count = std::min(8, players - 8 * byte);
-      for (int i = 0; i < count; ++i) {
-        for (int set = 0; set < 1 << i; ++set) table[set + (1 << i)] = table[set] + x[8 * byte + i];
-      }
-    }
-    for (std::int64_t pair = 0; pair < design_.pairs(); ++pair) {
-      double fitted = -half;
-      for (int byte = 0; byte < bytes; ++byte) {
-        const std::uint64_t word = design_.masks[pair * words + byte / 8];
-        fitted += sums[static_cast<std::size_t>(byte) * 256 + (word >> (byte % 8 * 8) & 255)];
-      }
-      residuals[pair] -= power == 0 ? fitted : scale[pair] * fitted;
-    }
+  if (powers_ == 0) {
+    SubtractFit<1>(total, fit, residuals);
+  } else {
+    SubtractFit<2>(total, fit, residuals);
   }
   return residuals;
+}
+
+// c . x is the sum of x over members less half of all; members' sums come from tables by bytes of a
+// mask.
+template <int kColumns>
+void Regression::SubtractFit(double total, std::span<const double> fit,
+                             std::span<double> residuals) const {
+  const int players = design_.players;
+  const int words = design_.words;
+  double half[kColumns] = {0.5 * total};
+  for (int k = 1; k < kColumns; ++k) {
+    for (int i = 0; i < players; ++i) half[k] += 0.5 * fit[k * players + i];
+  }
+  std::vector<double> sums(static_cast<std::size_t>(words) * 8 * 256 * kColumns, 0.0);
+  for (int byte = 0; byte < (players + 7) / 8; ++byte) {
+    double* table = &sums[static_cast<std::size_t>(byte) * 256 * kColumns];
+    const int count = std::min(8, players - 8 * byte);
+    for (int i = 0; i < count; ++i) {
+      for (int set = 0; set < 1 << i; ++set) {
+        for (int k = 0; k < kColumns; ++k) {
+          table[(set + (1 << i)) * kColumns + k] =
+              table[set * kColumns + k] + fit[k * players + 8 * byte + i];
+        }
+      }
+    }
+  }
+  for (std::size_t pair = 0; pair < residuals.size(); ++pair) {
+    double fitted[kColumns];
+    for (int k = 0; k < kColumns; ++k) fitted[k] = -half[k];
+    const double* table = sums.data();
+    for (int word = 0; word < words; ++word) {
+      std::uint64_t mask = design_.masks[pair * words + word];
+      const int bytes = std::min(8, (players - 64 * word + 7) / 8);
+      for (int byte = 0; byte < bytes; ++byte, table += 256 * kColumns, mask >>= 8) {
+        const double* of_byte = table + (mask & 255) * kColumns;
+        for (int k = 0; k < kColumns; ++k) fitted[k] += of_byte[k];
+      }
+    }
+    double scale = 1;
+    for (int k = 0; k < kColumns; ++k, scale *= g_[pair]) residuals[pair] -= scale * fitted[k];
+  }
 }
 
 Regression::Spread Regression::SpreadOf(std::span<const double> residuals) const {
@@ -386,38 +401,49 @@ double Regression::DegreesOfFreedom(int i) const {
 }
 
 void Regression::Solve(std::span<const double> h, double total, std::span<double> fit) const {
-  const int players = design_.players;
-  const int words = design_.words;
   const auto size = static_cast<int>(fit.size());
-  const int nibbles = (players + 3) / 4;
   std::vector<double> right(size);
-  std::vector<double> terms(h.size());
-  std::vector<double> bins(static_cast<std::size_t>(nibbles) * 16);
-  for (int power = 0; power <= powers_; ++power) {
-    // Sums over the coalitions that have a player: by four players' sixteen patterns, then folded.
-    std::ranges::fill(bins, 0.0);
-    double all = 0;
-    for (std::size_t pair = 0; pair < h.size(); ++pair) {
-      terms[pair] = power == 0 ? design_.weights[pair] * h[pair] : terms[pair] * g_[pair];
-      all += terms[pair];
-      const std::uint64_t* mask = &design_.masks[pair * words];
-      double* bin = bins.data();
-      for (int nibble = 0; nibble < nibbles; ++nibble, bin += 16) {
-        bin[mask[nibble / 16] >> (nibble % 16 * 4) & 15] += terms[pair];
-      }
-    }
-    for (int i = 0; i < players; ++i) {
-      const double* bin = &bins[static_cast<std::size_t>(i / 4) * 16];
-      double inside = 0;
-      for (int pattern = 0; pattern < 16; ++pattern) {
-        if (pattern >> (i % 4) & 1) inside += bin[pattern];
-      }
-      right[power * players + i] = inside - 0.5 * all;
-    }
+  if (powers_ == 0) {
+    RightSide<1>(h, right);
+  } else {
+    RightSide<2>(h, right);
   }
   for (int i = 0; i < size; ++i) {
     const double* row = &inverse_[static_cast<std::size_t>(i) * size];
     fit[i] = std::fma(share_[i], total, Dot(row, right.data(), size));
+  }
+}
+
+// Sums over the coalitions that have a player: by the sixteen patterns of four players, then folded.
+template <int kColumns>
+void Regression::RightSide(std::span<const double> h, std::span<double> right) const {
+  const int players = design_.players;
+  const int words = design_.words;
+  std::vector<double> bins(static_cast<std::size_t>(words) * 16 * 16 * kColumns, 0.0);
+  double all[kColumns] = {};
+  for (std::size_t pair = 0; pair < h.size(); ++pair) {
+    double terms[kColumns];
+    terms[0] = design_.weights[pair] * h[pair];
+    for (int k = 1; k < kColumns; ++k) terms[k] = terms[k - 1] * g_[pair];
+    for (int k = 0; k < kColumns; ++k) all[k] += terms[k];
+    double* bin = bins.data();
+    for (int word = 0; word < words; ++word) {
+      std::uint64_t mask = design_.masks[pair * words + word];
+      const int nibbles = std::min(16, (players - 64 * word + 3) / 4);
+      for (int nibble = 0; nibble < nibbles; ++nibble, bin += 16 * kColumns, mask >>= 4) {
+        double* to = bin + (mask & 15) * kColumns;
+        for (int k = 0; k < kColumns; ++k) to[k] += terms[k];
+      }
+    }
+  }
+  for (int i = 0; i < players; ++i) {
+    const double* bin = &bins[static_cast<std::size_t>(i / 4) * 16 * kColumns];
+    double inside[kColumns] = {};
+    for (int pattern = 0; pattern < 16; ++pattern) {
+      if ((pattern >> (i % 4) & 1) == 0) continue;
+      for (int k = 0; k < kColumns; ++k) inside[k] += bin[pattern * kColumns + k];
+    }
+    for (int k = 0; k < kColumns; ++k) right[k * players + i] = inside[k] - 0.5 * all[k];
   }
 }
 

@@ -27,14 +27,15 @@ void CholeskySolve(std::span<const double> factor, int size, std::span<double> b
 // linear map of h and the total, found once.
 //
 // What a player adds changes with the size of the coalition it joins, and that is the largest part
-// of what c . phi leaves of h in many games. With `powers` the regression has more columns, c_i g
-// and c_i g^2, where g = (2 |S| / players - 1)^2 - 1 is 0 for nobody and everyone, with a penalty.
-// Attributions are then the Shapley values of the fitted sum, which is known (they and c . phi
-// differ by the size's part), and with the kernel's weights what is left has none: regression
-// adjustment (Witter, Liu & Musco 2025) by a model that is the same linear map for all rows.
+// of what c . phi leaves of h in many games. With `powers` the regression has more columns, c_i g,
+// where g = (2 |S| / players - 1)^2 - 1 is 0 for nobody and everyone, with a penalty. Attributions
+// are the Shapley values of the fitted sum, which are known, and by the kernel's weights what is
+// left of the game has none: regression adjustment (Witter, Liu & Musco 2025, equation 6) by a
+// model that is the same linear map for all rows.
 class Regression {
  public:
-  explicit Regression(const Design& design, int powers = 0);  // the design must outlive this
+  // powers: 0 or 1. The design must outlive this.
+  explicit Regression(const Design& design, int powers = 0);
 
   // Numbers that are fitted: players, and as many for each power.
   int coefficients() const { return static_cast<int>(share_.size()); }
@@ -75,6 +76,12 @@ class Regression {
                      std::span<const std::int32_t> selected, std::span<double> phi) const;
 
  private:
+  // kColumns: 1 and the number of powers.
+  template <int kColumns>
+  void RightSide(std::span<const double> h, std::span<double> right) const;
+  template <int kColumns>
+  void SubtractFit(double total, std::span<const double> fit, std::span<double> residuals) const;
+
   const Design& design_;
   int powers_;
   std::int64_t padded_pairs_ = 0;
