@@ -3,6 +3,7 @@
 // player. Prints Markdown. Run by hand:
 //
 //   estimators [games a cell] [seeds a game]
+//   estimators games [count] > games.json    trees of M = 40 for benchmarks/peers/estimators.py
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -14,6 +15,7 @@
 
 #include "windlass/base/build_info.h"
 #include "windlass/base/cpu_clock.h"
+#include "windlass/base/json.h"
 #include "windlass/explain/estimator.h"
 #include "windlass/explain/random_games_testing_internal.h"
 
@@ -141,12 +143,54 @@ Cell MeasureStopping(Method method, const std::vector<Known>& games, int players
   return cell;
 }
 
+// Games, their values and our errors at each budget, for other tools to be measured on.
+void WriteGames(int count) {
+  constexpr int kWidth = 40;
+  Json all = Json::array();
+  for (int i = 0; i < count; ++i) {
+    const TreeGame game(kWidth, 20, 8, 3, 1000 * kWidth + i);
+    Json leaves = Json::array();
+    for (const TreeGame::Leaf& leaf : game.leaves()) {
+      leaves.push_back({leaf.in, leaf.out, leaf.value});
+    }
+    const std::vector<double> phi = game.ShapleyValues();
+    Json errors;
+    for (const Method method : kMethods) {
+      for (const int budget : kBudgets) {
+        double squares = 0;
+        constexpr int kSeeds = 4;
+        for (int seed = 0; seed < kSeeds; ++seed) {
+          Plan plan;
+          plan.method = method;
+          plan.nsamples = budget * kWidth;
+          plan.seed = seed;
+          const auto estimator = MakeEstimator(plan, kWidth);
+          const CoalitionPairs pairs = estimator->coalitions();
+          const GameValues values(game, pairs.masks, pairs.count, kWidth);
+          Estimate estimate;
+          estimator->Run(0, values.inside, values.outside, values.total, estimate);
+          for (int p = 0; p < kWidth; ++p) {
+            squares += std::pow(estimate.phi[p] - phi[p], 2) / (kWidth * kSeeds);
+          }
+        }
+        errors[std::string(MethodName(method))].push_back(std::sqrt(squares));
+      }
+    }
+    all.push_back({{"players", kWidth}, {"leaves", leaves}, {"phi", phi}, {"errors", errors}});
+  }
+  std::printf("%s\n", all.dump().c_str());
+}
+
 }  // namespace
 }  // namespace windlass::explain
 
 int main(int argc, char** argv) {
   using namespace windlass;
   using namespace windlass::explain;
+  if (argc > 1 && std::string(argv[1]) == "games") {
+    WriteGames(argc > 2 ? std::atoi(argv[2]) : 12);
+    return 0;
+  }
   const int games = argc > 1 ? std::atoi(argv[1]) : 24;
   const int seeds = argc > 2 ? std::atoi(argv[2]) : 4;
   std::printf("Windlass %s. %d games a cell, %d seeds a game.\n\n", Version(), games, seeds);

@@ -66,6 +66,13 @@ class TreeGame final : public RandomGame {
     }
   }
 
+  // The game is a sum of values that coalitions get which have all of `in` and none of `out`.
+  struct Leaf {
+    std::uint64_t in, out;
+    double value;
+  };
+  const std::vector<Leaf>& leaves() const { return leaves_; }
+
   double Value(std::uint64_t coalition) const override {
     double sum = 0;
     for (const Leaf& leaf : leaves_) {
@@ -92,11 +99,6 @@ class TreeGame final : public RandomGame {
   }
 
  private:
-  struct Leaf {
-    std::uint64_t in, out;
-    double value;
-  };
-
   void AddLeaves(const std::vector<int>& player, const std::vector<double>& threshold,
                  const std::vector<double>& value, const std::vector<double>& x,
                  const std::vector<double>& row, std::size_t node, std::uint64_t in,
