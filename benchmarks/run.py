@@ -158,6 +158,18 @@ def markdown(result):
     return "\n".join(lines)
 
 
+def write(result):
+    """Writes the result and its page; returns their path without an ending."""
+    folder = contenders.DATA if result["quick"] else contenders.HERE / "results"
+    folder.mkdir(exist_ok=True)
+    stem = folder / f"{result['date']}-{result['name']}"
+    for ending, text in ((".json", json.dumps(result, indent=1) + "\n"), (".md", markdown(result))):
+        beside = stem.with_name(stem.name + ending + ".part")
+        beside.write_text(text)
+        beside.replace(stem.with_name(stem.name + ending))
+    return stem
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("jobs", nargs="*", metavar="JOB",
@@ -193,6 +205,7 @@ def main():
     if result["load_before"] > BUSY:
         print(f"run.py: the machine is busy (load average {result['load_before']:.2f})",
               file=sys.stderr)
+    stem = None
     for name in names:
         job = JOBS[name]
         print(name, flush=True)
@@ -209,16 +222,10 @@ def main():
                 sample.pop("attributions", None)
         result["jobs"][name] = {"title": job["title"], "unit": job["unit"], "samples": samples,
                                 "summary": summarise(job, samples), "errors": errors}
-    result["load_after"] = machine.load_average()
-
-    folder = contenders.DATA if arguments.quick else contenders.HERE / "results"
-    folder.mkdir(exist_ok=True)
-    stem = folder / f"{result['date']}-{result['name']}"
-    for ending, text in ((".json", json.dumps(result, indent=1) + "\n"), (".md", markdown(result))):
-        beside = stem.with_name(stem.name + ending + ".part")
-        beside.write_text(text)
-        beside.replace(stem.with_name(stem.name + ending))
-    print(f"{stem}.md")
+        result["load_after"] = machine.load_average()
+        stem = write(result)  # after each job, so that a later one that fails loses nothing
+    if stem is not None:
+        print(f"{stem}.md")
 
 
 if __name__ == "__main__":

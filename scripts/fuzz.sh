@@ -25,6 +25,7 @@ seed() {  # seed TARGET FILE...: copies files into a target's seeds
 rm -rf "$build/seeds"
 seed onnx_graph_fuzz src/windlass/model/testdata/*.onnx examples/adult/model.onnx
 seed linear_fuzz examples/adult/model.json tests/cli/small/model.json
+seed xgboost_fuzz src/windlass/model/testdata/xgboost/*.{json,ubj}
 seed groups_fuzz examples/adult/groups.json
 python3 - "$build/seeds" <<'PYTHON'
 import json, pathlib, struct, sys

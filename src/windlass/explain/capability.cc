@@ -1,5 +1,6 @@
 #include "windlass/explain/capability.h"
 
+#include <algorithm>
 #include <cmath>
 #include <deque>
 #include <memory>
@@ -29,6 +30,8 @@ using job::FieldType;
 // the published job evenly.
 constexpr std::int64_t kLinearBatch = 640;
 constexpr std::int64_t kSampledBatch = 16;
+// A tree's tables are brought into the cache once for all rows of a task.
+constexpr std::int64_t kTreeBatch = 2048;
 
 // Tasks of a few milliseconds that each worker has ahead of it: enough for the time in which the
 // driver reads or writes a row group and gives out none.
@@ -37,17 +40,19 @@ constexpr int kLinearInFlight = 16;
 const job::Schema& ExplainSchema() {
   static const job::Schema schema(
       "explain", 1,
-      {{"model", "what to explain: linear:FILE.json, onnx:FILE.onnx, or a path", {FieldType::kText},
-        true},
+      {{"model", "what to explain: linear:FILE.json, onnx:FILE.onnx, xgboost:FILE, or a path",
+        {FieldType::kText}, true},
        {"data", "the rows to explain: a path or URI of a table", {FieldType::kText}, true},
-       {"background", "rows that stand for what is not known: a table", {FieldType::kText}, true},
+       {"background", "rows that stand for what is not known: a table", {FieldType::kText}},
        {"background_weights", "a column of the background that holds weights", {FieldType::kText}},
        {"summarize", "make the background smaller: kmeans(K) or sample(K)", {FieldType::kText}},
        {"groups", "a JSON file from group name to columns", {FieldType::kText}},
        {"link", "where attributions add up", {FieldType::kText}, false, "identity",
         {"identity", "logit"}},
        {"method", "the algorithm", {FieldType::kText}, false, "auto",
-        {"auto", "linear", "exact", "kernel", "permutation", "leverage", "msr"}},
+        {"auto", "linear", "tree", "exact", "kernel", "permutation", "leverage", "msr"}},
+       {"tree_mode", "what a tree does not know: the background's values, or its training rows",
+        {FieldType::kText}, false, "interventional", {"interventional", "path"}},
        {"nsamples", "coalitions a row, at most, for methods that sample",
         {FieldType::kText, FieldType::kInteger},
         false, "auto", {"auto"}, 2.0},
@@ -105,6 +110,14 @@ void CheckMissing(const table::Chunk& chunk, const PreparedPlan& prepared,
   }
 }
 
+std::int64_t DefaultBatch(Method method) {
+  switch (method) {
+    case Method::kLinear: return kLinearBatch;
+    case Method::kTree: return kTreeBatch;
+    default: return kSampledBatch;
+  }
+}
+
 class Explain final : public job::Capability {
  public:
   const job::Schema& schema() const override { return ExplainSchema(); }
@@ -127,9 +140,7 @@ class Explain final : public job::Capability {
     OutputWriter output(prepared, context.Output("attributions.parquet"));
     const bool go_on = spec.at("on_error") == "row";
     const std::int64_t batch =
-        context.batch() > 0 ? context.batch()
-                            : (prepared.plan.method == Method::kLinear ? kLinearBatch
-                                                                       : kSampledBatch);
+        context.batch() > 0 ? context.batch() : DefaultBatch(prepared.plan.method);
     context.progress().Begin("rows", reader->rows().value_or(0));
 
     // Rows stay here until their attributions are written beside them.
@@ -198,11 +209,11 @@ class Explain final : public job::Capability {
     context.Timing("read", read.wall());
     context.Timing("write", write.wall());
     context.Timing("report", report.wall(), report.cpu());
-    // From loaded model and tables to attributions in memory.
-    const double rest_wall = read.wall() + write.wall();
-    const double rest_cpu = read.cpu() + write.cpu();
-    context.Timing("compute", plan_watch.wall() + drive.wall() - rest_wall,
-                   plan_watch.cpu() + drive.cpu() - rest_cpu);
+    // From loaded model and tables to attributions in memory. The clocks are not read at the same
+    // instant, so that for a single row the difference may fall below zero.
+    context.Timing("compute",
+                   std::max(0.0, plan_watch.wall() + drive.wall() - read.wall() - write.wall()),
+                   std::max(0.0, plan_watch.cpu() + drive.cpu() - read.cpu() - write.cpu()));
     return summary;
   }
 

@@ -9,6 +9,7 @@
 #include "windlass/explain/exact.h"
 #include "windlass/explain/linear.h"
 #include "windlass/explain/sampled.h"
+#include "windlass/explain/tree.h"
 
 namespace windlass::explain {
 
@@ -58,6 +59,7 @@ std::shared_ptr<const Explainer> MakeExplainer(const Plan& plan) {
     case Method::kPermutation:
     case Method::kLeverage:
     case Method::kMsr: return MakeSampledExplainer(plan, std::move(model));
+    case Method::kTree: return MakeTreeExplainer(plan, std::move(model));
   }
   throw Error(ErrorCode::kUnsupported,
               fmt::format("method {} is not built in", MethodName(plan.method)));

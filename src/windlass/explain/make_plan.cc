@@ -1,16 +1,17 @@
 #include "windlass/explain/make_plan.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-
-#include <fmt/format.h>
 
 #include "windlass/base/error.h"
 #include "windlass/base/file.h"
 #include "windlass/explain/background.h"
 #include "windlass/explain/estimator.h"
 #include "windlass/explain/linear.h"
+#include "windlass/explain/tree.h"
 
 namespace windlass::explain {
 namespace {
@@ -22,8 +23,9 @@ model::ModelSource ReadModel(const std::string& text) {
   model::ModelSource source;
   source.spec = model::ParseModelSpec(text);
   if (source.spec.location.find("://") != std::string::npos) {
-    throw Error(ErrorCode::kUnsupported,
-                fmt::format("model {}: a model is read from a local file; download it first", text));
+    throw Error(
+        ErrorCode::kUnsupported,
+        fmt::format("model {}: a model is read from a local file; download it first", text));
   }
   source.content = Bytes(WithContext([&] { return ReadFile(source.spec.location); },
                                      [&] { return std::string("model ") + text; }));
@@ -118,6 +120,20 @@ Choice ChooseMethod(const std::string& wanted, const model::Model& model, const 
     if (!closed) CheckCoalitions(Method::kLinear, players, allowed);
     return {Method::kLinear, "asked for; exact for a linear model"};
   }
+  const bool trees = IsTreeSum(model, plan.margin, plan.link);
+  if (wanted == "tree") {
+    if (model.trees() == nullptr) {
+      throw Error(ErrorCode::kInvalidInput,
+                  "method tree needs a model that shows its trees; use --method auto");
+    }
+    if (!trees) {
+      throw Error(ErrorCode::kInvalidInput,
+                  "method tree explains the sum of the trees' leaves: add --output margin (with "
+                  "--link identity), or use --method auto for probabilities");
+    }
+    return {Method::kTree, plan.tree_path ? "asked for; exact for trees, path dependent"
+                                          : "asked for; exact for trees"};
+  }
   if (wanted == "exact") {
     CheckCoalitions(Method::kExact, players, allowed);
     return {Method::kExact, fmt::format("asked for; all 2^{} coalitions", players)};
@@ -127,14 +143,15 @@ Choice ChooseMethod(const std::string& wanted, const model::Model& model, const 
     if (wanted == MethodName(method)) return {method, "asked for; sampled"};
   }
   if (closed) return {Method::kLinear, "exact, in closed form: the model's output is linear"};
+  if (trees) return {Method::kTree, "exact, leaf by leaf: the model's output is a sum of trees"};
   if (linear != nullptr && few) {
     return {Method::kLinear, fmt::format("exact over all 2^{} coalitions: the model is linear up "
                                          "to its last function",
                                          players)};
   }
   if (few) {
-    return {Method::kExact, fmt::format("exact: all 2^{} coalitions are within the {} allowed",
-                                        players, allowed)};
+    return {Method::kExact,
+            fmt::format("exact: all 2^{} coalitions are within the {} allowed", players, allowed)};
   }
   return ChooseSampled(spec, plan, allowed);
 }
@@ -207,11 +224,51 @@ void CheckBackgroundValues(const Background& background, bool accepts_missing,
   const std::size_t columns = background.schema.size();
   for (std::size_t i = 0; i < background.values.size(); ++i) {
     if (std::isnan(background.values[i]) && !accepts_missing) {
-      throw Error(ErrorCode::kInvalidInput,
-                  fmt::format("{}: row {}, column \"{}\" is missing, and the model takes no missing "
-                              "values",
-                              uri, i / columns, background.schema[i % columns].name));
+      throw Error(
+          ErrorCode::kInvalidInput,
+          fmt::format("{}: row {}, column \"{}\" is missing, and the model takes no missing "
+                      "values",
+                      uri, i / columns, background.schema[i % columns].name));
     }
+  }
+}
+
+void TakeBackground(const Json& spec, const std::vector<std::string>& names,
+                    PreparedPlan& prepared) {
+  if (spec.at("background").is_null()) {
+    throw Error(ErrorCode::kInvalidInput,
+                "no background: --background TABLE gives rows that stand for what is not known "
+                "(trees with --tree-mode path need none)");
+  }
+  const std::string uri = spec.at("background");
+  const std::string weights =
+      spec.at("background_weights").is_null() ? "" : spec.at("background_weights");
+  Background background = WithContext([&] { return ReadBackground(uri, weights, names); },
+                                      [] { return std::string("background"); });
+  CheckBackgroundValues(background, prepared.accepts_missing, uri);
+  Plan& plan = prepared.plan;
+  if (!spec.at("summarize").is_null()) {
+    background =
+        Summarize(std::move(background), spec.at("summarize").get<std::string>(), plan.seed);
+  }
+  prepared.columns = background.schema;
+  plan.background = std::move(background.values);
+  plan.weights = std::move(background.weights);
+}
+
+// Path dependent values take the trees' own covers for a background.
+void TakeNoBackground(const Json& spec) {
+  for (const char* key : {"background", "background_weights", "summarize"}) {
+    if (spec.at(key).is_null()) continue;
+    throw Error(ErrorCode::kInvalidInput,
+                fmt::format("--tree-mode path uses no background: leave out {}, or use --tree-mode "
+                            "interventional",
+                            key));
+  }
+  const std::string method = spec.at("method");
+  if (method != "auto" && method != "tree") {
+    throw Error(ErrorCode::kInvalidInput,
+                fmt::format("--tree-mode path belongs to --method tree, not {}", method));
   }
 }
 
@@ -227,9 +284,6 @@ PreparedPlan MakePlan(const Json& spec) {
   prepared.accepts_missing = model->accepts_missing();
 
   const std::string data_uri = spec.at("data");
-  const std::string background_uri = spec.at("background");
-  const std::string weights =
-      spec.at("background_weights").is_null() ? "" : spec.at("background_weights");
   // The model's names, where it has them, fix which columns are read and in what order; else the
   // data's do.
   const std::vector<std::string> data_names = table::ColumnNames(data_uri);
@@ -243,27 +297,26 @@ PreparedPlan MakePlan(const Json& spec) {
                 fmt::format("{} has {} columns, but the model {} takes {}", data_uri, names.size(),
                             model_text, model->columns()));
   }
-  Background background = WithContext(
-      [&] { return ReadBackground(background_uri, weights, names); },
-      [] { return std::string("background"); });
-  CheckBackgroundValues(background, prepared.accepts_missing, background_uri);
   plan.seed = spec.at("seed").get<std::uint64_t>();
-  if (!spec.at("summarize").is_null()) {
-    background = Summarize(std::move(background), spec.at("summarize").get<std::string>(),
-                           plan.seed);
-  }
-  prepared.columns = background.schema;
   plan.columns = std::ssize(names);
-  plan.background = std::move(background.values);
-  plan.weights = std::move(background.weights);
+  plan.tree_path = spec.at("tree_mode") == "path";
+  if (plan.tree_path) {
+    TakeNoBackground(spec);
+    table::ReadOptions options;
+    options.columns = names;
+    prepared.columns = table::OpenTable(data_uri, options)->schema();
+  } else {
+    TakeBackground(spec, names, prepared);
+  }
 
   const Groups groups = WithContext(
       [&] {
         if (spec.at("groups").is_null()) return Groups::OfColumns(names);
         const std::string path = spec.at("groups");
         if (path.find("://") != std::string::npos) {
-          throw Error(ErrorCode::kUnsupported,
-                      fmt::format("{}: groups are read from a local file; download it first", path));
+          throw Error(
+              ErrorCode::kUnsupported,
+              fmt::format("{}: groups are read from a local file; download it first", path));
         }
         return Groups::Parse(ReadFile(path), names, path);
       },
@@ -279,13 +332,14 @@ PreparedPlan MakePlan(const Json& spec) {
     throw Error(ErrorCode::kInvalidInput,
                 "link logit needs probabilities; with --output margin use --link identity");
   }
-  if (plan.margin && model->linear() == nullptr) {
+  if (plan.margin && model->Margin() == nullptr) {
     throw Error(ErrorCode::kInvalidInput,
                 fmt::format("--output margin needs a model that shows its margin; {} does not",
                             model_text));
   }
-  if (!plan.margin && plan.link == Link::kLogit && model->linear() != nullptr &&
-      model->linear()->activation == model::Activation::kIdentity) {
+  if (!plan.margin && plan.link == Link::kLogit && model->Margin() != nullptr &&
+      model->activation() != model::Activation::kSigmoid &&
+      model->activation() != model::Activation::kSoftmax) {
     throw Error(ErrorCode::kInvalidInput,
                 fmt::format("link logit needs probabilities, but {} gives plain numbers; use "
                             "--link identity",
@@ -303,7 +357,8 @@ PreparedPlan MakePlan(const Json& spec) {
                            ? static_cast<std::int64_t>(std::min<std::uint64_t>(
                                  most.get<std::uint64_t>(), std::int64_t{1} << 62))
                            : most.get<std::int64_t>();
-  const Choice choice = ChooseMethod(spec.at("method"), *model, spec, plan, allowed);
+  const Choice choice = ChooseMethod(plan.tree_path ? "tree" : spec.at("method"), *model, spec,
+                                     plan, allowed);
   plan.method = choice.method;
   prepared.reason = choice.reason;
   if (IsSampled(plan.method)) {

@@ -28,16 +28,14 @@ constexpr std::int64_t kMaxClassEntries = std::int64_t{1} << 22;
 // How far from a probability (or from summing to one) single-precision rounding takes an output.
 constexpr double kRounding = 1e-6;
 
-std::unique_ptr<model::Model> MarginModel(std::unique_ptr<model::Model> model) {
-  const model::LinearStructure* structure = model->linear();
-  if (structure == nullptr) {
+std::unique_ptr<model::Model> MarginModel(const model::Model& model) {
+  auto margin = model.Margin();
+  if (margin == nullptr) {
     throw Error(ErrorCode::kInvalidInput,
                 "the margin is asked for, but this model only gives its output: a model that shows "
-                "that it is linear is needed, or --output probability");
+                "that it is linear or made of trees is needed, or --output probability");
   }
-  model::LinearStructure margin = *structure;
-  margin.activation = model::Activation::kIdentity;
-  return model::MakeLinearModel(std::move(margin), model->column_names(), model->output_names());
+  return margin;
 }
 
 }  // namespace
@@ -52,7 +50,7 @@ MaskedGame::MaskedGame(const Plan& plan, std::unique_ptr<model::Model> model)
                 fmt::format("the model takes {} columns, but the data has {}", model_->columns(),
                             plan.columns));
   }
-  if (plan.margin) model_ = MarginModel(std::move(model_));
+  if (plan.margin) model_ = MarginModel(*model_);
   if (plan.margin && plan.link == Link::kLogit) {
     throw Error(ErrorCode::kInvalidInput,
                 "link logit needs probabilities, but the margin is asked for; use --link identity");

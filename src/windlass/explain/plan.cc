@@ -16,6 +16,7 @@ std::string_view MethodName(Method method) {
     case Method::kLinear: return "linear";
     case Method::kExact: return "exact";
     case Method::kKernel: return "kernel";
+    case Method::kTree: return "tree";
     case Method::kPermutation: return "permutation";
     case Method::kLeverage: return "leverage";
     case Method::kMsr: return "msr";
@@ -56,6 +57,7 @@ Bytes Plan::Encode() const {
   AppendRaw(out, seed);
   AppendRaw(out, l1_reg);
   AppendRaw(out, l1_features);
+  AppendRaw(out, tree_path);
   AppendRaw(out, clip);
   return Bytes(std::move(out));
 }
@@ -88,6 +90,7 @@ Plan Plan::Decode(const Bytes& bytes) {
   plan.seed = reader.Read<std::uint64_t>();
   plan.l1_reg = reader.Read<L1Reg>();
   plan.l1_features = reader.Read<std::int32_t>();
+  plan.tree_path = reader.Read<bool>();
   plan.clip = reader.Read<double>();
   reader.Finish();
   return plan;

@@ -16,11 +16,11 @@ namespace windlass::explain {
 enum class Link : std::uint8_t { kIdentity = 0, kLogit = 1 };
 std::string_view LinkName(Link link);
 
-// kKernel and those that follow it sample. (3 is kept for trees.)
 enum class Method : std::uint8_t {
   kLinear = 0,
   kExact = 1,
   kKernel = 2,
+  kTree = 3,
   kPermutation = 4,
   kLeverage = 5,
   kMsr = 6
@@ -45,6 +45,7 @@ struct Plan {
   std::uint64_t seed = 0;
   L1Reg l1_reg = L1Reg::kNone;
   std::int32_t l1_features = 0;    // for kNumFeatures
+  bool tree_path = false;          // for kTree: path dependent, without a background
   double clip = 0;                 // probabilities are kept within [clip, 1 - clip]
 
   std::int64_t background_rows() const { return static_cast<std::int64_t>(weights.size()); }

@@ -9,5 +9,6 @@ namespace windlass::model {
 
 std::shared_ptr<const ModelFormat> MakeLinearFormat();
 std::shared_ptr<const ModelFormat> MakeOnnxFormat();
+std::shared_ptr<const ModelFormat> MakeXGBoostFormat();
 
 }  // namespace windlass::model

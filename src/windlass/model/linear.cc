@@ -1,50 +1,23 @@
 #include "windlass/model/linear.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <set>
 #include <utility>
-
-#include <fmt/format.h>
 
 #include "windlass/base/error.h"
 #include "windlass/base/json.h"
-#include "windlass/base/vector_math.h"
+#include "windlass/model/activation_internal.h"
 #include "windlass/model/dot_internal.h"
 #include "windlass/model/formats_internal.h"
+#include "windlass/model/names_internal.h"
 
 namespace windlass::model {
 namespace {
 
 constexpr int kVersion = 1;
-
-// Sigmoid of every value, several at a time; each has the bytes that Sigmoid gives it alone.
-void SigmoidAll(std::span<double> values) {
-  namespace hn = hwy::HWY_NAMESPACE;
-  const hn::ScalableTag<double> d;
-  const std::size_t lanes = hn::Lanes(d);
-  const auto one = hn::Set(d, 1.0);
-  std::size_t i = 0;
-  for (; i + lanes <= values.size(); i += lanes) {
-    const auto z = hn::LoadU(d, values.data() + i);
-    const auto e = vector_math::Exp(d, hn::Neg(hn::Abs(z)));
-    const auto above = hn::IfThenElse(hn::Ge(z, hn::Zero(d)), one, e);
-    hn::StoreU(hn::Div(above, hn::Add(one, e)), d, values.data() + i);
-  }
-  for (; i < values.size(); ++i) values[i] = Sigmoid(values[i]);
-}
-
-// The largest margin is subtracted first, so that nothing overflows; sums run in class order.
-void Softmax(std::span<double> margins) {
-  const double largest = *std::ranges::max_element(margins);
-  double sum = 0;
-  for (double& margin : margins) {
-    margin = Exp(margin - largest);
-    sum += margin;
-  }
-  for (double& margin : margins) margin /= sum;
-}
 
 class LinearModel final : public Model {
  public:
@@ -64,23 +37,29 @@ class LinearModel final : public Model {
   std::int64_t columns() const override { return structure_.columns(); }
   std::vector<std::string> column_names() const override { return column_names_; }
   std::vector<std::string> output_names() const override { return output_names_; }
+  std::int64_t outputs() const override { return structure_.outputs(); }
   const LinearStructure* linear() const override { return &structure_; }
+  Activation activation() const override { return structure_.activation; }
 
-  void Predict(std::span<const double> x, std::int64_t rows,
-               std::span<double> out) const override {
+  void Predict(std::span<const double> x, std::int64_t rows, std::span<double> out) const override {
     CheckPredictShapes(*this, x, rows, out);
     const std::int64_t columns = structure_.columns();
     const std::int64_t outputs = structure_.outputs();
     for (std::int64_t row = 0; row < rows; ++row) {
       const auto result = out.subspan(row * outputs, outputs);
       for (std::int64_t output = 0; output < outputs; ++output) {
-        result[output] = Dot(x.data() + row * columns,
-                             padded_coef_.data() + output * padded_columns_, columns) +
-                         structure_.intercept[output];
+        result[output] =
+            Dot(x.data() + row * columns, padded_coef_.data() + output * padded_columns_, columns) +
+            structure_.intercept[output];
       }
-      if (structure_.activation == Activation::kSoftmax) Softmax(result);
     }
-    if (structure_.activation == Activation::kSigmoid) SigmoidAll(out);
+    Activate(structure_.activation, outputs, out);
+  }
+
+  std::unique_ptr<Model> Margin() const override {
+    LinearStructure margin = structure_;
+    margin.activation = Activation::kIdentity;
+    return std::make_unique<LinearModel>(std::move(margin), column_names_, output_names_);
   }
 
  private:
@@ -95,28 +74,14 @@ class LinearModel final : public Model {
   throw Error(ErrorCode::kInvalidInput, std::move(message));
 }
 
-void CheckNames(const std::vector<std::string>& names, std::int64_t wanted,
-                std::string_view thing) {
-  if (std::ssize(names) != wanted) {
-    Throw(fmt::format("{} {}s are named, but the coefficients have {}", names.size(), thing,
-                      wanted));
-  }
-  std::set<std::string_view> seen;
-  for (const auto& name : names) {
-    if (name.empty()) Throw(fmt::format("{} {} has an empty name", thing, seen.size()));
-    if (!seen.insert(name).second) {
-      Throw(fmt::format("{} \"{}\" is named twice; names must differ", thing, name));
-    }
-  }
-}
-
 void CheckStructure(const LinearStructure& structure) {
   if (structure.intercept.empty()) Throw("no intercept: one number per output was expected");
   const auto outputs = structure.intercept.size();
   if (structure.coef.empty() || structure.coef.size() % outputs != 0) {
-    Throw(fmt::format("{} coefficients for {} outputs; the same number, at least one, was expected "
-                      "for each output",
-                      structure.coef.size(), outputs));
+    Throw(
+        fmt::format("{} coefficients for {} outputs; the same number, at least one, was expected "
+                    "for each output",
+                    structure.coef.size(), outputs));
   }
   const auto columns = structure.coef.size() / outputs;
   for (std::size_t i = 0; i < structure.coef.size(); ++i) {
@@ -141,6 +106,9 @@ class Document {
  public:
   explicit Document(const OrderedJson& json) : json_(json) {
     if (!json.is_object()) Throw(fmt::format("a JSON object was expected, not {}", Shown(json)));
+    if (json_.contains("learner")) {
+      Throw("it looks like a model saved by XGBoost; write xgboost:FILE for one");
+    }
     static const std::vector<std::string> kKeys = {"activation", "coef",    "columns", "intercept",
                                                    "outputs",    "version", "windlass"};
     for (const auto& [key, value] : json.items()) {
@@ -156,9 +124,10 @@ class Document {
     structure.activation = ReadActivation();
     const OrderedJson& coef = Required("coef", "a list of numbers, or one list for each output");
     if (!coef.is_array() || coef.empty()) {
-      Throw(fmt::format("\"coef\" is {}; a list of numbers, or one list for each output, was "
-                        "expected",
-                        Shown(coef)));
+      Throw(
+          fmt::format("\"coef\" is {}; a list of numbers, or one list for each output, was "
+                      "expected",
+                      Shown(coef)));
     }
     if (coef.front().is_array()) {
       for (std::size_t i = 0; i < coef.size(); ++i) {
@@ -195,8 +164,7 @@ class Document {
   static std::string Shown(const OrderedJson& value) {
     if (value.is_array()) return value.empty() ? "an empty list" : "a list";
     if (value.is_object()) return "an object";
-    const std::string text =
-        value.dump(-1, ' ', false, OrderedJson::error_handler_t::replace);
+    const std::string text = value.dump(-1, ' ', false, OrderedJson::error_handler_t::replace);
     constexpr std::size_t kShown = 60;
     return text.size() <= kShown ? text : text.substr(0, kShown) + "...";
   }
@@ -223,9 +191,9 @@ class Document {
     const OrderedJson& value =
         Required("activation", "\"identity\", \"sigmoid\" or \"softmax\" was expected");
     if (!value.is_string()) {
-      Throw(fmt::format(
-          "\"activation\" is {}; \"identity\", \"sigmoid\" or \"softmax\" was expected",
-          Shown(value)));
+      Throw(
+          fmt::format("\"activation\" is {}; \"identity\", \"sigmoid\" or \"softmax\" was expected",
+                      Shown(value)));
     }
     const auto name = value.get<std::string>();
     if (name == "identity") return Activation::kIdentity;
@@ -248,9 +216,10 @@ class Document {
       Throw(fmt::format("coef[{}] is {}; a list of numbers was expected", index, Shown(row)));
     }
     if (row.size() != columns) {
-      Throw(fmt::format("coef[{}] has {} numbers, but coef[0] has {}; every output needs the same "
-                        "number of coefficients",
-                        index, row.size(), columns));
+      Throw(
+          fmt::format("coef[{}] has {} numbers, but coef[0] has {}; every output needs the same "
+                      "number of coefficients",
+                      index, row.size(), columns));
     }
     for (std::size_t i = 0; i < columns; ++i) {
       structure.coef.push_back(NumberAt(row[i], fmt::format("coef[{}][{}]", index, i)));
@@ -294,13 +263,11 @@ std::unique_ptr<Model> MakeLinearModel(LinearStructure structure,
                                        std::vector<std::string> column_names,
                                        std::vector<std::string> output_names) {
   CheckStructure(structure);
-  if (!column_names.empty()) CheckNames(column_names, structure.columns(), "column");
-  if (output_names.empty()) {
-    for (std::int64_t i = 0; i < structure.outputs(); ++i) {
-      output_names.push_back(std::to_string(i));
-    }
+  if (!column_names.empty()) {
+    CheckNames(column_names, structure.columns(), "column", "the coefficients have");
   }
-  CheckNames(output_names, structure.outputs(), "output");
+  if (output_names.empty()) output_names = NumberedNames(structure.outputs());
+  CheckNames(output_names, structure.outputs(), "output", "the coefficients have");
   return std::make_unique<LinearModel>(std::move(structure), std::move(column_names),
                                        std::move(output_names));
 }

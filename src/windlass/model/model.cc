@@ -1,11 +1,11 @@
 #include "windlass/model/model.h"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <cctype>
 #include <utility>
-
-#include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include "windlass/base/error.h"
 #include "windlass/base/json.h"
@@ -25,9 +25,9 @@ class OpaqueModel final : public Model {
   std::int64_t columns() const override { return model_->columns(); }
   std::vector<std::string> column_names() const override { return model_->column_names(); }
   std::vector<std::string> output_names() const override { return model_->output_names(); }
+  std::int64_t outputs() const override { return model_->outputs(); }
   bool accepts_missing() const override { return model_->accepts_missing(); }
-  void Predict(std::span<const double> x, std::int64_t rows,
-               std::span<double> out) const override {
+  void Predict(std::span<const double> x, std::int64_t rows, std::span<double> out) const override {
     model_->Predict(x, rows, out);
   }
   std::string library() const override { return model_->library(); }
@@ -49,8 +49,7 @@ std::string Described(const std::vector<std::string>& formats) {
   std::vector<std::string> described;
   described.reserve(formats.size());
   for (const auto& name : formats) {
-    described.push_back(
-        fmt::format("{}:FILE ({})", name, fmt::join(Format(name).endings(), ", ")));
+    described.push_back(fmt::format("{}:FILE ({})", name, fmt::join(Format(name).endings(), ", ")));
   }
   return fmt::format("{}", fmt::join(described, ", "));
 }
@@ -91,9 +90,7 @@ Model::~Model() = default;
 
 void CheckPredictShapes(const Model& model, std::span<const double> x, std::int64_t rows,
                         std::span<double> out) {
-  const std::int64_t outputs = model.linear() != nullptr
-                                   ? model.linear()->outputs()
-                                   : static_cast<std::int64_t>(model.output_names().size());
+  const std::int64_t outputs = model.outputs();
   if (rows < 0 || std::ssize(x) != rows * model.columns() || std::ssize(out) != rows * outputs) {
     throw Error(ErrorCode::kInternal,
                 fmt::format("Predict of {} rows was given {} inputs and room for {} outputs; {} "
@@ -117,9 +114,8 @@ ObjectSpec ParseModelSpec(std::string_view text) {
       }
     }
     if (spec.name.empty()) {
-      throw Error(ErrorCode::kNotFound,
-                  fmt::format("model \"{}\" is of no known format; known: {}", text,
-                              Described(known)));
+      throw Error(ErrorCode::kNotFound, fmt::format("model \"{}\" is of no known format; known: {}",
+                                                    text, Described(known)));
     }
   }
   if (spec.location.empty()) {
@@ -133,7 +129,7 @@ ObjectSpec ParseModelSpec(std::string_view text) {
 std::unique_ptr<Model> LoadModel(const ModelSource& source) {
   CheckOptions(source.spec, fmt::format("{}:{}", source.spec.name, source.spec.location));
   std::unique_ptr<Model> model = Format(source.spec.name).Load(source);
-  if (model->linear() != nullptr && source.spec.Flag(kOpaque, false)) {
+  if (source.spec.Flag(kOpaque, false)) {
     model = std::make_unique<OpaqueModel>(std::move(model));
   }
   return model;
@@ -142,6 +138,7 @@ std::unique_ptr<Model> LoadModel(const ModelSource& source) {
 void RegisterModelFormats(Registry& registry) {
   registry.Add<ModelFormat>("linear", MakeLinearFormat());
   registry.Add<ModelFormat>("onnx", MakeOnnxFormat());
+  registry.Add<ModelFormat>("xgboost", MakeXGBoostFormat());
 }
 
 }  // namespace windlass::model

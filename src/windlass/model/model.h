@@ -15,7 +15,7 @@
 namespace windlass::model {
 
 // What turns margins into outputs.
-enum class Activation { kIdentity, kSigmoid, kSoftmax };
+enum class Activation { kIdentity, kSigmoid, kSoftmax, kExp };
 
 // outputs = activation(coef x + intercept).
 struct LinearStructure {
@@ -29,6 +29,8 @@ struct LinearStructure {
   }
 };
 
+struct TreeEnsemble;
+
 class WINDLASS_API Model {
  public:
   virtual ~Model();
@@ -41,6 +43,7 @@ class WINDLASS_API Model {
 
   // Names of the outputs: "0", "1", ... where the model does not name them.
   virtual std::vector<std::string> output_names() const = 0;
+  virtual std::int64_t outputs() const { return std::ssize(output_names()); }
 
   // Whether a missing value (NaN) is an input that it understands.
   virtual bool accepts_missing() const { return false; }
@@ -52,6 +55,15 @@ class WINDLASS_API Model {
 
   // Its structure where it is linear and says so, else null; lives as long as the model.
   virtual const LinearStructure* linear() const { return nullptr; }
+
+  // Its structure where it is a sum of decision trees and says so, else null; see trees.h.
+  virtual const TreeEnsemble* trees() const { return nullptr; }
+
+  // What turns its margins into its outputs, where it shows them.
+  virtual Activation activation() const { return Activation::kIdentity; }
+
+  // The same model before that last function, or null where it does not show its margin.
+  virtual std::unique_ptr<Model> Margin() const { return nullptr; }
 
   // Names and versions of the libraries whose arithmetic Predict uses, for memo keys; empty for
   // our own kernels.

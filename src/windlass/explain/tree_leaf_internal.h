@@ -1,0 +1,68 @@
+// A leaf of a tree as a game: the players are those whose columns its path asks about.
+//
+// With x's pattern c (player j is in c when x passes all of j's questions on the path) and the
+// background's patterns b, the leaf's game is v(S) = value * [S within c] * q(the others), where
+// q(T) is the share of the background that passes the questions of all players of T. Interventional
+// values take q from the background's rows; path dependent ones (Lundberg et al. 2020, algorithm 1)
+// from covers, q(T) = product over T of r_j, as if players were independent. All other players are
+// dummies, so that the game of d players gives the values of the whole one; trees and leaves add.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace windlass::explain {
+
+// 1: Shapley values, one number a player. 2: Shapley interaction indices (Grabisch & Roubens
+// 1999; halved, as in Lundberg et al. 2020), one number a pair of players (0, 1), (0, 2), ...
+enum class Order : std::uint8_t { kValues = 1, kInteractions = 2 };
+
+// Numbers that a game of `players` has.
+constexpr std::int64_t Targets(Order order, std::int64_t players) {
+  return order == Order::kValues ? players : players * (players - 1) / 2;
+}
+// The place of the pair i < j among the pairs of `players`.
+constexpr std::int64_t PairIndex(std::int64_t i, std::int64_t j, std::int64_t players) {
+  return i * (2 * players - i - 1) / 2 + (j - i - 1);
+}
+
+// The most players for which a leaf's values are tabulated by pattern.
+inline constexpr int kMaxTabulated = 10;
+
+// q: [2^players] before: the share of the background of exactly each pattern; after: q(T).
+void SumSupersets(int players, std::span<double> q);
+
+// Adds the leaf's numbers for every pattern c of x to table, [2^players, width]: number t to column
+// to[t]; to: [Targets(order, players)]. O(2^players players) and what the table takes.
+void TabulateLeaf(Order order, double value, int players, std::span<const double> q,
+                  std::span<const std::int32_t> to, std::int64_t width, std::span<double> table);
+
+// A leaf of any number of players, evaluated row by row.
+class WideLeaf {
+ public:
+  // Path dependent: ratio[j] is r_j.
+  WideLeaf(double value, std::vector<double> ratio);
+  // Interventional: the background's patterns, [rows, players] of 0 and 1, and its weights.
+  WideLeaf(double value, int players, const std::vector<std::uint8_t>& patterns,
+           std::span<const double> weights);
+
+  int players() const { return players_; }
+
+  // Adds the numbers of pattern c, [players] of 0 and 1, to out, [Targets(order, players)].
+  void Add(Order order, const std::uint8_t* c, double* out) const;
+
+ private:
+  void AddPath(Order order, const std::uint8_t* c, double* out) const;
+  void AddInterventional(Order order, const std::uint8_t* c, double* out) const;
+
+  double value_;
+  int players_;
+  std::vector<double> ratio_;            // path dependent
+  std::vector<double> nodes_, weights_;  // of Gauss-Legendre quadrature on [0, 1]
+  std::vector<std::uint8_t> patterns_;   // interventional: [distinct, players]
+  std::vector<double> shares_;           // [distinct]
+  std::vector<double> beta_;             // [players + 1, players + 1]: B(m + 1, n + 1)
+};
+
+}  // namespace windlass::explain

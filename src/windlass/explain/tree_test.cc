@@ -1,0 +1,357 @@
+#include "windlass/explain/tree.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstdlib>
+#include <filesystem>
+#include <limits>
+#include <numeric>
+
+#include "windlass/base/error.h"
+#include "windlass/base/file.h"
+#include "windlass/base/json.h"
+#include "windlass/base/random.h"
+#include "windlass/explain/exact.h"
+#include "windlass/explain/shapley.h"
+#include "windlass/explain/tree_leaf_internal.h"
+#include "windlass/model/trees.h"
+#include "windlass/model/xgboost.h"
+
+namespace windlass::explain {
+namespace {
+
+using model::TreeBuilder;
+using model::TreeEnsemble;
+using model::TreeNode;
+
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+
+struct Shape {
+  std::int64_t columns = 6;
+  int trees = 5;
+  int depth = 4;
+  int outputs = 1;
+  double stop = 0.15;  // chance of a leaf above the greatest depth
+};
+
+// Random trees with every kind of split, on values that are multiples of 1/4 within (-2, 2).
+TreeEnsemble RandomTrees(const Shape& shape, std::uint64_t seed) {
+  Random random(seed, 1);
+  TreeEnsemble ensemble;
+  ensemble.columns = shape.columns;
+  for (int k = 0; k < shape.outputs; ++k) ensemble.base.push_back(random.Uniform());
+  TreeBuilder builder(ensemble);
+  for (int t = 0; t < shape.trees; ++t) {
+    struct Made {
+      TreeNode node;
+      std::int32_t left = -1, right = -1;
+      double cover = 0;
+    };
+    std::vector<Made> nodes(1);
+    std::vector<std::pair<std::int32_t, int>> open = {{0, 0}};
+    nodes[0].cover = 1000;
+    while (!open.empty()) {
+      const auto [at, depth] = open.back();
+      open.pop_back();
+      if (depth == shape.depth || (depth > 0 && random.Uniform() < shape.stop)) {
+        nodes[at].node.number = random.Uniform() * 2 - 1;
+        continue;
+      }
+      TreeNode node;
+      node.column = static_cast<std::int32_t>(random.Below(shape.columns));
+      node.missing_left = random.Below(2) == 0;
+      node.number = 0.25 * (static_cast<double>(random.Below(12)) - 6);
+      const auto kind = random.Below(10);
+      if (kind == 0) node.equal = true;
+      if (kind == 1) node.zero_is_missing = true;
+      if (kind == 2) {
+        const std::int32_t categories[] = {0, 2};
+        node.categories = builder.AddCategories(categories);
+      }
+      nodes[at].node = node;
+      const double share = random.Below(8) == 0 ? 0.0 : random.Uniform();
+      for (const double part : {share, 1 - share}) {
+        (part == share && nodes[at].left < 0 ? nodes[at].left : nodes[at].right) =
+            static_cast<std::int32_t>(nodes.size());
+        open.emplace_back(static_cast<std::int32_t>(nodes.size()), depth + 1);
+        const double cover = nodes[at].cover * part;
+        nodes.emplace_back();
+        nodes.back().cover = cover;
+      }
+    }
+    builder.Begin(std::ssize(nodes));
+    for (std::int32_t i = 0; i < std::ssize(nodes); ++i) {
+      builder.SetCover(i, nodes[i].cover);
+      if (nodes[i].node.leaf()) {
+        builder.SetLeaf(i, nodes[i].node.number);
+      } else {
+        builder.SetSplit(i, nodes[i].node, nodes[i].left, nodes[i].right);
+      }
+    }
+    builder.Finish(t % shape.outputs);
+  }
+  return ensemble;
+}
+
+std::vector<double> RandomRows(std::int64_t rows, std::int64_t columns, std::uint64_t seed) {
+  Random random(seed, 2);
+  std::vector<double> x(rows * columns);
+  for (double& value : x) {
+    value = random.Below(12) == 0 ? kNaN : 0.25 * (static_cast<double>(random.Below(15)) - 7);
+  }
+  return x;
+}
+
+Plan MakeTreePlan(const Shape& shape, std::uint64_t seed, std::int64_t background_rows) {
+  Plan plan;
+  plan.margin = true;
+  plan.columns = shape.columns;
+  for (int k = 0; k < shape.outputs; ++k) plan.outputs.push_back(k);
+  plan.background = RandomRows(background_rows, shape.columns, seed + 100);
+  Random random(seed, 3);
+  double total = 0;
+  for (std::int64_t b = 0; b < background_rows; ++b) {
+    plan.weights.push_back(b == 1 ? 0.0 : random.Uniform());
+    total += plan.weights.back();
+  }
+  for (double& weight : plan.weights) weight /= total;
+  for (std::int32_t c = 0; c < shape.columns; ++c) plan.groups.push_back({c});
+  plan.method = Method::kTree;
+  return plan;
+}
+
+std::unique_ptr<model::Model> ModelOf(const TreeEnsemble& ensemble) {
+  return model::MakeTreeModel(ensemble, model::Activation::kIdentity, {}, {});
+}
+
+void ExpectSame(const Attributions& a, const Attributions& b, double tolerance) {
+  ASSERT_EQ(a.phi.size(), b.phi.size());
+  for (std::size_t i = 0; i < a.phi.size(); ++i) {
+    ASSERT_NEAR(a.phi[i], b.phi[i], tolerance) << "number " << i;
+  }
+  for (std::size_t i = 0; i < a.prediction.size(); ++i) {
+    ASSERT_NEAR(a.prediction[i], b.prediction[i], tolerance);
+  }
+}
+
+Attributions Explained(const Explainer& explainer, std::span<const double> x, std::int64_t rows) {
+  Attributions out;
+  explainer.Explain(
+      x, rows, [] {}, out);
+  return out;
+}
+
+void ExpectExact(const Shape& shape, Plan plan, std::uint64_t seed) {
+  const TreeEnsemble ensemble = RandomTrees(shape, seed);
+  const std::int64_t rows = 37;
+  const std::vector<double> x = RandomRows(rows, shape.columns, seed + 200);
+  const auto tree = MakeTreeExplainer(plan, ModelOf(ensemble));
+  plan.method = Method::kExact;
+  const auto exact = MakeExactExplainer(plan, ModelOf(ensemble));
+  ExpectSame(Explained(*tree, x, rows), Explained(*exact, x, rows), 1e-12);
+  for (std::size_t k = 0; k < plan.outputs.size(); ++k) {
+    EXPECT_NEAR(tree->base_value()[k], exact->base_value()[k], 1e-13);
+  }
+}
+
+TEST(Tree, EqualsEnumerationOnRandomTrees) {
+  for (std::uint64_t seed = 0; seed < 20; ++seed) {
+    SCOPED_TRACE(seed);
+    Shape shape;
+    shape.depth = 1 + static_cast<int>(seed % 7);
+    shape.columns = 2 + static_cast<std::int64_t>(seed % 6);
+    shape.outputs = 1 + static_cast<int>(seed % 3);
+    ExpectExact(shape, MakeTreePlan(shape, seed, 9), seed);
+  }
+}
+
+TEST(Tree, EqualsEnumerationWithGroups) {
+  for (std::uint64_t seed = 0; seed < 10; ++seed) {
+    SCOPED_TRACE(seed);
+    Shape shape;
+    shape.depth = 6;
+    shape.columns = 9;
+    Plan plan = MakeTreePlan(shape, seed, 12);
+    plan.groups = {{0, 4}, {1}, {2, 3, 8}, {5, 6}, {7}};
+    ExpectExact(shape, plan, seed);
+  }
+}
+
+TEST(Tree, DeepLeavesAreEvaluatedRowByRow) {
+  Shape shape;
+  shape.columns = 13;
+  shape.depth = 14;
+  shape.trees = 2;
+  shape.stop = 0.35;
+  for (std::uint64_t seed = 0; seed < 3; ++seed) {
+    SCOPED_TRACE(seed);
+    ExpectExact(shape, MakeTreePlan(shape, seed, 5), seed);
+  }
+}
+
+TEST(Tree, ManyPlayers) {
+  // More than a table's row holds; only some of them are asked about.
+  Shape shape;
+  shape.columns = 12;
+  shape.depth = 5;
+  const TreeEnsemble narrow = RandomTrees(shape, 5);
+  TreeEnsemble wide = narrow;
+  wide.columns = 40;
+  for (TreeNode& node : wide.nodes) node.column *= node.leaf() ? 1 : 3;
+  Plan plan = MakeTreePlan(shape, 5, 8);
+  Plan wide_plan = plan;
+  const std::int64_t rows = 20;
+  const std::vector<double> x = RandomRows(rows, shape.columns, 6);
+  const auto widened = [&](const std::vector<double>& from) {
+    std::vector<double> to(from.size() / 12 * 40, 0.5);
+    for (std::size_t i = 0; i < from.size(); ++i) to[i / 12 * 40 + i % 12 * 3] = from[i];
+    return to;
+  };
+  wide_plan.columns = 40;
+  wide_plan.background = widened(plan.background);
+  wide_plan.groups.clear();
+  for (std::int32_t c = 0; c < 40; ++c) wide_plan.groups.push_back({c});
+  const auto a = Explained(*MakeTreeExplainer(plan, ModelOf(narrow)), x, rows);
+  const auto b = Explained(*MakeTreeExplainer(wide_plan, ModelOf(wide)), widened(x), rows);
+  for (std::int64_t r = 0; r < rows; ++r) {
+    for (std::int64_t g = 0; g < 40; ++g) {
+      const double wanted = g % 3 == 0 && g < 36 ? a.phi[r * 12 + g / 3] : 0.0;
+      EXPECT_NEAR(b.phi[r * 40 + g], wanted, 1e-13) << r << " " << g;
+    }
+  }
+}
+
+// The path dependent game by its definition.
+double PathGame(const TreeEnsemble& ensemble, std::int32_t at, const double* x,
+                const std::vector<std::int32_t>& player, std::uint32_t known) {
+  const TreeNode& node = ensemble.nodes[at];
+  if (node.leaf()) return node.number;
+  if (known >> player[node.column] & 1) {
+    const bool left = ensemble.GoesLeft(node, x[node.column]);
+    return PathGame(ensemble, node.left + (left ? 0 : 1), x, player, known);
+  }
+  double sum = 0;
+  for (const std::int32_t child : {node.left, node.left + 1}) {
+    const double share = ensemble.cover[at] > 0 ? ensemble.cover[child] / ensemble.cover[at] : 0.5;
+    sum += share * PathGame(ensemble, child, x, player, known);
+  }
+  return sum;
+}
+
+TEST(Tree, PathDependentEqualsItsDefinition) {
+  for (std::uint64_t seed = 0; seed < 12; ++seed) {
+    SCOPED_TRACE(seed);
+    Shape shape;
+    shape.columns = seed < 9 ? 6 : 13;
+    shape.depth = seed < 9 ? 1 + static_cast<int>(seed % 7) : 12;
+    shape.trees = seed < 9 ? 4 : 1;
+    shape.stop = seed < 9 ? 0.15 : 0.4;
+    const TreeEnsemble ensemble = RandomTrees(shape, seed);
+    Plan plan = MakeTreePlan(shape, seed, 1);
+    plan.background.clear();
+    plan.weights.clear();
+    plan.tree_path = true;
+    if (seed % 2 == 0 && seed < 9) plan.groups = {{0, 3}, {1}, {2, 5}, {4}};
+    const int players = plan.players();
+    std::vector<std::int32_t> player(shape.columns);
+    for (int g = 0; g < players; ++g) {
+      for (const std::int32_t c : plan.groups[g]) player[c] = g;
+    }
+    const std::int64_t rows = seed < 9 ? 20 : 3;
+    const std::vector<double> x = RandomRows(rows, shape.columns, seed);
+    const auto tree = MakeTreeExplainer(plan, ModelOf(ensemble));
+    const Attributions got = Explained(*tree, x, rows);
+    std::vector<double> v(std::size_t{1} << players), phi(players);
+    for (std::int64_t r = 0; r < rows; ++r) {
+      for (std::size_t s = 0; s < v.size(); ++s) {
+        v[s] = ensemble.base[0];
+        for (const std::int32_t root : ensemble.roots) {
+          v[s] += PathGame(ensemble, root, &x[r * shape.columns], player,
+                           static_cast<std::uint32_t>(s));
+        }
+      }
+      ShapleyValues(v, players, phi);
+      EXPECT_NEAR(tree->base_value()[0], v[0], 1e-12);
+      for (int g = 0; g < players; ++g) EXPECT_NEAR(got.phi[r * players + g], phi[g], 1e-12);
+    }
+  }
+}
+
+TEST(Tree, RowsDoNotDependOnTheirCompany) {
+  Shape shape;
+  shape.depth = 7;
+  shape.columns = 20;
+  const auto tree = MakeTreeExplainer(MakeTreePlan(shape, 1, 10), ModelOf(RandomTrees(shape, 1)));
+  const std::int64_t rows = 2100;  // more than are computed together
+  const std::vector<double> x = RandomRows(rows, shape.columns, 9);
+  const Attributions all = Explained(*tree, x, rows);
+  for (const std::int64_t r : {0, 1, 17, 2047, 2048, 2099}) {
+    const Attributions alone =
+        Explained(*tree, std::span(x).subspan(r * shape.columns, shape.columns), 1);
+    for (std::int64_t g = 0; g < shape.columns; ++g) {
+      EXPECT_EQ(alone.phi[g], all.phi[r * shape.columns + g]);
+    }
+  }
+}
+
+TEST(Tree, LocalAccuracyAndDummies) {
+  Shape shape;
+  shape.columns = 8;
+  Plan plan = MakeTreePlan(shape, 4, 10);
+  for (std::int64_t b = 0; b < 10; ++b) plan.background[b * 8 + 3] = 0.5;
+  const auto tree = MakeTreeExplainer(plan, ModelOf(RandomTrees(shape, 4)));
+  std::vector<double> x = RandomRows(50, 8, 3);
+  for (std::int64_t r = 0; r < 50; ++r) x[r * 8 + 3] = 0.5;
+  const Attributions got = Explained(*tree, x, 50);
+  for (std::int64_t r = 0; r < 50; ++r) {
+    const auto phi = std::span(got.phi).subspan(r * 8, 8);
+    EXPECT_EQ(phi[3], 0.0);
+    EXPECT_NEAR(std::accumulate(phi.begin(), phi.end(), tree->base_value()[0]), got.prediction[r],
+                1e-13);
+  }
+}
+
+// --- XGBoost's own pred_contribs (path dependent) ---
+
+TEST(Tree, PathDependentEqualsPredContribs) {
+  const char* source = std::getenv("WINDLASS_SOURCE");
+  const auto folder = std::filesystem::path(source == nullptr ? "." : source) /
+                      "src/windlass/model/testdata/xgboost";
+  const Json expected = ParseJson(ReadFile(folder / "expected.json"), "expected.json");
+  for (const auto& [name, one] : expected.items()) {
+    SCOPED_TRACE(name);
+    auto model = model::ReadXGBoostModel(ReadFile(folder / (name + ".ubj")), 0);
+    Plan plan;
+    plan.margin = true;
+    plan.tree_path = true;
+    plan.method = Method::kTree;
+    plan.columns = model->columns();
+    for (std::int32_t k = 0; k < model->outputs(); ++k) plan.outputs.push_back(k);
+    for (std::int32_t c = 0; c < plan.columns; ++c) plan.groups.push_back({c});
+    std::vector<double> x;
+    for (const auto& row : one.at("x")) {
+      for (const auto& value : row) x.push_back(value.is_null() ? kNaN : value.get<double>());
+    }
+    const auto outputs = std::ssize(plan.outputs);
+    const auto tree = MakeTreeExplainer(plan, std::move(model));
+    const auto rows = std::ssize(one.at("x"));
+    const Attributions got = Explained(*tree, x, rows);
+    for (std::int64_t r = 0; r < rows; ++r) {
+      for (std::int64_t k = 0; k < outputs; ++k) {
+        const Json& wanted = one.at("contributions")[r][k];
+        for (std::int64_t c = 0; c < plan.columns; ++c) {
+          const double value = wanted[c];
+          EXPECT_NEAR(got.phi[(r * outputs + k) * plan.columns + c], value,
+                      1e-5 * std::max(1.0, std::abs(value)));
+        }
+        const double base = wanted[plan.columns];
+        EXPECT_NEAR(tree->base_value()[k], base, 1e-5 * std::max(1.0, std::abs(base)));
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace windlass::explain

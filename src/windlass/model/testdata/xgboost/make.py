@@ -1,0 +1,74 @@
+"""Makes the models of xgboost_test.cc and what XGBoost says of them. Needs xgboost 3.2.0, pandas.
+
+    python make.py
+
+For NAME: NAME.json and NAME.ubj as saved, and in expected.json x [rows][columns] (null: missing),
+margin [rows][outputs], prediction [rows][outputs] and, path dependent, contributions
+[rows][outputs][columns + 1] (pred_contribs; the last is the base value).
+"""
+
+import json
+import pathlib
+
+import numpy as np
+import pandas as pd
+import xgboost as xgb
+
+HERE = pathlib.Path(__file__).parent
+ROWS, SHOWN = 800, 30
+rng = np.random.default_rng(0)
+x = rng.normal(size=(ROWS, 6)).astype(np.float32).round(2)  # values meet thresholds
+x[rng.random(x.shape) < 0.1] = np.nan
+z = np.nan_to_num(x)
+binary = (z[:, 0] * 2 + z[:, 1] * z[:, 2] + rng.normal(size=ROWS) > 0).astype(int)
+expected = {}
+
+
+def keep(name, model, data, shown):
+    for ending in ("json", "ubj"):
+        model.save_model(HERE / f"{name}.{ending}")
+    part = data.slice(range(SHOWN))
+    outputs = model.predict(part, output_margin=True).reshape(SHOWN, -1).shape[1]
+    expected[name] = {
+        "x": [[None if np.isnan(v) else float(v) for v in row] for row in shown[:SHOWN]],
+        "margin": model.predict(part, output_margin=True).reshape(SHOWN, -1).tolist(),
+        "prediction": model.predict(part).reshape(SHOWN, -1).tolist(),
+        "contributions": model.predict(part, pred_contribs=True, strict_shape=True)
+        .reshape(SHOWN, outputs, -1).tolist()}
+
+
+def train(name, label, rounds=4, data=None, shown=x, **parameters):
+    data = data or xgb.DMatrix(x, label)
+    keep(name, xgb.train({"max_depth": 3, "seed": 1, **parameters}, data, rounds), data, shown)
+
+
+train("binary", binary, objective="binary:logistic")
+train("logitraw", binary, objective="binary:logitraw", base_score=0.3)
+train("multi", np.digitize(z[:, 0] + z[:, 3], [-0.7, 0.7]), objective="multi:softprob",
+      num_class=3)
+train("dart", binary, rounds=8, objective="binary:logistic", booster="dart", rate_drop=0.5)
+train("poisson", rng.poisson(np.exp(z[:, 0] * 0.3)), objective="count:poisson")
+train("tweedie", np.exp(z[:, 1]), objective="reg:tweedie")
+train("regression", z[:, 0] * 100, objective="reg:squarederror")
+train("cox", np.exp(z[:, 1]), objective="survival:cox")
+train("forest", binary, rounds=2, objective="binary:logistic", num_parallel_tree=3, subsample=0.5)
+train("targets", np.stack([z[:, 0], z[:, 1]], 1), objective="reg:squarederror")
+train("stumps", binary, objective="binary:logistic", max_depth=1)
+train("constant", binary, rounds=1, objective="binary:logistic", gamma=1e9)
+
+codes = x.copy()
+codes[:, 4], codes[:, 5] = rng.integers(0, 70, ROWS), rng.integers(0, 5, ROWS)
+codes[rng.random(ROWS) < 0.05, 4] = np.nan
+label = np.isin(codes[:, 4], [1, 5, 7, 66]) ^ (codes[:, 5] == 2) ^ (z[:, 0] > 1)
+options = {"feature_types": ["q"] * 4 + ["c"] * 2, "enable_categorical": True,
+           "feature_names": list("abcdef")}
+for name, most in (("categorical", 4), ("onehot", 1000)):
+    train(name, None, data=xgb.DMatrix(codes, label, **options), shown=codes,
+          objective="binary:logistic", max_cat_to_onehot=most)
+frame = pd.DataFrame(codes, columns=list("abcdef"))
+frame["e"] = pd.Categorical.from_codes(
+    np.nan_to_num(codes[:, 4], nan=-1).astype(int), [f"k{i}" for i in range(70)])
+frame["f"] = pd.Categorical.from_codes(codes[:, 5].astype(int), list("vwxyz"))
+train("named", None, data=xgb.DMatrix(frame, label, enable_categorical=True), shown=codes,
+      objective="binary:logistic")
+(HERE / "expected.json").write_text(json.dumps(expected) + "\n")

@@ -1,0 +1,115 @@
+// Ensembles of decision trees, whatever library grew them: one structure that every reader fills
+// and that exact algorithms use.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "windlass/base/export.h"
+#include "windlass/model/model.h"
+
+namespace windlass::model {
+
+// A node of a tree: a leaf, or a split that sends a row to `left` or to `left + 1`.
+struct TreeNode {
+  double number = 0;             // what the split compares with; a leaf's value
+  std::int32_t column = -1;      // of the split; -1: a leaf
+  std::int32_t left = -1;        // index of the left child; the right one follows it
+  std::int32_t categories = -1;  // index of the categories that go left; -1: a numeric split
+  bool missing_left = false;     // where a missing value (NaN) goes
+  bool zero_is_missing = false;  // a value of at most 1e-35 counts as missing (LightGBM)
+  bool equal = false;            // x == number goes left, instead of x < number
+
+  bool leaf() const { return column < 0; }
+};
+
+// margin[k] = base[k] + sum of the leaves that the row reaches in the trees of output k.
+//
+// Readers bring every kind of comparison to the two of TreeNode, in double precision (see
+// LessEqual and FloatLess below), and weights of trees into the leaves.
+struct TreeEnsemble {
+  // The categories that go left at one split, as bits of words[begin, begin + count). A value is
+  // cut to an integer; one that is negative or beyond the words is not among them.
+  struct CategorySet {
+    std::int64_t begin = 0;
+    std::int32_t count = 0;
+  };
+
+  std::vector<TreeNode> nodes;        // of all trees; children after their parent
+  std::vector<double> cover;          // [nodes], the weight of training rows; empty: not known
+  std::vector<std::int32_t> roots;    // [trees]
+  std::vector<std::int32_t> outputs;  // [trees], the output that each adds to
+  std::vector<CategorySet> category_sets;
+  std::vector<std::uint64_t> category_words;
+  std::vector<double> base;  // [outputs]
+  std::int64_t columns = 0;
+
+  std::int64_t trees() const { return std::ssize(roots); }
+
+  // Whether x goes to the left child of a split.
+  bool GoesLeft(const TreeNode& node, double x) const {
+    if (x != x || (node.zero_is_missing && x <= 1e-35 && x >= -1e-35)) return node.missing_left;
+    if (node.categories >= 0) return Contains(category_sets[node.categories], x);
+    return node.equal ? x == node.number : x < node.number;
+  }
+
+  bool Contains(const CategorySet& set, double x) const {
+    if (!(x >= 0 && x < 64.0 * set.count)) return false;
+    const auto code = static_cast<std::uint32_t>(x);
+    return category_words[set.begin + code / 64] >> (code % 64) & 1;
+  }
+};
+
+// The number t for which x < t says what x <= threshold says, for every double x.
+double LessEqual(double threshold);
+// The number t for which x < t says what float(x) < threshold says, for every double x: libraries
+// that keep their data in single precision round it first.
+double FloatLess(float threshold);
+// The same for float(x) <= threshold.
+double FloatLessEqual(float threshold);
+
+// Collects a tree as its file has it, with children anywhere, and checks it.
+class TreeBuilder {
+ public:
+  struct Split {
+    TreeNode node;                // its `left` is ignored
+    std::int32_t left_child = 0;  // indices in this tree
+    std::int32_t right_child = 0;
+  };
+
+  explicit TreeBuilder(TreeEnsemble& ensemble) : ensemble_(ensemble) {}
+
+  // Begins a tree of `nodes` nodes; node 0 is its root.
+  void Begin(std::int64_t nodes);
+  void SetLeaf(std::int32_t index, double value);
+  void SetSplit(std::int32_t index, const TreeNode& node, std::int32_t left, std::int32_t right);
+  void SetCover(std::int32_t index, double cover);
+
+  // The set of these categories, for TreeNode::categories.
+  // Throws Error{kInvalidInput} for a negative category or one above 2^24 - 1.
+  std::int32_t AddCategories(std::span<const std::int32_t> categories);
+
+  // Adds the tree to the ensemble, for `output`. Nodes that nothing leads to are left out.
+  //
+  // Throws Error{kInvalidInput} naming the node: a child that is no node, a node with two parents
+  // or above itself, a column that the ensemble does not have, a number that is not finite (of a
+  // leaf) or NaN (of a split), a cover that is negative.
+  void Finish(std::int32_t output);
+
+ private:
+  void Check(std::int32_t index, const Split& split) const;
+
+  TreeEnsemble& ensemble_;
+  std::vector<Split> splits_;
+  std::vector<double> cover_;
+};
+
+// Throws Error{kInvalidInput} when the ensemble has no trees or its parts do not fit together.
+WINDLASS_API std::unique_ptr<Model> MakeTreeModel(TreeEnsemble ensemble, Activation activation,
+                                                  std::vector<std::string> column_names,
+                                                  std::vector<std::string> output_names);
+
+}  // namespace windlass::model

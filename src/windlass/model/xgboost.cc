@@ -1,0 +1,248 @@
+// Models saved by XGBoost, JSON (.json) and UBJSON (.ubj), versions 1.0 to 3: read by ourselves.
+// Source of the form: XGBoost's "Introduction to Model IO" and its doc/model.schema.
+#include "windlass/model/xgboost.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "windlass/base/error.h"
+#include "windlass/base/json.h"
+#include "windlass/base/vector_math.h"
+#include "windlass/model/formats_internal.h"
+#include "windlass/model/names_internal.h"
+#include "windlass/model/trees.h"
+#include "windlass/model/xgboost_document_internal.h"
+
+namespace windlass::model {
+namespace {
+
+constexpr const char* kTreeLimit = "ntree_limit";
+
+[[noreturn]] void Throw(std::string message) {
+  throw Error(ErrorCode::kInvalidInput, std::move(message));
+}
+
+// What an objective makes of margins, and how its base_score, an output, becomes a margin.
+struct Objective {
+  std::string_view name;
+  Activation activation;
+};
+
+constexpr Objective kObjectives[] = {
+    {"binary:logistic", Activation::kSigmoid},
+    {"binary:logitraw", Activation::kIdentity},
+    {"count:poisson", Activation::kExp},
+    {"multi:softmax", Activation::kSoftmax},
+    {"multi:softprob", Activation::kSoftmax},
+    {"rank:map", Activation::kIdentity},
+    {"rank:ndcg", Activation::kIdentity},
+    {"rank:pairwise", Activation::kIdentity},
+    {"reg:absoluteerror", Activation::kIdentity},
+    {"reg:expectileerror", Activation::kIdentity},
+    {"reg:gamma", Activation::kExp},
+    {"reg:linear", Activation::kIdentity},
+    {"reg:logistic", Activation::kSigmoid},
+    {"reg:pseudohubererror", Activation::kIdentity},
+    {"reg:quantileerror", Activation::kIdentity},
+    {"reg:squarederror", Activation::kIdentity},
+    {"reg:squaredlogerror", Activation::kIdentity},
+    {"reg:tweedie", Activation::kExp},
+    {"survival:aft", Activation::kExp},
+    {"survival:cox", Activation::kExp},
+};
+
+Activation ActivationOf(const std::string& objective) {
+  const auto* found = std::ranges::find(kObjectives, objective, &Objective::name);
+  if (found != std::end(kObjectives)) return found->activation;
+  std::vector<std::string> known;
+  for (const Objective& one : kObjectives) known.emplace_back(one.name);
+  throw Error(ErrorCode::kUnsupported, fmt::format("objective \"{}\" is not among those read{}",
+                                                   objective, Suggestion(objective, known)));
+}
+
+// learner_model_param.base_score is an output; XGBoost adds it as a margin.
+double BaseMargin(double score, const XGBoostDocument& document, Activation activation) {
+  // Before version 2 the objective binary:logitraw took its base_score for a probability as well.
+  const bool raw_probability =
+      document.objective == "binary:logitraw" && document.version < std::vector<std::int32_t>{2};
+  if (activation == Activation::kSigmoid || raw_probability) {
+    if (!(score > 0 && score < 1)) {
+      Throw(fmt::format("base_score is {}; a probability between 0 and 1 was expected for {}",
+                        score, document.objective));
+    }
+    return -Log(1.0 / score - 1.0);
+  }
+  if (activation == Activation::kExp) {
+    if (!(score > 0)) {
+      Throw(fmt::format("base_score is {}; a positive number was expected for {}", score,
+                        document.objective));
+    }
+    return Log(score);
+  }
+  return score;
+}
+
+// The categories of node `from`, whose place in the tree's lists is `at`.
+std::int32_t ReadCategories(const XGBoostTree& tree, std::size_t at, TreeBuilder& builder) {
+  if (at >= tree.categories_segments.size() || at >= tree.categories_sizes.size()) {
+    Throw("\"categories_segments\" or \"categories_sizes\" is shorter than \"categories_nodes\"");
+  }
+  const std::int64_t begin = tree.categories_segments[at];
+  const std::int64_t count = tree.categories_sizes[at];
+  const std::int64_t all = std::ssize(tree.categories);
+  if (begin < 0 || count < 1 || begin > all || count > all - begin) {
+    Throw(fmt::format("node {}: its categories {}..{} are not within the {} of \"categories\"",
+                      tree.categories_nodes[at], begin, begin + count, all));
+  }
+  return builder.AddCategories(std::span(tree.categories).subspan(begin, count));
+}
+
+void AddTree(const XGBoostTree& tree, std::int32_t output, double weight, TreeBuilder& builder) {
+  builder.Begin(tree.nodes());
+  std::size_t categorical = 0;
+  for (std::int32_t i = 0; i < tree.nodes(); ++i) {
+    builder.SetCover(i, tree.sum_hessian[i]);
+    const bool has_categories =
+        categorical < tree.categories_nodes.size() && tree.categories_nodes[categorical] == i;
+    if (tree.left_children[i] == -1) {
+      builder.SetLeaf(i, weight * tree.split_conditions[i]);
+      if (has_categories) ++categorical;
+      continue;
+    }
+    TreeNode node;
+    node.column = tree.split_indices[i];
+    if (node.column < 0) Throw(fmt::format("node {}: its column {} is negative", i, node.column));
+    node.missing_left = tree.default_left[i] != 0;
+    if (!tree.split_type.empty() && tree.split_type[i] == 1) {
+      if (!has_categories) {
+        Throw(
+            fmt::format("node {}: \"split_type\" says that it splits by categories, but "
+                        "\"categories_nodes\" does not have it in its turn",
+                        i));
+      }
+      node.categories = ReadCategories(tree, categorical++, builder);
+      // XGBoost sends the categories of a node to the right.
+      node.missing_left = !node.missing_left;
+      builder.SetSplit(i, node, tree.right_children[i], tree.left_children[i]);
+    } else {
+      node.number = FloatLess(tree.split_conditions[i]);
+      if (has_categories) {
+        Throw(fmt::format("node {}: it has categories but splits by number", i));
+      }
+      builder.SetSplit(i, node, tree.left_children[i], tree.right_children[i]);
+    }
+  }
+  if (categorical != tree.categories_nodes.size()) {
+    Throw("\"categories_nodes\" is not ascending, or names a node that there is not");
+  }
+  builder.Finish(output);
+}
+
+class XGBoostFormat final : public ModelFormat {
+ public:
+  std::vector<std::string> endings() const override { return {".ubj"}; }
+  std::vector<std::string> options() const override { return {kTreeLimit}; }
+
+  std::unique_ptr<Model> Load(const ModelSource& source) const override {
+    return WithContext(
+        [&] {
+          const std::int64_t limit = source.spec.Integer(kTreeLimit, 0);
+          if (limit < 0)
+            Throw(fmt::format("{} is {}; 0 (all) or more was expected", kTreeLimit, limit));
+          return ReadXGBoostModel(source.content.view(), limit);
+        },
+        [&] { return source.spec.location; });
+  }
+};
+
+// The outputs that the document's trees add to.
+std::int64_t OutputsOf(const XGBoostDocument& document) {
+  if (document.classes < 0 || document.targets < 0) Throw("num_class or num_target is negative");
+  const std::int64_t outputs = std::max({document.classes, document.targets, std::int64_t{1}});
+  // So that a number alone cannot claim memory.
+  if (outputs > 1 && outputs > std::ssize(document.trees)) {
+    Throw(fmt::format("it has {} outputs but {} trees; at least one tree each was expected",
+                      outputs, document.trees.size()));
+  }
+  return outputs;
+}
+
+std::vector<std::string> NamesOf(const std::string& text) {
+  std::vector<std::string> names;
+  names.reserve(std::ranges::count(text, '\0'));
+  for (std::size_t at = 0; at < text.size();) {
+    const auto end = text.find('\0', at);
+    names.push_back(text.substr(at, end - at));
+    at = end + 1;
+  }
+  return names;
+}
+
+}  // namespace
+
+std::unique_ptr<Model> ReadXGBoostModel(std::string_view bytes, std::int64_t tree_limit) {
+  // Both forms begin with a brace. JSON goes on with a space, a quote or the closing brace, UBJSON
+  // with the type of the first key's length.
+  if (bytes.empty() || bytes.front() != '{') {
+    Throw(
+        "it does not begin with \"{\": no model that XGBoost saved as JSON or UBJSON (older binary "
+        "files: load and save them again with a name ending in .ubj)");
+  }
+  const auto second = bytes.size() > 1 ? bytes[1] : '}';
+  const bool ubjson = second == 'L' || second == 'l' || second == 'i' || second == 'U' ||
+                      second == 'I' || second == '$' || second == '#';
+  XGBoostDocument document = ReadXGBoostDocument(bytes, ubjson);
+  if (document.booster != "gbtree" && document.booster != "dart") {
+    throw Error(
+        ErrorCode::kUnsupported,
+        fmt::format(
+            "its booster is \"{}\"; gbtree and dart are read{}", document.booster,
+            document.booster == "gblinear" ? " (write the coefficients as a linear: model)" : ""));
+  }
+  const Activation activation = ActivationOf(document.objective);
+  const std::int64_t outputs = OutputsOf(document);
+  TreeEnsemble ensemble;
+  ensemble.columns = document.features;
+  std::vector<float>& scores = document.base_score;
+  if (scores.size() == 1) scores.resize(outputs, scores.front());
+  if (std::ssize(scores) != outputs) {
+    Throw(fmt::format("base_score has {} numbers for {} outputs", scores.size(), outputs));
+  }
+  for (const float score : scores) {
+    ensemble.base.push_back(BaseMargin(score, document, activation));
+  }
+  if (document.tree_info.size() != document.trees.size()) {
+    Throw(fmt::format("\"tree_info\" has {} numbers for {} trees", document.tree_info.size(),
+                      document.trees.size()));
+  }
+  if (!document.weight_drop.empty() && document.weight_drop.size() != document.trees.size()) {
+    Throw(fmt::format("\"weight_drop\" has {} numbers for {} trees", document.weight_drop.size(),
+                      document.trees.size()));
+  }
+  if (document.features < 1) {
+    Throw(fmt::format("num_feature is {}; at least 1 was expected", document.features));
+  }
+  TreeBuilder builder(ensemble);
+  std::vector<std::int64_t> used(outputs, 0);
+  for (std::size_t t = 0; t < document.trees.size(); ++t) {
+    const std::int32_t output = document.tree_info[t];
+    if (tree_limit > 0 && output >= 0 && output < outputs && used[output]++ >= tree_limit) {
+      continue;
+    }
+    WithContext(
+        [&] {
+          AddTree(document.trees[t], output,
+                  document.weight_drop.empty() ? 1.0 : double{document.weight_drop[t]}, builder);
+        },
+        [&] { return fmt::format("tree {}", t); });
+    document.trees[t] = {};
+  }
+  return MakeTreeModel(std::move(ensemble), activation, NamesOf(document.feature_names), {});
+}
+
+std::shared_ptr<const ModelFormat> MakeXGBoostFormat() { return std::make_shared<XGBoostFormat>(); }
+
+}  // namespace windlass::model

@@ -1,0 +1,211 @@
+#include "windlass/model/xgboost.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstdlib>
+#include <filesystem>
+#include <limits>
+
+#include "windlass/base/error.h"
+#include "windlass/base/file.h"
+#include "windlass/base/json.h"
+#include "windlass/model/trees.h"
+
+namespace windlass::model {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+std::filesystem::path Testdata() {
+  const char* source = std::getenv("WINDLASS_SOURCE");
+  return std::filesystem::path(source == nullptr ? "." : source) /
+         "src/windlass/model/testdata/xgboost";
+}
+
+std::string Content(const std::string& file) { return ReadFile(Testdata() / file); }
+
+const Json& Expected() {
+  static const Json expected = ParseJson(ReadFile(Testdata() / "expected.json"), "expected.json");
+  return expected;
+}
+
+std::vector<double> Flattened(const Json& rows) {
+  std::vector<double> values;
+  for (const auto& row : rows) {
+    for (const auto& value : row) {
+      values.push_back(value.is_null() ? std::numeric_limits<double>::quiet_NaN()
+                                       : value.get<double>());
+    }
+  }
+  return values;
+}
+
+std::vector<double> PredictAll(const Model& model, const std::vector<double>& x) {
+  const auto rows = std::ssize(x) / model.columns();
+  std::vector<double> out(rows * model.outputs());
+  model.Predict(x, rows, out);
+  return out;
+}
+
+void ExpectNear(const std::vector<double>& values, const std::vector<double>& wanted) {
+  ASSERT_EQ(values.size(), wanted.size());
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    EXPECT_NEAR(values[i], wanted[i], 1e-6 * std::max(1.0, std::abs(wanted[i]))) << i;
+  }
+}
+
+std::string ErrorOf(std::string_view content, ErrorCode code = ErrorCode::kInvalidInput) {
+  try {
+    ReadXGBoostModel(content, 0);
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), code) << error.what();
+    return error.what();
+  }
+  return "no error";
+}
+
+// The file with one text replaced by another, both as in its JSON form.
+std::string Replaced(std::string content, const std::string& from, const std::string& to) {
+  const auto at = content.find(from);
+  EXPECT_NE(at, std::string::npos) << from;
+  return content.replace(at, from.size(), to);
+}
+
+class Saved : public ::testing::TestWithParam<const char*> {};
+
+TEST_P(Saved, PredictsAsXGBoostDoes) {
+  const Json& expected = Expected().at(GetParam());
+  const std::vector<double> x = Flattened(expected.at("x"));
+  for (const char* ending : {".json", ".ubj"}) {
+    SCOPED_TRACE(ending);
+    const auto model = ReadXGBoostModel(Content(GetParam() + std::string(ending)), 0);
+    ExpectNear(PredictAll(*model, x), Flattened(expected.at("prediction")));
+    ExpectNear(PredictAll(*model->Margin(), x), Flattened(expected.at("margin")));
+    ASSERT_NE(model->trees(), nullptr);
+    EXPECT_EQ(model->trees()->cover.size(), model->trees()->nodes.size());
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(XGBoost, Saved,
+                         ::testing::Values("binary", "logitraw", "multi", "dart", "poisson",
+                                           "tweedie", "regression", "cox", "forest", "targets",
+                                           "stumps", "constant", "categorical", "onehot", "named"),
+                         [](const auto& info) { return std::string(info.param); });
+
+TEST(XGBoost, RowsDoNotDependOnTheirCompany) {
+  for (const char* name : {"multi", "categorical"}) {
+    const auto model = ReadXGBoostModel(Content(name + std::string(".ubj")), 0);
+    const std::vector<double> x = Flattened(Expected().at(name).at("x"));
+    const std::vector<double> all = PredictAll(*model, x);
+    const auto columns = model->columns(), outputs = model->outputs();
+    for (std::int64_t row = 0; row < std::ssize(x) / columns; ++row) {
+      const std::vector<double> alone(x.begin() + row * columns, x.begin() + (row + 1) * columns);
+      const std::vector<double> of_row(all.begin() + row * outputs,
+                                       all.begin() + (row + 1) * outputs);
+      EXPECT_EQ(PredictAll(*model, alone), of_row);
+    }
+  }
+}
+
+TEST(XGBoost, TreeLimitCountsTreesOfEachOutput) {
+  const auto all = ReadXGBoostModel(Content("multi.json"), 0);
+  EXPECT_EQ(all->trees()->trees(), 12);
+  EXPECT_EQ(ReadXGBoostModel(Content("multi.json"), 2)->trees()->trees(), 6);
+  EXPECT_EQ(ReadXGBoostModel(Content("multi.json"), 100)->trees()->trees(), 12);
+}
+
+TEST(XGBoost, KeepsTheNamesOfColumns) {
+  EXPECT_THAT(ReadXGBoostModel(Content("named.ubj"), 0)->column_names(),
+              ElementsAre("a", "b", "c", "d", "e", "f"));
+  EXPECT_THAT(ReadXGBoostModel(Content("binary.ubj"), 0)->column_names(), IsEmpty());
+}
+
+TEST(XGBoost, ThresholdsAreThoseOfSinglePrecision) {
+  for (const float t : {0.1F, 1.0F, -1.0F, 0.0F, 3.1415927F, 1e-45F, -2.5e30F, 16777217.0F}) {
+    const double at = FloatLess(t), to = FloatLessEqual(t);
+    for (const double x :
+         {double{t}, std::nextafter(double{t}, -1e300), std::nextafter(double{t}, 1e300), at,
+          std::nextafter(at, -1e300), std::nextafter(at, 1e300), to, std::nextafter(to, -1e300),
+          double{std::nextafterf(t, -1e38F)}, double{std::nextafterf(t, 1e38F)}}) {
+      EXPECT_EQ(x < at, static_cast<float>(x) < t) << t << " " << x;
+      EXPECT_EQ(x < to, static_cast<float>(x) <= t) << t << " " << x;
+    }
+  }
+}
+
+TEST(XGBoost, SaysWhatIsWrong) {
+  const std::string good = Content("binary.json");
+  EXPECT_THAT(ErrorOf(""), HasSubstr("no model that XGBoost saved"));
+  EXPECT_THAT(ErrorOf("binf\1\2\3"), HasSubstr("load and save them again"));
+  EXPECT_THAT(ErrorOf("{}"), HasSubstr("no learner.gradient_booster.name"));
+  EXPECT_THAT(ErrorOf(good.substr(0, good.size() / 2)), HasSubstr("byte "));
+  EXPECT_THAT(ErrorOf(Replaced(good, "gbtree\"", "gblinear\""), ErrorCode::kUnsupported),
+              HasSubstr("linear: model"));
+  EXPECT_THAT(ErrorOf(Replaced(good, "binary:logistic", "binary:logistc"), ErrorCode::kUnsupported),
+              HasSubstr("did you mean \"binary:logistic\"?"));
+  EXPECT_THAT(ErrorOf(Replaced(good, "\"left_children\":[1,", "\"left_children\":[")),
+              HasSubstr("tree 0: \"right_children\" has"));
+  EXPECT_THAT(ErrorOf(Replaced(good, "\"left_children\":[1,", "\"left_children\":[99,")),
+              HasSubstr("tree 0: node 0: its child 99 is none of the tree's nodes"));
+  EXPECT_THAT(ErrorOf(Replaced(good, "\"left_children\":[1,", "\"left_children\":[0,")),
+              HasSubstr("its child 0 is none"));
+  EXPECT_THAT(ErrorOf(Replaced(good, "\"right_children\":[2,", "\"right_children\":[1,")),
+              HasSubstr("has another parent"));
+  EXPECT_THAT(ErrorOf(Replaced(good, "\"left_children\":[1,", "\"left_children\":[1.5,")),
+              HasSubstr("trees[].left_children[]: 1.5 is no integer"));
+  EXPECT_THAT(ErrorOf(Replaced(good, "\"left_children\":[1,", "\"left_children\":[3000000000,")),
+              HasSubstr("out of range"));
+  EXPECT_THAT(ErrorOf(Replaced(good, "\"num_feature\":\"6\",\"num_target",
+                               "\"num_feature\":\"1\",\"num_target")),
+              HasSubstr("but the model has 1"));
+  EXPECT_THAT(ErrorOf(Replaced(good, "\"num_feature\":\"6\",\"num_target",
+                               "\"num_feature\":\"six\",\"num_target")),
+              HasSubstr("num_feature is \"six\""));
+  EXPECT_THAT(ErrorOf(Replaced(good, "\"num_class\":\"0\"", "\"num_class\":\"900000000000\"")),
+              HasSubstr("outputs but 4 trees"));
+  EXPECT_THAT(ErrorOf(Replaced(good, "\"base_score\":\"[", "\"base_score\":\"[0.2,")),
+              HasSubstr("base_score has 2 numbers for 1 outputs"));
+  EXPECT_THAT(ErrorOf(Replaced(good, "\"base_score\":\"[", "\"base_score\":\"[1")),
+              HasSubstr("a probability between 0 and 1"));
+  EXPECT_THAT(ErrorOf(Replaced(good, "\"tree_info\":[0,", "\"tree_info\":[")),
+              HasSubstr("\"tree_info\" has 3 numbers for 4 trees"));
+  EXPECT_THAT(ErrorOf(Replaced(good, "\"tree_info\":[0,", "\"tree_info\":[7,")),
+              HasSubstr("adds to output 7"));
+  EXPECT_THAT(ErrorOf(Replaced(good, "\"split_conditions\":[", "\"split_conditions\":[1e300,")),
+              HasSubstr("does not fit into single precision"));
+  EXPECT_THAT(ErrorOf(Replaced(good, "\"size_leaf_vector\":\"1\"", "\"size_leaf_vector\":\"2\""),
+                      ErrorCode::kUnsupported),
+              HasSubstr("multi_output_tree"));
+  const std::string categorical = Content("categorical.json");
+  EXPECT_THAT(ErrorOf(Replaced(categorical, "\"categories_segments\":[0",
+                               "\"categories_segments\":[99999")),
+              HasSubstr("are not within"));
+  EXPECT_THAT(ErrorOf(Replaced(categorical, "\"categories_sizes\":[", "\"categories_sizes\":[0,")),
+              HasSubstr("categories"));
+  EXPECT_THAT(ErrorOf(std::string(100, '{')), HasSubstr("byte "));
+  std::string deep = "{\"a\":";
+  for (int i = 0; i < 100; ++i) deep += "[";
+  EXPECT_THAT(ErrorOf(deep), HasSubstr("nested more than 64 deep"));
+}
+
+TEST(XGBoost, TruncatedFilesAreErrors) {
+  for (const char* file : {"categorical.ubj", "constant.json"}) {
+    const std::string content = Content(file);
+    for (std::size_t size = 0; size < content.size(); size += 7) {
+      EXPECT_NE(ErrorOf(content.substr(0, size)), "no error") << file << " " << size;
+    }
+  }
+}
+
+TEST(XGBoost, AnArrayOfNothingIsNoHang) {
+  // A UBJSON array that says that it has 2^60 nulls, which take no bytes.
+  const std::string endless("{i\1a[$Z#L\x10\0\0\0\0\0\0\0", 17);
+  EXPECT_THAT(ErrorOf(endless), HasSubstr("more values than it has bytes"));
+}
+
+}  // namespace
+}  // namespace windlass::model
