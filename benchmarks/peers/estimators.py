@@ -1,6 +1,6 @@
 """Errors of shap and shapiq on the games of `estimators games`, beside those of Windlass.
 
-    pip install shap==0.51.0 shapiq==... lightgbm xgboost
+    pip install shap==0.51.0 shapiq==1.4.1 lightgbm==4.7.0
     build/bench/benchmarks/estimators games 12 > games.json
     python benchmarks/peers/estimators.py games.json
 
@@ -70,13 +70,15 @@ TOOLS = {
     "shap KernelExplainer": shap_kernel,
     "shap PermutationExplainer": shap_permutation,
     "shapiq KernelSHAP": of_shapiq("KernelSHAP"),
-    "shapiq LeverageSHAP": of_shapiq("LeverageSHAP"),
+    "shapiq KernelSHAPIQ, order 2": of_shapiq("KernelSHAPIQ", max_order=2, index="SII"),
+    "shapiq InconsistentKernelSHAPIQ, order 2": of_shapiq(
+        "InconsistentKernelSHAPIQ", max_order=2, index="SII"),
     "shapiq UnbiasedKernelSHAP": of_shapiq("UnbiasedKernelSHAP"),
     "shapiq PermutationSamplingSV": of_shapiq("PermutationSamplingSV"),
     "shapiq SVARM": of_shapiq("SVARM"),
-    "shapiq RegressionMSR": of_shapiq("RegressionMSR"),
-    "shapiq ProxySHAP": of_shapiq("ProxySHAP", max_order=1, index="SV"),
-    "shapiq OddSHAP": of_shapiq("OddSHAP"),
+    "shapiq StratifiedSamplingSV": of_shapiq("StratifiedSamplingSV"),
+    "shapiq OwenSamplingSV": of_shapiq("OwenSamplingSV", n_anchor_points=10),
+    "shapiq ProxySPEX": of_shapiq("ProxySPEX", max_order=1, index="SV"),
 }
 
 
@@ -103,6 +105,7 @@ def main():
                     errors.append(game.error(run(game, budget * game.players)))
                 except Exception as error:  # a tool may refuse a budget
                     why = f"{type(error).__name__}"
+                    print(name, budget, error, file=sys.stderr)
                     if not errors:
                         break
                 most = max(most, game.evaluations)
