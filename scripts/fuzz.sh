@@ -24,7 +24,9 @@ seed() {  # seed TARGET FILE...: copies files into a target's seeds
 }
 rm -rf "$build/seeds"
 seed onnx_graph_fuzz src/windlass/model/testdata/*.onnx examples/adult/model.onnx
+seed onnx_trees_fuzz src/windlass/model/testdata/onnx_trees/*.onnx
 seed linear_fuzz examples/adult/model.json tests/cli/small/model.json
+seed lightgbm_fuzz src/windlass/model/testdata/lightgbm/*.txt
 seed xgboost_fuzz src/windlass/model/testdata/xgboost/*.{json,ubj}
 seed groups_fuzz examples/adult/groups.json
 python3 - "$build/seeds" <<'PYTHON'
@@ -48,6 +50,15 @@ put("spec_fuzz", "all", json.dumps({
 put("groups_fuzz", "names", '{"Age": ["Age"], "Sex": [1], "Country": ["Country=1", "Country=2"]}')
 put("linear_fuzz", "softmax", '{"windlass": "linear", "version": 1, "activation": "softmax", '
     '"coef": [[1, 2], [3e-5, -4]], "intercept": [0.5, -1], "outputs": ["no", "yes"]}')
+# OIP: a byte with the rows that were asked for, one that says where the JSON ends, the answer.
+tensor = '{"name": "p", "datatype": "FP64", "shape": [2, 1], '
+put("oip_fuzz", "metadata", b"\2\0" + b'{"name": "m", "versions": ["1"], "platform": "p", "inputs": '
+    b'[{"name": "x", "datatype": "INT32", "shape": [-1, 3]}], "outputs": []}')
+put("oip_fuzz", "json", '\2\0{"outputs": [' + tensor + '"data": [[0.5], [null]]}]}')
+put("oip_fuzz", "error", '\2\0{"error": "no", "extensions": ["binary_tensor_data"]}')
+binary = '{"outputs": [' + tensor + '"parameters": {"binary_data_size": 16}}]}'
+put("oip_fuzz", "binary", bytes([10, 16 * 255 // (len(binary) + 16) + 1]) + binary.encode()
+    + struct.pack("<2d", 0.25, 0.5))
 for descr, width in (("<f8", 8), (">f4", 4), ("<f2", 2), ("|b1", 1), ("<i8", 8), ("|u1", 1)):
     for order in ("False", "True"):
         header = f"{{'descr': '{descr}', 'fortran_order': {order}, 'shape': (3, 2), }}".ljust(117)

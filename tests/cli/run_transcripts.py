@@ -19,7 +19,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
-from support import ADULT, WINDLASS, Skip, main, test  # noqa: E402
+from support import ADULT, ROOT, WINDLASS, Skip, main, test  # noqa: E402
 
 HERE = pathlib.Path(__file__).resolve().parent
 
@@ -53,6 +53,7 @@ def pattern_of(lines):
 def check(path, folder):
     shutil.copytree(ADULT, folder / "adult")
     shutil.copytree(HERE / "small", folder, dirs_exist_ok=True)
+    (folder / "trees").symlink_to(ROOT / "tests/peers/data/trees")
     (folder / "bin").mkdir()
     shutil.move(folder / "small-job", folder / "bin")
     (folder / "bin/windlass").symlink_to(WINDLASS)

@@ -7,7 +7,7 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 import pyarrow.parquet as pq  # noqa: E402
 from invariance import check_invariance  # noqa: E402
-from support import ADULT, EXPLAIN_ADULT, explain_adult, main, test  # noqa: E402
+from support import ADULT, EXPLAIN_ADULT, ROOT, explain_adult, main, test  # noqa: E402
 
 
 def few_rows(folder, rows):
@@ -65,9 +65,28 @@ def rows_that_stop_early(folder):
 
 
 @test
+def a_program(folder):
+    model = f"command:python3 {ROOT / 'tests/models/logistic_program.py'}"
+    small = ROOT / "tests/cli/small"
+    check_invariance(folder, ["explain", "--model", model, "--data", small / "data.csv",
+                              "--background", small / "background.csv", "--quiet"],
+                     workers=(-1, 3), batches=(None, 1), chaos_batches=(1,))
+
+
+@test
 def kernel_selecting_features(folder):
     check_invariance(folder, [*few_rows(folder, 23), "--method", "kernel", "--nsamples", "300",
                               "--l1-reg", "num_features(4)"], batches=(5,), chaos_batches=(None,))
+
+
+@test
+def trees(folder):
+    data = ROOT / "tests/peers/data/trees"
+    for more in (["--background", data / "wdbc_background.parquet"], ["--tree-mode", "path"]):
+        check_invariance(folder, ["explain", "--model", f"xgboost:{data / 'wdbc.ubj'}",
+                                  "--data", data / "wdbc_rows.parquet", "--output", "margin",
+                                  "--interactions", "2", *more],
+                         batches=(None, 1, 7), chaos_batches=(7,))
 
 
 main()

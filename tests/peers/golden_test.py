@@ -67,4 +67,71 @@ def kernel_with_every_coalition_is_exact(folder):
     check_exact(got, 1e-9)
 
 
+TREES = DATA / "trees"
+
+
+def explain_trees(folder, name, *more):
+    windlass("explain", "--model", f"xgboost:{TREES / name}.ubj",
+             "--data", TREES / f"{name}_rows.parquet", "--output", "margin", *more,
+             "--out", folder / name)
+    assert json.loads((folder / name / "summary.json").read_text())["method"] == "tree"
+    return pq.read_table(folder / name / "attributions.parquet").to_pydict()
+
+
+def check_columns(got, golden, ignored=()):
+    for column, values in golden.items():
+        if column in ignored:
+            continue
+        worst = max(abs(a - b) for a, b in zip(got[column], values, strict=True))
+        assert worst < 1e-5, (column, worst)
+
+
+@test
+def trees_path_dependent_as_pred_contribs(folder):
+    for name in ("adult", "wdbc", "categorical"):
+        got = explain_trees(folder, name, "--tree-mode", "path")
+        golden = pq.read_table(TREES / f"{name}_contribs.parquet").to_pydict()
+        check_columns(got, golden, ignored=("base value",))
+        assert max(abs(a - b) for a, b in zip(got["base_value"], golden["base value"])) < 1e-5
+
+
+@test
+def trees_interventional_as_shap(folder):
+    for name in ("adult", "wdbc"):
+        got = explain_trees(folder, name, "--background", TREES / f"{name}_background.parquet")
+        check_columns(got, pq.read_table(TREES / f"{name}_interventional.parquet").to_pydict())
+
+
+@test
+def trees_interventional_with_categories_as_enumeration(folder):
+    background = ["--background", TREES / "categorical_background.parquet"]
+    got = explain_trees(folder, "categorical", *background)
+    opaque = f"xgboost:{TREES / 'categorical.ubj'}"
+    windlass("explain", "--model", opaque, "--data", TREES / "categorical_rows.parquet",
+             "--output", "margin", *background, "--method", "exact", "--out", folder / "exact")
+    exact = pq.read_table(folder / "exact/attributions.parquet").to_pydict()
+    for column in ("word", "code", "x", "y"):
+        assert max(abs(a - b) for a, b in zip(got[column], exact[column])) < 1e-12, column
+
+
+@test
+def trees_interactions_as_pred_interactions(folder):
+    for name in ("adult", "wdbc", "categorical"):
+        explain_trees(folder, name, "--tree-mode", "path", "--interactions", 2)
+        got = pq.read_table(folder / name / "interactions.parquet").to_pydict()
+        # Half of a pair stands on each side of XGBoost's matrix.
+        golden = pq.read_table(TREES / f"{name}_interactions.parquet").to_pydict()
+        wanted = {}
+        for column, values in golden.items():
+            a, b = column.split("*")
+            wanted[a if a == b else column] = values if a == b else [2 * v for v in values]
+        check_columns(got, wanted)
+        numbers = [c for c in got if c not in ("row", "output", "base_value", "prediction")]
+        for c in set(numbers) - set(wanted):
+            assert max(map(abs, got[c])) < 1e-6, c
+        for r, prediction in enumerate(got["prediction"]):
+            total = got["base_value"][r] + sum(got[c][r] for c in numbers)
+            assert abs(total - prediction) < 1e-11, r
+
+
 main()

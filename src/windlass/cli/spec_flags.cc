@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "windlass/base/error.h"
 #include "windlass/base/registry.h"
 #include "windlass/job/capability.h"
 
@@ -58,6 +59,14 @@ void SpecFlags::AddTo(CLI::App& command, bool require) {
     }
     auto* option = command.add_option(FlagOf(field.name), texts_[field.name], text);
     if (field.required && require) option->required();
+  }
+}
+
+void SpecFlags::CheckRequired() const {
+  for (const job::Field& field : SchemaOf(kind_).fields()) {
+    if (!field.required || Given(field.name)) continue;
+    throw Error(ErrorCode::kUsage, fmt::format("{} is required: {}; see windlass {} --help",
+                                               FlagOf(field.name), field.help, kind_));
   }
 }
 

@@ -21,6 +21,9 @@ class SpecFlags {
   // schema requires must be given.
   void AddTo(CLI::App& command, bool require);
 
+  // Throws Error{kUsage} when an option that the schema requires was not given.
+  void CheckRequired() const;
+
   // Whether the option of this field was given.
   bool Given(const std::string& field) const;
 

@@ -70,6 +70,18 @@ TEST(WorkerCache, ForgetsWhatWasUnusedForLongest) {
   EXPECT_EQ(loads, 18);
 }
 
+TEST(WorkerCache, TasksOfOtherHintsShareNothing) {
+  const auto session = Local(1);
+  std::atomic<int> loads = 0;
+  Task task = With(CachedLength(loads), "", {session->Put(Bytes("abc"))});
+  for (const char* hints : {"", "here", "there", "here", ""}) {
+    task.hints = hints;
+    session->Submit(task);
+    session->Next(Soon());
+  }
+  EXPECT_EQ(loads, 3);
+}
+
 TEST(WorkerCache, ALoadThatThrowsIsTriedAgain) {
   const auto session = Local(1);
   int loads = 0;

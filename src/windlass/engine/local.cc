@@ -237,8 +237,14 @@ class LocalSession final : public Session {
     std::shared_ptr<const void> CachedErased(std::size_t index, const void* type,
                                              const ErasedLoad& load) override {
       const Bytes input = Input(index);
-      return session_.cache_.Get(queued_.task.inputs[index].hash, type,
-                                 [&] { return load(input); });
+      const Task& task = queued_.task;
+      Hash key = task.inputs[index].hash;
+      if (!task.hints.empty()) {
+        const std::string_view bytes(reinterpret_cast<const char*>(key.bytes.data()),
+                                     key.bytes.size());
+        key = Hasher().Field(bytes).Field(task.hints).Finish();
+      }
+      return session_.cache_.Get(key, type, [&] { return load(input); });
     }
 
    private:

@@ -23,6 +23,7 @@ std::string Task::Encode() const {
   }
   AppendRaw(out, static_cast<std::int64_t>(time_limit.count()));
   AppendRaw(out, attempts);
+  AppendString(out, hints);
   return out;
 }
 
@@ -46,6 +47,7 @@ Task Task::Decode(std::string_view bytes) {
   }
   task.time_limit = std::chrono::nanoseconds(reader.Read<std::int64_t>());
   task.attempts = reader.Read<std::int32_t>();
+  task.hints = reader.ReadString();
   reader.Finish();
   return task;
 }

@@ -20,6 +20,7 @@ Task Example() {
   task.inputs = {{HashOf("first"), 5}, {HashOf("second"), 6}};
   task.time_limit = std::chrono::milliseconds(1500);
   task.attempts = 4;
+  task.hints = "http://127.0.0.1";
   return task;
 }
 
@@ -33,6 +34,7 @@ TEST(Task, DecodesWhatWasEncoded) {
   EXPECT_EQ(decoded.inputs, task.inputs);
   EXPECT_EQ(decoded.time_limit, task.time_limit);
   EXPECT_EQ(decoded.attempts, task.attempts);
+  EXPECT_EQ(decoded.hints, task.hints);
 }
 
 TEST(Task, EveryTruncationAndAnythingMoreIsCorrupt) {
@@ -71,8 +73,9 @@ TEST(TaskIdentity, HasTheGoldenValue) {
             "849aea38c4a8aebbd7a90816f27c9cf84f4d506fa82ea9fa88c26688bbd05ec0");
 }
 
-TEST(TaskIdentity, IgnoresHowOftenAndHowLongATaskMayRun) {
+TEST(TaskIdentity, IgnoresHowATaskIsRun) {
   Task task = Example();
+  task.hints = "http://127.0.0.2";
   task.time_limit = std::chrono::hours(1);
   task.attempts = 1;
   EXPECT_EQ(TaskIdentity(task, ""), TaskIdentity(Example(), ""));

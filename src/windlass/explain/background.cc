@@ -1,11 +1,11 @@
 #include "windlass/explain/background.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <limits>
-
-#include <fmt/format.h>
 
 #include "windlass/base/cancel.h"
 #include "windlass/base/error.h"
@@ -161,19 +161,35 @@ class KMeans {
 
 }  // namespace
 
+void UseCodesOfModel(const std::vector<std::vector<std::string>>& categories,
+                     table::ReadOptions& options) {
+  if (categories.empty()) return;
+  options.codes.clear();
+  for (std::size_t c = 0; c < options.columns.size(); ++c) {
+    table::Column column{options.columns[c], {}};
+    // A column of weights stands behind those of the model.
+    if (c < categories.size()) column.categories = categories[c];
+    options.codes.push_back(std::move(column));
+  }
+  options.numbers_have_codes = true;
+}
+
 Background ReadBackground(const std::string& uri, const std::string& weights_column,
-                          const std::vector<std::string>& columns) {
+                          const std::vector<std::string>& columns,
+                          const std::vector<std::vector<std::string>>& categories) {
   table::ReadOptions options;
   options.columns = columns;
   if (!columns.empty() && !weights_column.empty()) {
     if (std::ranges::find(columns, weights_column) != columns.end()) {
-      throw Error(ErrorCode::kInvalidInput,
-                  fmt::format("{}: the weights are to come from column \"{}\", which the model reads "
-                              "as an input; a column of its own is wanted",
-                              uri, weights_column));
+      throw Error(
+          ErrorCode::kInvalidInput,
+          fmt::format("{}: the weights are to come from column \"{}\", which the model reads "
+                      "as an input; a column of its own is wanted",
+                      uri, weights_column));
     }
     options.columns.push_back(weights_column);
   }
+  UseCodesOfModel(categories, options);
   const auto reader = table::OpenTable(uri, options);
   const table::Schema& all = reader->schema();
   std::size_t weights_at = all.size();
@@ -193,10 +209,11 @@ Background ReadBackground(const std::string& uri, const std::string& weights_col
                             weights_column, Suggestion(weights_column, names)));
   }
   if (weights_at < all.size() && !all[weights_at].categories.empty()) {
-    throw Error(ErrorCode::kInvalidInput,
-                fmt::format("{}: column \"{}\" holds text, such as \"{}\"; weights are numbers from 0 "
-                            "up",
-                            uri, weights_column, all[weights_at].categories.front()));
+    throw Error(
+        ErrorCode::kInvalidInput,
+        fmt::format("{}: column \"{}\" holds text, such as \"{}\"; weights are numbers from 0 "
+                    "up",
+                    uri, weights_column, all[weights_at].categories.front()));
   }
   table::Chunk chunk;
   double total = 0;
@@ -247,8 +264,8 @@ Background Summarize(Background background, std::string_view how, std::uint64_t 
   std::int64_t count = 0;
   const auto open = how.find('(');
   const std::string_view name = how.substr(0, open);
-  bool good = open != std::string_view::npos && how.back() == ')' &&
-              (name == "kmeans" || name == "sample");
+  bool good =
+      open != std::string_view::npos && how.back() == ')' && (name == "kmeans" || name == "sample");
   if (good) {
     const std::string_view digits = how.substr(open + 1, how.size() - open - 2);
     const auto [end, error] = std::from_chars(digits.begin(), digits.end(), count);

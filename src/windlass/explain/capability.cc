@@ -1,12 +1,13 @@
 #include "windlass/explain/capability.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <deque>
 #include <memory>
 #include <span>
-
-#include <fmt/format.h>
+#include <tuple>
 
 #include "windlass/base/build_info.h"
 #include "windlass/base/cpu_clock.h"
@@ -17,6 +18,7 @@
 #include "windlass/explain/make_plan.h"
 #include "windlass/explain/output.h"
 #include "windlass/explain/report.h"
+#include "windlass/explain/shapley.h"
 #include "windlass/explain/task.h"
 #include "windlass/job/capability.h"
 #include "windlass/job/progress.h"
@@ -40,37 +42,91 @@ constexpr int kLinearInFlight = 16;
 const job::Schema& ExplainSchema() {
   static const job::Schema schema(
       "explain", 1,
-      {{"model", "what to explain: linear:FILE.json, onnx:FILE.onnx, xgboost:FILE, or a path",
-        {FieldType::kText}, true},
+      {{"model",
+        "what to explain: a path, oip:http://..., command:... (see docs/models.md)",
+        {FieldType::kText},
+        true},
        {"data", "the rows to explain: a path or URI of a table", {FieldType::kText}, true},
        {"background", "rows that stand for what is not known: a table", {FieldType::kText}},
        {"background_weights", "a column of the background that holds weights", {FieldType::kText}},
        {"summarize", "make the background smaller: kmeans(K) or sample(K)", {FieldType::kText}},
        {"groups", "a JSON file from group name to columns", {FieldType::kText}},
-       {"link", "where attributions add up", {FieldType::kText}, false, "identity",
+       {"link",
+        "where attributions add up",
+        {FieldType::kText},
+        false,
+        "identity",
         {"identity", "logit"}},
-       {"method", "the algorithm", {FieldType::kText}, false, "auto",
+       {"method",
+        "the algorithm",
+        {FieldType::kText},
+        false,
+        "auto",
         {"auto", "linear", "tree", "exact", "kernel", "permutation", "leverage", "msr"}},
-       {"tree_mode", "what a tree does not know: the background's values, or its training rows",
-        {FieldType::kText}, false, "interventional", {"interventional", "path"}},
-       {"nsamples", "coalitions a row, at most, for methods that sample",
+       {"tree_mode",
+        "what a tree does not know: the background's values, or its training rows",
+        {FieldType::kText},
+        false,
+        "interventional",
+        {"interventional", "path"}},
+       {"interactions",
+        "2: pairs of groups as well (interactions.parquet)",
+        {FieldType::kInteger},
+        false,
+        1,
+        {},
+        1.0,
+        2.0},
+       {"nsamples",
+        "coalitions a row, at most, for methods that sample",
         {FieldType::kText, FieldType::kInteger},
-        false, "auto", {"auto"}, 2.0},
-       {"tolerance", "a sampled row stops when its 95 % intervals are within +-TOLERANCE",
-        {FieldType::kNumber}, false, nullptr, {}, 0.0},
-       {"max_coalitions", "most coalitions a row for exact methods", {FieldType::kInteger}, false,
-        65536, {}, 1.0},
-       {"l1_reg", "feature selection for method kernel: none, num_features(K), aic, bic",
-        {FieldType::kText}, false, "none"},
+        false,
+        "auto",
+        {"auto"},
+        2.0},
+       {"tolerance",
+        "a sampled row stops when its 95 % intervals are within +-TOLERANCE",
+        {FieldType::kNumber},
+        false,
+        nullptr,
+        {},
+        0.0},
+       {"max_coalitions",
+        "most coalitions a row for exact methods",
+        {FieldType::kInteger},
+        false,
+        65536,
+        {},
+        1.0},
+       {"l1_reg",
+        "feature selection for method kernel: none, num_features(K), aic, bic",
+        {FieldType::kText},
+        false,
+        "none"},
        {"seed", "of everything random", {FieldType::kInteger}, false, 0, {}, 0.0},
-       {"output", "what to explain of the model", {FieldType::kText}, false, "probability",
+       {"output",
+        "what to explain of the model",
+        {FieldType::kText},
+        false,
+        "probability",
         {"probability", "margin"}},
-       {"class", "one output, by name or 0-based index; all without it",
+       {"class",
+        "one output, by name or 0-based index; all without it",
         {FieldType::kText, FieldType::kInteger}},
-       {"on_error", "a row without a finite value: stop, or leave it NaN and go on",
-        {FieldType::kText}, false, "fail", {"fail", "row"}},
-       {"clip", "keep probabilities within [CLIP, 1 - CLIP]", {FieldType::kNumber}, false, 0.0, {},
-        0.0, 0.5}});
+       {"on_error",
+        "a row without a finite value: stop, or leave it NaN and go on",
+        {FieldType::kText},
+        false,
+        "fail",
+        {"fail", "row"}},
+       {"clip",
+        "keep probabilities within [CLIP, 1 - CLIP]",
+        {FieldType::kNumber},
+        false,
+        0.0,
+        {},
+        0.0,
+        0.5}});
   return schema;
 }
 
@@ -101,11 +157,11 @@ void CheckMissing(const table::Chunk& chunk, const PreparedPlan& prepared,
   const auto columns = static_cast<std::int64_t>(prepared.columns.size());
   for (std::int64_t i = 0; i < chunk.rows * columns; ++i) {
     if (std::isnan(chunk.values[i])) {
-      throw Error(ErrorCode::kInvalidInput,
-                  fmt::format("{}: row {}, column \"{}\" is missing, and the model takes no missing "
-                              "values",
-                              data, chunk.first_row + i / columns,
-                              prepared.columns[i % columns].name));
+      throw Error(
+          ErrorCode::kInvalidInput,
+          fmt::format("{}: row {}, column \"{}\" is missing, and the model takes no missing "
+                      "values",
+                      data, chunk.first_row + i / columns, prepared.columns[i % columns].name));
     }
   }
 }
@@ -130,6 +186,7 @@ class Explain final : public job::Capability {
     table::ReadOptions options;
     for (const auto& column : prepared.columns) options.columns.push_back(column.name);
     options.codes = prepared.columns;
+    options.numbers_have_codes = prepared.codes_of_model;
     const auto reader = table::OpenTable(data, options);
     load.Stop();
 
@@ -137,7 +194,8 @@ class Explain final : public job::Capability {
     const engine::ObjectRef plan = context.session().Put(prepared.plan.Encode());
     plan_watch.Stop();
 
-    OutputWriter output(prepared, context.Output("attributions.parquet"));
+    OutputWriter output(prepared, context.Output("attributions.parquet"),
+                        prepared.plan.interactions ? context.Output("interactions.parquet") : "");
     const bool go_on = spec.at("on_error") == "row";
     const std::int64_t batch =
         context.batch() > 0 ? context.batch() : DefaultBatch(prepared.plan.method);
@@ -155,7 +213,7 @@ class Explain final : public job::Capability {
       engine::DriveTask task;
       const auto rows = context.session().Put(
           EncodeRows(chunk.rows, static_cast<std::int64_t>(prepared.columns.size()), chunk.values));
-      task.task = MakeExplainTask(plan, rows);
+      task.task = MakeExplainTask(plan, rows, prepared.reach);
       task.own = {rows};
       waiting.push_back(std::move(chunk));
       return task;
@@ -242,8 +300,29 @@ class Explain final : public job::Capability {
     }
   }
 
-  static Json Summary(const Json& spec, const PreparedPlan& prepared,
-                      const OutputWriter& output) {
+  // The pairs of groups that interact most, the strongest first.
+  static Json StrongestPairs(const PreparedPlan& prepared, const OutputWriter& output,
+                             std::size_t k) {
+    constexpr std::size_t kShown = 20;
+    const std::int64_t players = std::ssize(prepared.groups), count = Pairs(players);
+    const std::vector<double> all = output.PairImportance();
+    std::vector<std::tuple<double, std::int64_t, std::int64_t>> pairs;
+    for (std::int64_t i = 0; i < players; ++i) {
+      for (std::int64_t j = i + 1; j < players; ++j) {
+        pairs.emplace_back(-all[k * count + PairIndex(i, j, players)], i, j);
+      }
+    }
+    std::ranges::sort(pairs);
+    Json shown = Json::array();
+    for (const auto& [minus, i, j] : pairs) {
+      if (shown.size() == kShown) break;
+      shown.push_back(
+          {{"groups", {prepared.groups[i].name, prepared.groups[j].name}}, {"mean_abs", -minus}});
+    }
+    return shown;
+  }
+
+  static Json Summary(const Json& spec, const PreparedPlan& prepared, const OutputWriter& output) {
     const std::size_t players = prepared.groups.size();
     const std::vector<double> importance = output.Importance();
     Json by_output = Json::array();
@@ -261,19 +340,24 @@ class Explain final : public job::Capability {
       by_output.push_back({{"output", prepared.output_names[k]},
                            {"base_value", output.base_value()[k]},
                            {"importance", std::move(groups)}});
+      if (prepared.plan.interactions) {
+        by_output.back()["interactions"] = StrongestPairs(prepared, output, k);
+      }
     }
-    Json summary = {
-        {"spec", spec},
-        {"method", MethodName(prepared.plan.method)},
-        {"reason", prepared.reason},
-        {"link", LinkName(prepared.plan.link)},
-        {"rows", output.rows()},
-        {"failed_rows", output.failed_rows()},
-        {"background_rows", prepared.plan.background_rows()},
-        {"groups", players},
-        {"model_evaluations", output.model_evaluations()},
-        {"outputs", std::move(by_output)},
-        {"versions", {{"windlass", Version()}, {"model_library", prepared.libraries}}}};
+    Json summary = {{"spec", spec},
+                    {"method", MethodName(prepared.plan.method)},
+                    {"reason", prepared.reason},
+                    {"link", LinkName(prepared.plan.link)},
+                    {"rows", output.rows()},
+                    {"failed_rows", output.failed_rows()},
+                    {"background_rows", prepared.plan.background_rows()},
+                    {"groups", players},
+                    {"model_evaluations", output.model_evaluations()},
+                    {"outputs", std::move(by_output)},
+                    {"versions", {{"windlass", Version()}, {"model_library", prepared.libraries}}}};
+    if (prepared.plan.method == Method::kTree) {
+      summary["tree_mode"] = prepared.plan.tree_path ? "path" : "interventional";
+    }
     if (IsSampled(prepared.plan.method)) AddSampling(prepared.plan, output, summary);
     return summary;
   }

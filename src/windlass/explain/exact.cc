@@ -1,11 +1,11 @@
 #include "windlass/explain/exact.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <utility>
 #include <vector>
-
-#include <fmt/format.h>
 
 #include "windlass/base/error.h"
 #include "windlass/explain/masked.h"
@@ -21,13 +21,13 @@ class ExactExplainer final : public Explainer {
 
   std::span<const double> base_value() const override { return game_.base_value(); }
 
-  void Explain(std::span<const double> x, std::int64_t rows,
-               const std::function<void()>& check, Attributions& out) const override {
+  void Explain(std::span<const double> x, std::int64_t rows, const std::function<void()>& check,
+               Attributions& out) const override {
     const int players = plan_.players();
     const auto outputs = static_cast<std::int64_t>(plan_.outputs.size());
-    out.Resize(rows, outputs, players);
+    out.Resize(rows, outputs, players, plan_.interactions);
     const auto workspace = game_.NewWorkspace();
-    std::vector<double> inside, outside, v, phi;
+    std::vector<double> inside, outside, v, phi, pairs_of_varying;
     for (std::int64_t r = 0; r < rows; ++r) {
       const auto varying = game_.Begin(&x[r * plan_.columns], *workspace);
       const auto count = static_cast<int>(varying.size());
@@ -60,6 +60,16 @@ class ExactExplainer final : public Explainer {
         ShapleyValues(v, count, phi);
         CloseToTotal(prediction[k] - base_value()[k], phi);
         for (int i = 0; i < count; ++i) to[varying[i]] = phi[i];
+        if (!plan_.interactions) continue;
+        pairs_of_varying.resize(Pairs(count));
+        ShapleyInteractions(v, count, pairs_of_varying);
+        double* pairs_of_row = &out.interactions[(r * outputs + k) * Pairs(players)];
+        for (int i = 0; i < count; ++i) {
+          for (int j = i + 1; j < count; ++j) {
+            pairs_of_row[PairIndex(varying[i], varying[j], players)] =
+                pairs_of_varying[PairIndex(i, j, count)];
+          }
+        }
       }
     }
   }

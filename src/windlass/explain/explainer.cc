@@ -1,26 +1,30 @@
 #include "windlass/explain/explainer.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <limits>
-
-#include <fmt/format.h>
 
 #include "windlass/base/error.h"
 #include "windlass/explain/exact.h"
 #include "windlass/explain/linear.h"
 #include "windlass/explain/sampled.h"
+#include "windlass/explain/shapley.h"
 #include "windlass/explain/tree.h"
+#include "windlass/explain/tree_game.h"
 
 namespace windlass::explain {
 
-void Attributions::Resize(std::int64_t rows, std::int64_t output_count,
-                          std::int64_t player_count) {
+void Attributions::Resize(std::int64_t rows, std::int64_t output_count, std::int64_t player_count,
+                          bool with_interactions) {
   outputs = output_count;
   players = player_count;
   prediction.assign(static_cast<std::size_t>(rows * outputs), 0.0);
   phi.assign(static_cast<std::size_t>(rows * outputs * players), 0.0);
   half_width.clear();
   ranked.clear();
+  const std::int64_t pairs = with_interactions ? Pairs(players) : 0;
+  interactions.assign(static_cast<std::size_t>(rows * outputs * pairs), 0.0);
   model_evaluations = 0;
   coalitions = 0;
   coalitions_saved = 0;
@@ -42,6 +46,9 @@ void Attributions::Fail(std::int64_t row, std::int64_t output, std::string why) 
     std::fill_n(half_width.begin() + at * players, players, kNaN);
     ranked[at] = 0;
   }
+  if (!interactions.empty()) {
+    std::fill_n(interactions.begin() + at * Pairs(players), Pairs(players), kNaN);
+  }
   failures.push_back({row, std::move(why)});
 }
 
@@ -59,7 +66,11 @@ std::shared_ptr<const Explainer> MakeExplainer(const Plan& plan) {
     case Method::kPermutation:
     case Method::kLeverage:
     case Method::kMsr: return MakeSampledExplainer(plan, std::move(model));
-    case Method::kTree: return MakeTreeExplainer(plan, std::move(model));
+    case Method::kTree:
+      if (IsTreeSum(*model, plan.margin, plan.link)) {
+        return MakeTreeExplainer(plan, std::move(model));
+      }
+      return MakeTreeGameExplainer(plan, std::move(model));
   }
   throw Error(ErrorCode::kUnsupported,
               fmt::format("method {} is not built in", MethodName(plan.method)));

@@ -79,6 +79,7 @@ long double BruteValue(const Case& c, const double* row, std::uint32_t coalition
     }
     const long double w = c.plan.weights[b];
     switch (c.plan.margin ? Activation::kIdentity : c.structure.activation) {
+      case Activation::kExp: ADD_FAILURE() << "no linear model has it"; break;
       case Activation::kIdentity: p += w * z[output]; break;
       case Activation::kSigmoid:
         p += w / (1 + std::exp(-z[output]));

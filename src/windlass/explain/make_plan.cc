@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <limits>
 
 #include "windlass/base/error.h"
 #include "windlass/base/file.h"
@@ -12,25 +13,13 @@
 #include "windlass/explain/estimator.h"
 #include "windlass/explain/linear.h"
 #include "windlass/explain/tree.h"
+#include "windlass/model/trees.h"
 
 namespace windlass::explain {
 namespace {
 
 // Coalitions are indexed by 32-bit masks and their values kept in memory.
 constexpr int kMaxExactPlayers = 24;
-
-model::ModelSource ReadModel(const std::string& text) {
-  model::ModelSource source;
-  source.spec = model::ParseModelSpec(text);
-  if (source.spec.location.find("://") != std::string::npos) {
-    throw Error(
-        ErrorCode::kUnsupported,
-        fmt::format("model {}: a model is read from a local file; download it first", text));
-  }
-  source.content = Bytes(WithContext([&] { return ReadFile(source.spec.location); },
-                                     [&] { return std::string("model ") + text; }));
-  return source;
-}
 
 // --class: names or indices, separated by commas; nothing: all outputs.
 std::vector<std::int32_t> ChooseOutputs(const Json& wanted, const std::vector<std::string>& names) {
@@ -64,6 +53,32 @@ void CheckNames(const std::vector<std::string>& names, std::string_view file,
 
 double Coalitions(int players) { return std::ldexp(1.0, players); }
 
+// Whether the outputs are known to lie within 0 and 1: after sigmoid or softmax, or because no sum
+// of leaves leads out, as in a forest of scikit-learn, whose leaves are probabilities.
+bool GivesProbabilities(const model::Model& model) {
+  if (model.activation() == model::Activation::kSigmoid) return true;
+  if (model.activation() == model::Activation::kSoftmax) return true;
+  const model::TreeEnsemble* trees = model.trees();
+  if (trees == nullptr || model.activation() != model::Activation::kIdentity) return false;
+  std::vector<double> low = trees->base, high = trees->base;
+  for (std::int64_t t = 0; t < trees->trees(); ++t) {
+    const std::int64_t end =
+        t + 1 < trees->trees() ? trees->roots[t + 1] : std::ssize(trees->nodes);
+    double least = std::numeric_limits<double>::infinity(), most = -least;
+    for (std::int64_t i = trees->roots[t]; i < end; ++i) {
+      const model::TreeNode& node = trees->nodes[i];
+      if (!node.leaf()) continue;
+      least = std::min(least, node.number);
+      most = std::max(most, node.number);
+    }
+    low[trees->outputs[t]] += least;
+    high[trees->outputs[t]] += most;
+  }
+  constexpr double kRounding = 1e-6;  // of leaves in single precision
+  return std::ranges::all_of(low, [](double p) { return p >= -kRounding; }) &&
+         std::ranges::all_of(high, [](double p) { return p <= 1 + kRounding; });
+}
+
 struct Choice {
   Method method;
   std::string reason;
@@ -71,11 +86,14 @@ struct Choice {
 
 void CheckCoalitions(Method method, int players, std::int64_t allowed) {
   if (players <= kMaxExactPlayers && Coalitions(players) <= static_cast<double>(allowed)) return;
-  throw Error(ErrorCode::kInvalidInput,
-              fmt::format("method {} over {} groups needs 2^{} coalitions a row, more than the {} "
-                          "allowed; group columns together, raise --max-coalitions (up to 2^{}), "
-                          "or use a method that samples, as --method msr",
-                          MethodName(method), players, players, allowed, kMaxExactPlayers));
+  throw Error(
+      ErrorCode::kInvalidInput,
+      fmt::format(
+          "method {} over {} groups needs 2^{} coalitions a row, more than the {} "
+          "allowed; group columns together, raise --max-coalitions (up to 2^{}), "
+          "or use a method that samples, as --method msr{}",
+          MethodName(method), players, players, allowed, kMaxExactPlayers,
+          method == Method::kTree ? "; --output margin of trees takes any number of groups" : ""));
 }
 
 // Which method has the least error when so many coalitions a group are sampled, or more; from
@@ -126,13 +144,14 @@ Choice ChooseMethod(const std::string& wanted, const model::Model& model, const 
       throw Error(ErrorCode::kInvalidInput,
                   "method tree needs a model that shows its trees; use --method auto");
     }
-    if (!trees) {
+    if (!trees && plan.tree_path) {
       throw Error(ErrorCode::kInvalidInput,
-                  "method tree explains the sum of the trees' leaves: add --output margin (with "
-                  "--link identity), or use --method auto for probabilities");
+                  "path dependent values are those of the sum of the trees' leaves: add --output "
+                  "margin (with --link identity), or give a --background");
     }
-    return {Method::kTree, plan.tree_path ? "asked for; exact for trees, path dependent"
-                                          : "asked for; exact for trees"};
+    if (!trees) CheckCoalitions(Method::kTree, players, allowed);
+    return {Method::kTree,
+            plan.tree_path ? "exact for trees, path dependent" : "asked for; exact for trees"};
   }
   if (wanted == "exact") {
     CheckCoalitions(Method::kExact, players, allowed);
@@ -142,8 +161,16 @@ Choice ChooseMethod(const std::string& wanted, const model::Model& model, const 
        {Method::kKernel, Method::kPermutation, Method::kLeverage, Method::kMsr}) {
     if (wanted == MethodName(method)) return {method, "asked for; sampled"};
   }
+  if (plan.interactions && model.trees() == nullptr && few) {
+    return {Method::kExact, fmt::format("exact, with interactions: all 2^{} coalitions", players)};
+  }
   if (closed) return {Method::kLinear, "exact, in closed form: the model's output is linear"};
   if (trees) return {Method::kTree, "exact, leaf by leaf: the model's output is a sum of trees"};
+  if (model.trees() != nullptr && few) {
+    return {Method::kTree, fmt::format("exact over all 2^{} coalitions, by the leaves that rows "
+                                       "reach together with the background's",
+                                       players)};
+  }
   if (linear != nullptr && few) {
     return {Method::kLinear, fmt::format("exact over all 2^{} coalitions: the model is linear up "
                                          "to its last function",
@@ -153,7 +180,9 @@ Choice ChooseMethod(const std::string& wanted, const model::Model& model, const 
     return {Method::kExact,
             fmt::format("exact: all 2^{} coalitions are within the {} allowed", players, allowed)};
   }
-  return ChooseSampled(spec, plan, allowed);
+  Choice sampled = ChooseSampled(spec, plan, allowed);
+  if (model.trees() != nullptr) sampled.reason += "; --output margin would be exact, and fast";
+  return sampled;
 }
 
 void ParseL1Reg(const std::string& text, Plan& plan) {
@@ -219,6 +248,24 @@ void ParseSampling(const Json& spec, Plan& plan) {
   }
 }
 
+// Shows a model that lives elsewhere some rows of the background, evenly spread over it; nothing for
+// other models. What it predicts enters the plan, and with that the keys of what is remembered.
+std::unique_ptr<model::Model> Introduce(const model::Model& model,
+                                        const std::vector<std::string>& names, Plan& plan) {
+  constexpr std::int64_t kShown = 16;
+  const std::int64_t rows = std::min(plan.background_rows(), kShown);
+  std::vector<double> shown;
+  for (std::int64_t i = 0; i < rows; ++i) {
+    const double* row = &plan.background[i * plan.background_rows() / rows * plan.columns];
+    shown.insert(shown.end(), row, row + plan.columns);
+  }
+  auto introduction = model.Introduce(shown, rows, names);
+  if (!introduction) return nullptr;
+  plan.model.content = std::move(introduction->content);
+  plan.fingerprint = std::move(introduction->outputs);
+  return model::LoadModel(plan.model);
+}
+
 void CheckBackgroundValues(const Background& background, bool accepts_missing,
                            const std::string& uri) {
   const std::size_t columns = background.schema.size();
@@ -234,7 +281,7 @@ void CheckBackgroundValues(const Background& background, bool accepts_missing,
 }
 
 void TakeBackground(const Json& spec, const std::vector<std::string>& names,
-                    PreparedPlan& prepared) {
+                    const model::Model& model, PreparedPlan& prepared) {
   if (spec.at("background").is_null()) {
     throw Error(ErrorCode::kInvalidInput,
                 "no background: --background TABLE gives rows that stand for what is not known "
@@ -243,8 +290,10 @@ void TakeBackground(const Json& spec, const std::vector<std::string>& names,
   const std::string uri = spec.at("background");
   const std::string weights =
       spec.at("background_weights").is_null() ? "" : spec.at("background_weights");
-  Background background = WithContext([&] { return ReadBackground(uri, weights, names); },
-                                      [] { return std::string("background"); });
+  // Names of categories that the model knows fix their codes; else the background's do.
+  Background background =
+      WithContext([&] { return ReadBackground(uri, weights, names, model.column_categories()); },
+                  [] { return std::string("background"); });
   CheckBackgroundValues(background, prepared.accepts_missing, uri);
   Plan& plan = prepared.plan;
   if (!spec.at("summarize").is_null()) {
@@ -278,10 +327,11 @@ PreparedPlan MakePlan(const Json& spec) {
   PreparedPlan prepared;
   Plan& plan = prepared.plan;
   const std::string model_text = spec.at("model");
-  plan.model = ReadModel(model_text);
-  const auto model = model::LoadModel(plan.model);
+  plan.model = model::ReadModel(model_text);
+  auto model = model::LoadModel(plan.model);
   prepared.libraries = model->library();
   prepared.accepts_missing = model->accepts_missing();
+  prepared.codes_of_model = !model->column_categories().empty();
 
   const std::string data_uri = spec.at("data");
   // The model's names, where it has them, fix which columns are read and in what order; else the
@@ -291,7 +341,6 @@ PreparedPlan MakePlan(const Json& spec) {
   if (names.empty()) names = data_names;
   CheckNames(data_names, data_uri, "column");
   CheckNames(model->column_names(), model_text, "column");
-  CheckNames(model->output_names(), model_text, "output");
   if (model->columns() >= 0 && model->columns() != std::ssize(names)) {
     throw Error(ErrorCode::kInvalidInput,
                 fmt::format("{} has {} columns, but the model {} takes {}", data_uri, names.size(),
@@ -304,10 +353,15 @@ PreparedPlan MakePlan(const Json& spec) {
     TakeNoBackground(spec);
     table::ReadOptions options;
     options.columns = names;
+    UseCodesOfModel(model->column_categories(), options);
     prepared.columns = table::OpenTable(data_uri, options)->schema();
   } else {
-    TakeBackground(spec, names, prepared);
+    TakeBackground(spec, names, *model, prepared);
   }
+  if (plan.background_rows() > 0) {
+    if (auto introduced = Introduce(*model, names, plan)) model = std::move(introduced);
+  }
+  CheckNames(model->output_names(), model_text, "output");
 
   const Groups groups = WithContext(
       [&] {
@@ -338,8 +392,7 @@ PreparedPlan MakePlan(const Json& spec) {
                             model_text));
   }
   if (!plan.margin && plan.link == Link::kLogit && model->Margin() != nullptr &&
-      model->activation() != model::Activation::kSigmoid &&
-      model->activation() != model::Activation::kSoftmax) {
+      !GivesProbabilities(*model)) {
     throw Error(ErrorCode::kInvalidInput,
                 fmt::format("link logit needs probabilities, but {} gives plain numbers; use "
                             "--link identity",
@@ -357,10 +410,18 @@ PreparedPlan MakePlan(const Json& spec) {
                            ? static_cast<std::int64_t>(std::min<std::uint64_t>(
                                  most.get<std::uint64_t>(), std::int64_t{1} << 62))
                            : most.get<std::int64_t>();
+  plan.interactions = spec.at("interactions") == 2;
   const Choice choice = ChooseMethod(plan.tree_path ? "tree" : spec.at("method"), *model, spec,
                                      plan, allowed);
   plan.method = choice.method;
   prepared.reason = choice.reason;
+  if (plan.interactions && plan.method != Method::kTree && plan.method != Method::kExact) {
+    throw Error(
+        ErrorCode::kUnsupported,
+        fmt::format("interactions come with --method tree or exact (up to --max-coalitions), "
+                    "not with {}; group columns together, or leave --interactions out",
+                    MethodName(plan.method)));
+  }
   if (IsSampled(plan.method)) {
     ParseSampling(spec, plan);
     if (HasIntervals(plan)) CheckIntervalNames(prepared.groups);
@@ -369,6 +430,7 @@ PreparedPlan MakePlan(const Json& spec) {
                 fmt::format("tolerance is for methods that sample; method {} is exact",
                             MethodName(plan.method)));
   }
+  prepared.reach = model::TakeReach(plan.model);
   return prepared;
 }
 

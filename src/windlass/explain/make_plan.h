@@ -18,7 +18,9 @@ struct PreparedPlan {
   std::vector<std::string> output_names;  // of the explained outputs
   std::string reason;                     // why this method
   std::string libraries;                  // of the model, for memo keys
+  std::string reach;                      // of the model (model::TakeReach), for workers only
   bool accepts_missing = false;
+  bool codes_of_model = false;  // the codes in `columns` are the model's, not the background's
 };
 
 // Throws Error{kInvalidInput, kNotFound} saying what in the spec is wrong and what would be right.

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "windlass/base/random.h"
+#include "windlass/explain/shapley.h"
 
 namespace windlass::explain {
 namespace {
@@ -13,29 +14,34 @@ namespace {
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 constexpr std::uint64_t kShownStream = 0x73686f776e21;
 
-std::vector<table::OutputColumn> ColumnsOf(const PreparedPlan& prepared) {
+std::vector<table::OutputColumn> ColumnsOf(const PreparedPlan& prepared, bool with_pairs) {
   using Type = table::OutputColumn::Type;
   std::vector<table::OutputColumn> columns = {{"row", Type::kInt64},
                                               {"output", Type::kText},
                                               {"base_value", Type::kDouble},
                                               {"prediction", Type::kDouble}};
-  const bool intervals = HasIntervals(prepared.plan);
+  const bool intervals = HasIntervals(prepared.plan);  // exact methods alone have pairs
   if (intervals) columns.push_back({"ranked", Type::kInt64});
   const std::size_t first = columns.size();
-  for (const Group& group : prepared.groups) {
+  std::set<std::string> taken;
+  for (const auto& column : columns) taken.insert(column.name);
+  const auto add = [&](std::string name) {
     // A group may be called like one of ours; a file with two columns of a name is of no use.
-    std::string name = group.name;
-    while (std::ranges::any_of(columns, [&](const auto& c) { return c.name == name; })) {
-      name += "_";
-    }
-    columns.push_back({name, Type::kDouble});
-  }
+    while (!taken.insert(name).second) name += "_";
+    columns.push_back({std::move(name), Type::kDouble});
+  };
+  for (const Group& group : prepared.groups) add(group.name);
   if (intervals) {
-    // MakePlan saw to it that no group is called like one of these.
     for (std::size_t g = 0; g < prepared.groups.size(); ++g) {
       const std::string name = columns[first + g].name;
-      columns.push_back({name + ".low", Type::kDouble});
-      columns.push_back({name + ".high", Type::kDouble});
+      add(name + ".low");
+      add(name + ".high");
+    }
+  }
+  if (!with_pairs) return columns;
+  for (std::size_t i = 0; i < prepared.groups.size(); ++i) {
+    for (std::size_t j = i + 1; j < prepared.groups.size(); ++j) {
+      add(prepared.groups[i].name + "*" + prepared.groups[j].name);
     }
   }
   return columns;
@@ -45,15 +51,19 @@ bool ByKey(std::uint64_t a_key, std::uint64_t b_key) { return a_key < b_key; }
 
 }  // namespace
 
-OutputWriter::OutputWriter(const PreparedPlan& prepared,
-                           const std::filesystem::path& attributions)
+OutputWriter::OutputWriter(const PreparedPlan& prepared, const std::filesystem::path& attributions,
+                           const std::filesystem::path& interactions)
     : prepared_(prepared),
       base_value_(prepared.output_names.size(), kNaN),
-      writer_(table::CreateParquet(attributions.string(), ColumnsOf(prepared))),
+      writer_(table::CreateParquet(attributions.string(), ColumnsOf(prepared, false))),
       absolute_(prepared.output_names.size() * prepared.groups.size(), 0.0) {
-  if (!HasIntervals(prepared.plan)) return;
-  half_width_.assign(absolute_.size(), 0.0);
-  ranked_.assign(prepared.output_names.size(), 0.0);
+  if (HasIntervals(prepared.plan)) {
+    half_width_.assign(absolute_.size(), 0.0);
+    ranked_.assign(prepared.output_names.size(), 0.0);
+  }
+  if (!prepared.plan.interactions) return;
+  pairs_writer_ = table::CreateParquet(interactions.string(), ColumnsOf(prepared, true));
+  absolute_pairs_.assign(prepared.output_names.size() * Pairs(std::ssize(prepared.groups)), 0.0);
 }
 
 void OutputWriter::Append(std::int64_t rows, const double* values,
@@ -90,6 +100,7 @@ void OutputWriter::Append(std::int64_t rows, const double* values,
     }
   }
   writer_->Append(columns);
+  if (pairs_writer_ != nullptr) AppendPairs(std::move(columns), attributions);
   std::set<std::int64_t> failed;
   for (const Failure& failure : attributions.failures) failed.insert(failure.row);
   const std::size_t width = outputs * players;
@@ -104,6 +115,10 @@ void OutputWriter::Append(std::int64_t rows, const double* values,
         for (std::size_t k = 0; k < outputs; ++k) {
           ranked_[k] += attributions.ranked[r * outputs + k];
         }
+      }
+      const std::size_t pairs = absolute_pairs_.size();
+      for (std::size_t i = 0; i < pairs; ++i) {
+        absolute_pairs_[i] += std::abs(attributions.interactions[r * pairs + i]);
       }
       Offer(values + r * static_cast<std::int64_t>(prepared_.columns.size()), attributions, r);
     }
@@ -137,16 +152,40 @@ void OutputWriter::Offer(const double* values, const Attributions& attributions,
   std::ranges::push_heap(shown_, heap);
 }
 
-void OutputWriter::Close() { writer_->Close(); }
+// `columns` are those of the attributions.
+void OutputWriter::AppendPairs(std::vector<table::OutputValues> columns,
+                               const Attributions& attributions) {
+  const std::int64_t players = std::ssize(prepared_.groups), pairs = Pairs(players);
+  const std::int64_t lines = std::ssize(attributions.prediction);
+  columns.resize(4 + players + pairs);
+  for (std::int64_t i = 0; i < players; ++i) {
+    for (std::int64_t j = i + 1; j < players; ++j) {
+      const std::int64_t pair = PairIndex(i, j, players);
+      std::vector<double>& to = columns[4 + players + pair].doubles;
+      to.resize(lines);
+      for (std::int64_t line = 0; line < lines; ++line) {
+        to[line] = attributions.interactions[line * pairs + pair];
+        columns[4 + i].doubles[line] -= to[line] / 2;
+        columns[4 + j].doubles[line] -= to[line] / 2;
+      }
+    }
+  }
+  pairs_writer_->Append(columns);
+}
 
-std::vector<double> OutputWriter::Mean(const std::vector<double>& sums) const {
-  std::vector<double> means = sums;
+void OutputWriter::Close() {
+  writer_->Close();
+  if (pairs_writer_ != nullptr) pairs_writer_->Close();
+}
+
+std::vector<double> OutputWriter::Mean(std::vector<double> sums) const {
   const double count = static_cast<double>(std::max<std::int64_t>(1, rows_ - failed_rows_));
-  for (double& value : means) value /= count;
-  return means;
+  for (double& value : sums) value /= count;
+  return sums;
 }
 
 std::vector<double> OutputWriter::Importance() const { return Mean(absolute_); }
+std::vector<double> OutputWriter::PairImportance() const { return Mean(absolute_pairs_); }
 std::vector<double> OutputWriter::ImportanceHalfWidth() const { return Mean(half_width_); }
 std::vector<double> OutputWriter::MeanRanked() const { return Mean(ranked_); }
 

@@ -19,7 +19,10 @@ class OutputWriter {
  public:
   static constexpr std::int64_t kReportRows = 10'000;
 
-  OutputWriter(const PreparedPlan& prepared, const std::filesystem::path& attributions);
+  // `interactions` is written when the plan wants pairs: a column a group, of what is left to it
+  // alone, and one a pair, "A*B"; base_value and all of them add up to prediction.
+  OutputWriter(const PreparedPlan& prepared, const std::filesystem::path& attributions,
+               const std::filesystem::path& interactions);
 
   // The next rows, in their order. `values`: [rows, columns] as they were explained.
   void Append(std::int64_t rows, const double* values, const Attributions& attributions);
@@ -46,6 +49,8 @@ class OutputWriter {
 
   // The mean of Attributions::ranked over the same rows, [outputs]; empty likewise.
   std::vector<double> MeanRanked() const;
+  // mean |interaction| over the same rows, [outputs, pairs]; empty without pairs.
+  std::vector<double> PairImportance() const;
 
   // The report's data but for texts that the caller knows (model, data, version).
   ReportData Report() const;
@@ -58,18 +63,21 @@ class OutputWriter {
     std::int64_t row;
     std::vector<double> prediction, phi, values;
   };
+  void AppendPairs(std::vector<table::OutputValues> columns, const Attributions& attributions);
+  std::vector<double> Mean(std::vector<double> sums) const;
   void Offer(const double* values, const Attributions& attributions, std::int64_t r);
-  std::vector<double> Mean(const std::vector<double>& sums) const;  // over rows that did not fail
   void FillGroup(std::size_t group, ReportGroup& described, std::vector<double>& value,
                  const std::vector<const Shown*>& shown) const;
 
   const PreparedPlan& prepared_;
   std::vector<double> base_value_;
   std::unique_ptr<table::Writer> writer_;
-  std::vector<double> absolute_;  // [outputs, groups]: sum of |phi|
-  std::vector<double> half_width_;  // [outputs, groups]: sum
-  std::vector<double> ranked_;      // [outputs]: sum
-  std::vector<Shown> shown_;      // a heap by key once it is full
+  std::unique_ptr<table::Writer> pairs_writer_;  // null without pairs
+  std::vector<double> absolute_;                 // [outputs, groups]: sum of |phi|
+  std::vector<double> half_width_;               // [outputs, groups]: sum, where there are any
+  std::vector<double> ranked_;                   // [outputs]: sum, likewise
+  std::vector<double> absolute_pairs_;           // [outputs, pairs]: the same of interactions
+  std::vector<Shown> shown_;                     // a heap by key once it is full
   std::int64_t rows_ = 0;
   std::int64_t failed_rows_ = 0;
   std::int64_t model_evaluations_ = 0;

@@ -5,7 +5,7 @@
 namespace windlass::explain {
 namespace {
 
-constexpr std::uint32_t kPlanVersion = 2;
+constexpr std::uint32_t kPlanVersion = 3;
 
 }  // namespace
 
@@ -57,8 +57,10 @@ Bytes Plan::Encode() const {
   AppendRaw(out, seed);
   AppendRaw(out, l1_reg);
   AppendRaw(out, l1_features);
+  AppendRaw(out, interactions);
   AppendRaw(out, tree_path);
   AppendRaw(out, clip);
+  AppendVector(out, fingerprint);
   return Bytes(std::move(out));
 }
 
@@ -90,8 +92,10 @@ Plan Plan::Decode(const Bytes& bytes) {
   plan.seed = reader.Read<std::uint64_t>();
   plan.l1_reg = reader.Read<L1Reg>();
   plan.l1_features = reader.Read<std::int32_t>();
+  plan.interactions = reader.Read<bool>();
   plan.tree_path = reader.Read<bool>();
   plan.clip = reader.Read<double>();
+  plan.fingerprint = reader.ReadVector<double>();
   reader.Finish();
   return plan;
 }

@@ -45,8 +45,12 @@ struct Plan {
   std::uint64_t seed = 0;
   L1Reg l1_reg = L1Reg::kNone;
   std::int32_t l1_features = 0;    // for kNumFeatures
+  bool interactions = false;       // pairs of groups as well
   bool tree_path = false;          // for kTree: path dependent, without a background
   double clip = 0;                 // probabilities are kept within [clip, 1 - clip]
+  // What a model that lives elsewhere predicted for some background rows when the plan was made:
+  // computes nothing, but another model behind the same name makes another plan.
+  std::vector<double> fingerprint;
 
   std::int64_t background_rows() const { return static_cast<std::int64_t>(weights.size()); }
   int players() const { return static_cast<int>(groups.size()); }

@@ -55,6 +55,25 @@ void ShapleyValues(std::span<const double> v, int players, std::span<double> phi
   }
 }
 
+void ShapleyInteractions(std::span<const double> v, int players, std::span<double> pairs) {
+  if (players < 2) return;
+  const std::vector<double> weights = ShapleyWeights(players - 1);
+  std::vector<double> terms(v.size() / 4);
+  for (int i = 0; i < players; ++i) {
+    for (int j = i + 1; j < players; ++j) {
+      const std::size_t bit_i = std::size_t{1} << i, bit_j = std::size_t{1} << j;
+      for (std::size_t k = 0; k < terms.size(); ++k) {
+        // k without players i and j: room is made for their bits.
+        std::size_t s = (k & (bit_i - 1)) | (k & ~(bit_i - 1)) << 1;
+        s = (s & (bit_j - 1)) | (s & ~(bit_j - 1)) << 1;
+        terms[k] = weights[std::popcount(s)] *
+                   ((v[s + bit_i + bit_j] - v[s + bit_i]) - (v[s + bit_j] - v[s]));
+      }
+      pairs[PairIndex(i, j, players)] = SumInHalves(terms);
+    }
+  }
+}
+
 void CloseToTotal(double total, std::span<const bool> varying, std::span<double> phi) {
   double sum = 0;
   int count = 0;

@@ -10,15 +10,18 @@ namespace windlass::explain {
 namespace {
 
 constexpr std::string_view kKind = "explain.rows";
-constexpr std::int32_t kVersion = 3;  // raise it when the same input would give other bytes
+constexpr std::int32_t kVersion = 4;  // raise it when the same input would give other bytes
 
 class ExplainTask final : public engine::TaskKind {
  public:
   std::int32_t version() const override { return kVersion; }
 
-  Bytes Run(const engine::Task&, engine::TaskContext& context) const override {
-    const auto explainer = context.Cached<Explainer>(
-        0, [](const Bytes& plan) { return MakeExplainer(Plan::Decode(plan)); });
+  Bytes Run(const engine::Task& task, engine::TaskContext& context) const override {
+    const auto explainer = context.Cached<Explainer>(0, [&](const Bytes& bytes) {
+      Plan plan = Plan::Decode(bytes);
+      model::AddReach(plan.model, task.hints);
+      return MakeExplainer(plan);
+    });
     const Bytes input = context.Input(1);
     ByteReader reader(input.view(), "a block of rows");
     const auto rows = reader.Read<std::int64_t>();
@@ -53,6 +56,7 @@ Bytes EncodeAttributions(const Attributions& attributions) {
   AppendVector(out, attributions.base_value);
   AppendVector(out, attributions.prediction);
   AppendVector(out, attributions.phi);
+  AppendVector(out, attributions.interactions);
   AppendVector(out, attributions.half_width);
   AppendVector(out, attributions.ranked);
   AppendRaw(out, attributions.coalitions);
@@ -73,6 +77,7 @@ Attributions DecodeAttributions(const Bytes& bytes) {
   attributions.base_value = reader.ReadVector<double>();
   attributions.prediction = reader.ReadVector<double>();
   attributions.phi = reader.ReadVector<double>();
+  attributions.interactions = reader.ReadVector<double>();
   attributions.half_width = reader.ReadVector<double>();
   attributions.ranked = reader.ReadVector<std::int32_t>();
   attributions.coalitions = reader.Read<std::int64_t>();
@@ -86,8 +91,10 @@ Attributions DecodeAttributions(const Bytes& bytes) {
   return attributions;
 }
 
-engine::Task MakeExplainTask(const engine::ObjectRef& plan, const engine::ObjectRef& rows) {
+engine::Task MakeExplainTask(const engine::ObjectRef& plan, const engine::ObjectRef& rows,
+                             const std::string& reach) {
   engine::Task task;
+  task.hints = reach;
   task.kind = kKind;
   task.version = kVersion;
   task.inputs = {plan, rows};

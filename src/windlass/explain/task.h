@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "windlass/base/bytes.h"
@@ -18,8 +19,9 @@ Bytes EncodeAttributions(const Attributions& attributions);
 // Throws Error{kCorrupt}.
 Attributions DecodeAttributions(const Bytes& bytes);
 
-// The task over (plan, rows).
-engine::Task MakeExplainTask(const engine::ObjectRef& plan, const engine::ObjectRef& rows);
+// The task over (plan, rows). `reach`: of the plan's model, see model::TakeReach.
+engine::Task MakeExplainTask(const engine::ObjectRef& plan, const engine::ObjectRef& rows,
+                             const std::string& reach);
 
 void RegisterExplainTask(Registry& registry);
 

@@ -2,6 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+#include <filesystem>
+
+#include "windlass/base/file.h"
 #include "windlass/base/hash.h"
 #include "windlass/engine/task.h"
 #include "windlass/explain/adult_testing_internal.h"
@@ -17,10 +21,20 @@ std::string GoldenDigits(Method method) {
   adult.plan.model.content = Bytes(std::string(adult.model_json));
   adult.plan.method = method;
   adult.plan.nsamples = 400;
+  if (method == Method::kTree) {
+    const char* source = std::getenv("WINDLASS_SOURCE");
+    adult.plan.model.spec.name = "xgboost";
+    adult.plan.model.content =
+        Bytes(ReadFile(std::filesystem::path(source == nullptr ? "." : source) /
+                       "tests/peers/data/trees/adult.ubj"));
+    adult.plan.margin = adult.plan.interactions = true;
+    adult.plan.link = Link::kIdentity;
+  }
   const std::int64_t rows = 40;
   Attributions out;
   MakeExplainer(adult.plan)
-      ->Explain(std::span(adult.rows).first(rows * adult.plan.columns), rows, [] {}, out);
+      ->Explain(
+          std::span(adult.rows).first(rows * adult.plan.columns), rows, [] {}, out);
   return HashOf(EncodeAttributions(out).view()).Hex().substr(0, 16);
 }
 
@@ -28,9 +42,10 @@ std::string GoldenDigits(Method method) {
 // is meant, raise kVersion in task.cc and put the new digits here, both in one commit.
 TEST(ExplainTask, GivesTheBytesOfItsVersion) {
   model::RegisterModelFormats(Registry::Global());
-  ASSERT_EQ(MakeExplainTask({}, {}).version, 3);
+  ASSERT_EQ(MakeExplainTask({}, {}, {}).version, 4);
   EXPECT_EQ(GoldenDigits(Method::kLinear), "2e58aa2d2f92ebdd");
   EXPECT_EQ(GoldenDigits(Method::kExact), "cda69bfe02ebe306");
+  EXPECT_EQ(GoldenDigits(Method::kTree), "3ad7683c132df511");
   EXPECT_EQ(GoldenDigits(Method::kKernel), "1f6a12eabf31cee0");
   EXPECT_EQ(GoldenDigits(Method::kPermutation), "2866851efdfe5c34");
   EXPECT_EQ(GoldenDigits(Method::kLeverage), "b7b67f934af5bbeb");

@@ -52,14 +52,15 @@ class TreeExplainer final : public Explainer {
       game_.weights = plan_.weights;
     }
     FindBase();
-    for (const std::int32_t output : plan_.outputs) outputs_.push_back(Parts(output));
-    std::int64_t bytes = 0;
-    for (const Output& output : outputs_) bytes += output.bytes;
-    if (bytes > kKeptBytes) return;
-    for (Output& output : outputs_) {
-      for (Part& part : output.parts) {
-        part.tables = std::make_unique<TreeTables>(game_, part.trees, part.bytes, [] {});
-      }
+    std::int64_t room = kKeptBytes;
+    for (const std::int32_t output : plan_.outputs) {
+      values_.push_back(Made(output, game_, room));
+    }
+    if (!plan_.interactions) return;
+    pairs_game_ = game_;
+    pairs_game_.order = Order::kInteractions;
+    for (const std::int32_t output : plan_.outputs) {
+      pairs_.push_back(Made(output, pairs_game_, room));
     }
   }
 
@@ -68,8 +69,8 @@ class TreeExplainer final : public Explainer {
   void Explain(std::span<const double> x, std::int64_t rows, const std::function<void()>& check,
                Attributions& out) const override {
     const std::int64_t players = plan_.players();
-    const auto outputs = std::ssize(outputs_);
-    out.Resize(rows, outputs, players);
+    const auto outputs = std::ssize(values_);
+    out.Resize(rows, outputs, players, plan_.interactions);
     out.model_evaluations = rows;
     std::vector<double> margins(rows * model_->outputs());
     model_->Predict(x, rows, margins);
@@ -77,21 +78,8 @@ class TreeExplainer final : public Explainer {
     const auto varying = std::make_unique<bool[]>(players);
     const std::span varies(varying.get(), static_cast<std::size_t>(players));
     for (std::int64_t k = 0; k < outputs; ++k) {
-      const Output& output = outputs_[k];
-      std::int64_t stride = players;
-      for (std::size_t p = 0; p < output.parts.size(); ++p) {
-        std::unique_ptr<TreeTables> made;
-        const TreeTables* tables = output.parts[p].tables.get();
-        if (tables == nullptr) {
-          made = std::make_unique<TreeTables>(game_, output.parts[p].trees, output.parts[p].bytes,
-                                              check);
-          tables = made.get();
-        }
-        stride = tables->stride();
-        sums.resize(rows * stride);
-        if (p == 0) std::ranges::fill(sums, 0.0);
-        tables->Add(x.data(), rows, check, sums.data());
-      }
+      const Output& output = values_[k];
+      const std::int64_t stride = Sum(output, game_, x, rows, check, sums);
       for (std::int64_t r = 0; r < rows; ++r) {
         const double margin = margins[r * model_->outputs() + plan_.outputs[k]];
         out.prediction[r * outputs + k] = margin;
@@ -103,9 +91,15 @@ class TreeExplainer final : public Explainer {
         }
         for (std::int64_t g = 0; g < players; ++g) {
           varies[g] = varies[g] && output.used[g];
-          phi[g] = output.parts.empty() ? 0.0 : sums[r * stride + g];
+          phi[g] = stride == 0 ? 0.0 : sums[r * stride + g];
         }
         CloseToTotal(margin - base_value_[k], varies, phi);
+      }
+      if (!plan_.interactions) continue;
+      const std::int64_t pairs = Sum(pairs_[k], pairs_game_, x, rows, check, sums);
+      for (std::int64_t r = 0; r < rows && pairs > 0; ++r) {
+        std::copy_n(sums.begin() + r * pairs, pairs,
+                    out.interactions.begin() + (r * outputs + k) * pairs);
       }
     }
   }
@@ -144,8 +138,38 @@ class TreeExplainer final : public Explainer {
     }
   }
 
+  // What the output's trees say of the rows: sums, [rows, stride]. Returns the stride; 0: no trees.
+  static std::int64_t Sum(const Output& output, const TreeGame& game, std::span<const double> x,
+                          std::int64_t rows, const std::function<void()>& check,
+                          std::vector<double>& sums) {
+    std::int64_t stride = 0;
+    for (const Part& part : output.parts) {
+      std::unique_ptr<const TreeTables> made;
+      const TreeTables* tables = part.tables.get();
+      if (tables == nullptr) {
+        made = std::make_unique<TreeTables>(game, part.trees, part.bytes, check);
+        tables = made.get();
+      }
+      if (stride == 0) sums.assign(rows * tables->stride(), 0.0);
+      stride = tables->stride();
+      tables->Add(x.data(), rows, check, sums.data());
+    }
+    return stride;
+  }
+
+  // The output's parts, with their tables if these fit into the room that is left.
+  Output Made(std::int32_t output, const TreeGame& game, std::int64_t& room) const {
+    Output made = Parts(output, game);
+    if (made.bytes > room) return made;
+    room -= made.bytes;
+    for (Part& part : made.parts) {
+      part.tables = std::make_unique<TreeTables>(game, part.trees, part.bytes, [] {});
+    }
+    return made;
+  }
+
   // The output's trees, cut into parts whose tables and thresholds are not too many.
-  Output Parts(std::int32_t output) const {
+  Output Parts(std::int32_t output, const TreeGame& game) const {
     Output result;
     result.used.resize(plan_.players(), false);
     std::int64_t splits = 0;
@@ -160,7 +184,7 @@ class TreeExplainer final : public Explainer {
         if (ensemble_.nodes[i].leaf()) continue;
         result.used[game_.player_of_column[ensemble_.nodes[i].column]] = true;
       }
-      const std::int64_t own = TreeTables::BytesOf(game_, tree);
+      const std::int64_t own = TreeTables::BytesOf(game, tree);
       if (result.parts.empty() || result.parts.back().bytes + own > kPartBytes ||
           splits + (end - begin) / 2 > SplitCodes::kMaxThresholds) {
         result.parts.emplace_back();
@@ -178,8 +202,8 @@ class TreeExplainer final : public Explainer {
   const std::unique_ptr<model::Model> model_;
   const model::TreeEnsemble& ensemble_;
   Varying varying_;
-  TreeGame game_;
-  std::vector<Output> outputs_;
+  TreeGame game_, pairs_game_;
+  std::vector<Output> values_, pairs_;  // one an output
   std::vector<double> base_value_;
 };
 

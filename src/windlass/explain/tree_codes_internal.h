@@ -41,7 +41,7 @@ class SplitCodes {
     bool zero_is_missing = false;
     std::int32_t predicate = -1;  // index in predicates_
   };
-  using Key = std::tuple<std::int32_t, bool, bool, std::int32_t, bool, double>;
+  using Key = std::tuple<std::int32_t, bool, bool, std::int32_t, bool, bool, double>;
 
   static Key KeyOf(const model::TreeNode& node);
 

@@ -5,7 +5,6 @@
 #include <numbers>
 #include <utility>
 
-#include "windlass/explain/shapley.h"
 #include "windlass/explain/tree_leaf_internal.h"
 
 namespace windlass::explain {
@@ -116,11 +115,11 @@ void TabulateLeaf(Order order, double value, int players, std::span<const double
     return;
   }
   if (players < 2) return;
-  // Half of value * sum over S within c - i - j of w(|S|) (second difference of the game), in the
+  // value * sum over S within c - i - j of w(|S|) (second difference of the game), in the
   // same way: the terms with i (with j, with both) are those of subsets that have them.
   std::vector<double> weight =
       ShapleyWeights(players - 1);  // s! (players - 2 - s)! / (players - 1)!
-  for (double& w : weight) w *= value / 2;
+  for (double& w : weight) w *= value;
   WeighSubsets(weight, 0, q, sums0);
   WeighSubsets(weight, 1, q, sums1);
   WeighSubsets(weight, 2, q, sums2);
@@ -188,7 +187,7 @@ void WideLeaf::AddPath(Order order, const std::uint8_t* c, double* out) const {
       continue;
     }
     for (int i = 0; i < players_; ++i) {
-      double product = w / 2 * gain(i) * before[i];  // times the factors between i and j
+      double product = w * gain(i) * before[i];  // times the factors between i and j
       for (int j = i + 1; j < players_; ++j) {
         out[PairIndex(i, j, players_)] += product * gain(j) * after[j + 1];
         product *= factor[j];
@@ -222,9 +221,9 @@ void WideLeaf::AddInterventional(Order order, const std::uint8_t* c, double* out
       }
       continue;
     }
-    const double in_in = m > 1 ? w / 2 * beta_[(m - 2) * size + n] : 0.0;
-    const double in_out = m > 0 && n > 0 ? w / 2 * beta_[(m - 1) * size + n - 1] : 0.0;
-    const double out_out = n > 1 ? w / 2 * beta_[m * size + n - 2] : 0.0;
+    const double in_in = m > 1 ? w * beta_[(m - 2) * size + n] : 0.0;
+    const double in_out = m > 0 && n > 0 ? w * beta_[(m - 1) * size + n - 1] : 0.0;
+    const double out_out = n > 1 ? w * beta_[m * size + n - 2] : 0.0;
     for (int i = 0; i < players_; ++i) {
       if (both(i)) continue;
       for (int j = i + 1; j < players_; ++j) {

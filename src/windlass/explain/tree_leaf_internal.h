@@ -12,19 +12,16 @@
 #include <span>
 #include <vector>
 
+#include "windlass/explain/shapley.h"
+
 namespace windlass::explain {
 
-// 1: Shapley values, one number a player. 2: Shapley interaction indices (Grabisch & Roubens
-// 1999; halved, as in Lundberg et al. 2020), one number a pair of players (0, 1), (0, 2), ...
+// Shapley values, one number a player, or Shapley interaction indices, one a pair (shapley.h).
 enum class Order : std::uint8_t { kValues = 1, kInteractions = 2 };
 
 // Numbers that a game of `players` has.
 constexpr std::int64_t Targets(Order order, std::int64_t players) {
-  return order == Order::kValues ? players : players * (players - 1) / 2;
-}
-// The place of the pair i < j among the pairs of `players`.
-constexpr std::int64_t PairIndex(std::int64_t i, std::int64_t j, std::int64_t players) {
-  return i * (2 * players - i - 1) / 2 + (j - i - 1);
+  return order == Order::kValues ? players : Pairs(players);
 }
 
 // The most players for which a leaf's values are tabulated by pattern.

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
+#include <bit>
 #include <cmath>
 #include <cstdlib>
 #include <filesystem>
@@ -15,6 +17,7 @@
 #include "windlass/base/random.h"
 #include "windlass/explain/exact.h"
 #include "windlass/explain/shapley.h"
+#include "windlass/explain/tree_game.h"
 #include "windlass/explain/tree_leaf_internal.h"
 #include "windlass/model/trees.h"
 #include "windlass/model/xgboost.h"
@@ -123,7 +126,7 @@ Plan MakeTreePlan(const Shape& shape, std::uint64_t seed, std::int64_t backgroun
 }
 
 std::unique_ptr<model::Model> ModelOf(const TreeEnsemble& ensemble) {
-  return model::MakeTreeModel(ensemble, model::Activation::kIdentity, {}, {});
+  return model::MakeTreeModel(ensemble, model::Activation::kIdentity);
 }
 
 void ExpectSame(const Attributions& a, const Attributions& b, double tolerance) {
@@ -310,6 +313,155 @@ TEST(Tree, LocalAccuracyAndDummies) {
     EXPECT_EQ(phi[3], 0.0);
     EXPECT_NEAR(std::accumulate(phi.begin(), phi.end(), tree->base_value()[0]), got.prediction[r],
                 1e-13);
+  }
+}
+
+// --- functions of the sum ---
+
+TEST(TreeGame, EqualsEnumeration) {
+  for (std::uint64_t seed = 0; seed < 24; ++seed) {
+    SCOPED_TRACE(seed);
+    Shape shape;
+    shape.columns = 1 + static_cast<std::int64_t>(seed % 8);
+    shape.depth = 1 + static_cast<int>(seed % 6);
+    const auto activation = std::array{model::Activation::kSigmoid, model::Activation::kSoftmax,
+                                       model::Activation::kExp}[seed % 3];
+    shape.outputs = activation == model::Activation::kSoftmax ? 3 : 1 + static_cast<int>(seed % 2);
+    const TreeEnsemble ensemble = RandomTrees(shape, seed);
+    Plan plan = MakeTreePlan(shape, seed, 7);
+    plan.margin = false;
+    plan.interactions = true;
+    if (activation != model::Activation::kExp && seed % 2 == 0) plan.link = Link::kLogit;
+    if (activation == model::Activation::kSoftmax && seed % 4 < 2) plan.outputs = {2};
+    if (shape.columns == 7) plan.groups = {{0, 4}, {1}, {2, 3}, {5, 6}};
+    const std::int64_t rows = 15;
+    const std::vector<double> x = RandomRows(rows, shape.columns, seed);
+    const auto model = [&] { return model::MakeTreeModel(ensemble, activation, {}, {}); };
+    const auto game = MakeTreeGameExplainer(plan, model());
+    const auto exact = MakeExactExplainer(plan, model());
+    const Attributions got = Explained(*game, x, rows), wanted = Explained(*exact, x, rows);
+    ExpectSame(got, wanted, 1e-12);
+    for (std::size_t i = 0; i < got.interactions.size(); ++i) {
+      ASSERT_NEAR(got.interactions[i], wanted.interactions[i], 1e-11);
+    }
+    for (std::size_t k = 0; k < plan.outputs.size(); ++k) {
+      EXPECT_NEAR(game->base_value()[k], exact->base_value()[k], 1e-13);
+    }
+  }
+}
+
+// Margins of hundreds: 1 - p has no digits of its own in double precision, the log-odds do.
+TEST(TreeGame, LogOddsOfSaturatedProbabilities) {
+  Shape shape;
+  shape.columns = 4;
+  TreeEnsemble ensemble = RandomTrees(shape, 3);
+  for (TreeNode& node : ensemble.nodes) {
+    if (node.leaf()) node.number = 60 + node.number;
+  }
+  Plan plan = MakeTreePlan(shape, 3, 5);
+  plan.margin = false;
+  plan.link = Link::kLogit;
+  const std::vector<double> x = RandomRows(10, 4, 3);
+  const auto game = MakeTreeGameExplainer(
+      plan, model::MakeTreeModel(ensemble, model::Activation::kSigmoid, {}, {}));
+  const Attributions got = Explained(*game, x, 10);
+  std::vector<double> margins(10);
+  ModelOf(ensemble)->Predict(x, 10, margins);
+  EXPECT_TRUE(got.failures.empty());
+  for (int r = 0; r < 10; ++r) EXPECT_NEAR(got.prediction[r], margins[r], 1e-10);
+}
+
+// --- interactions ---
+
+// By the definition, with weights s! (p - s - 2)! / (p - 1)! from factorials.
+double Interaction(const std::vector<double>& v, int players, int i, int j) {
+  double sum = 0;
+  for (std::size_t s = 0; s < v.size(); ++s) {
+    const std::size_t bi = std::size_t{1} << i, bj = std::size_t{1} << j;
+    if ((s & bi) != 0 || (s & bj) != 0) continue;
+    const int size = std::popcount(s);
+    const double weight =
+        std::tgamma(size + 1) * std::tgamma(players - size - 1) / std::tgamma(players);
+    sum += weight * (v[s + bi + bj] - v[s + bi] - v[s + bj] + v[s]);
+  }
+  return sum;
+}
+
+TEST(Interactions, OfAGameEqualTheirDefinition) {
+  Random random(3, 3);
+  for (int players = 2; players <= 7; ++players) {
+    std::vector<double> v(std::size_t{1} << players), pairs(Pairs(players)), phi(players);
+    for (double& value : v) value = random.Uniform();
+    ShapleyInteractions(v, players, pairs);
+    ShapleyValues(v, players, phi);
+    double total = 0;
+    for (int i = 0; i < players; ++i) {
+      total += phi[i];
+      for (int j = i + 1; j < players; ++j) {
+        EXPECT_NEAR(pairs[PairIndex(i, j, players)], Interaction(v, players, i, j), 1e-13);
+      }
+    }
+    EXPECT_NEAR(total, v.back() - v.front(), 1e-13);
+  }
+}
+
+TEST(Interactions, OfTreesEqualEnumeration) {
+  for (std::uint64_t seed = 0; seed < 12; ++seed) {
+    SCOPED_TRACE(seed);
+    Shape shape;
+    shape.columns = seed < 10 ? 7 : 13;
+    shape.depth = seed < 10 ? 1 + static_cast<int>(seed % 7) : 14;
+    shape.stop = seed < 10 ? 0.15 : 0.35;
+    shape.trees = seed < 10 ? 4 : 2;
+    shape.outputs = 1 + static_cast<int>(seed % 2);
+    const TreeEnsemble ensemble = RandomTrees(shape, seed);
+    Plan plan = MakeTreePlan(shape, seed, 6);
+    plan.interactions = true;
+    if (seed % 3 == 1 && seed < 10) plan.groups = {{0, 4}, {1}, {2, 3}, {5, 6}};
+    const std::int64_t rows = 18;
+    const std::vector<double> x = RandomRows(rows, shape.columns, seed);
+    const Attributions tree = Explained(*MakeTreeExplainer(plan, ModelOf(ensemble)), x, rows);
+    const Attributions exact = Explained(*MakeExactExplainer(plan, ModelOf(ensemble)), x, rows);
+    ASSERT_EQ(std::ssize(tree.interactions), rows * shape.outputs * Pairs(plan.players()));
+    ASSERT_EQ(tree.interactions.size(), exact.interactions.size());
+    for (std::size_t i = 0; i < tree.interactions.size(); ++i) {
+      ASSERT_NEAR(tree.interactions[i], exact.interactions[i], 1e-12) << i;
+    }
+  }
+}
+
+TEST(Interactions, PathDependentEqualTheirDefinition) {
+  for (std::uint64_t seed = 0; seed < 8; ++seed) {
+    SCOPED_TRACE(seed);
+    Shape shape;
+    shape.columns = seed < 6 ? 6 : 12;
+    shape.depth = seed < 6 ? 5 : 13;
+    shape.trees = seed < 6 ? 3 : 1;
+    shape.stop = seed < 6 ? 0.15 : 0.35;
+    const TreeEnsemble ensemble = RandomTrees(shape, seed);
+    Plan plan = MakeTreePlan(shape, seed, 1);
+    plan.background.clear();
+    plan.weights.clear();
+    plan.tree_path = plan.interactions = true;
+    const int players = plan.players();
+    std::vector<std::int32_t> player(players);
+    std::iota(player.begin(), player.end(), 0);
+    const std::vector<double> x = RandomRows(2, shape.columns, seed);
+    const Attributions got = Explained(*MakeTreeExplainer(plan, ModelOf(ensemble)), x, 2);
+    std::vector<double> v(std::size_t{1} << players), pairs(Pairs(players));
+    for (std::int64_t r = 0; r < 2; ++r) {
+      for (std::size_t s = 0; s < v.size(); ++s) {
+        v[s] = 0;
+        for (const std::int32_t root : ensemble.roots) {
+          v[s] += PathGame(ensemble, root, &x[r * shape.columns], player,
+                           static_cast<std::uint32_t>(s));
+        }
+      }
+      ShapleyInteractions(v, players, pairs);
+      for (std::int64_t i = 0; i < Pairs(players); ++i) {
+        EXPECT_NEAR(got.interactions[r * Pairs(players) + i], pairs[i], 1e-12) << i;
+      }
+    }
   }
 }
 

@@ -34,7 +34,7 @@ bool Fits(const Json& value, FieldType type) {
 }
 
 // Whether an address carries a password, as in s3://KEY:SECRET@bucket/rows.csv or in
-// s3://bucket/rows.csv?secret_key=SECRET.
+// s3://bucket/rows.csv?secret_key=SECRET. Where one is, token=env:NAME or token=file:PATH, is none.
 bool HoldsPassword(std::string_view text) {
   const auto scheme = text.find("://");
   if (scheme == std::string_view::npos) return false;
@@ -54,7 +54,9 @@ bool HoldsPassword(std::string_view text) {
     constexpr std::array<std::string_view, 6> kSecrets = {"secret",    "password",   "token",
                                                           "signature", "credential", "access_key"};
     const auto names = [&](std::string_view word) { return key.find(word) != std::string::npos; };
-    if (std::ranges::any_of(kSecrets, names)) return true;
+    const std::string_view value = option.substr(std::min(option.size(), key.size() + 1));
+    const bool says_where = value.starts_with("env:") || value.starts_with("file:");
+    if (std::ranges::any_of(kSecrets, names) && !says_where) return true;
     query.remove_prefix(std::min(option.size() + 1, query.size()));
   }
   return HoldsPassword(rest);  // the address of a server, as endpoint_override=http://me:SECRET@host
@@ -66,7 +68,8 @@ void CheckText(const std::string& text, std::string_view field, std::string_view
   if (HoldsPassword(text)) {
     throw Error(ErrorCode::kInvalidInput,
                 fmt::format("{}: \"{}\" holds a password; leave it out and give it by the "
-                            "environment (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY) or a profile",
+                            "environment (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY) or a profile, "
+                            "or say where it is (token=env:NAME, token=file:PATH)",
                             what, field));
   }
   if (text.find('\0') != std::string::npos) {

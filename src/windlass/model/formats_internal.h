@@ -7,7 +7,10 @@
 
 namespace windlass::model {
 
+std::shared_ptr<const ModelFormat> MakeCommandFormat();
+std::shared_ptr<const ModelFormat> MakeLightGBMFormat();
 std::shared_ptr<const ModelFormat> MakeLinearFormat();
+std::shared_ptr<const ModelFormat> MakeOipFormat();
 std::shared_ptr<const ModelFormat> MakeOnnxFormat();
 std::shared_ptr<const ModelFormat> MakeXGBoostFormat();
 

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "windlass/base/error.h"
+#include "windlass/base/file.h"
 #include "windlass/base/json.h"
 #include "windlass/model/dot_internal.h"
 #include "windlass/model/formats_internal.h"
@@ -24,6 +25,9 @@ class OpaqueModel final : public Model {
 
   std::int64_t columns() const override { return model_->columns(); }
   std::vector<std::string> column_names() const override { return model_->column_names(); }
+  std::vector<std::vector<std::string>> column_categories() const override {
+    return model_->column_categories();
+  }
   std::vector<std::string> output_names() const override { return model_->output_names(); }
   std::int64_t outputs() const override { return model_->outputs(); }
   bool accepts_missing() const override { return model_->accepts_missing(); }
@@ -49,7 +53,9 @@ std::string Described(const std::vector<std::string>& formats) {
   std::vector<std::string> described;
   described.reserve(formats.size());
   for (const auto& name : formats) {
-    described.push_back(fmt::format("{}:FILE ({})", name, fmt::join(Format(name).endings(), ", ")));
+    const auto endings = Format(name).endings();
+    described.push_back(Format(name).usage(name));
+    if (!endings.empty()) described.back() += fmt::format(" ({})", fmt::join(endings, ", "));
   }
   return fmt::format("{}", fmt::join(described, ", "));
 }
@@ -88,6 +94,20 @@ void CheckOptions(const ObjectSpec& spec, std::string_view text) {
 
 Model::~Model() = default;
 
+std::optional<Model::Introduction> Model::Introduce(std::span<const double>, std::int64_t,
+                                                    const std::vector<std::string>&) const {
+  return std::nullopt;
+}
+
+std::string ModelFormat::usage(std::string_view name) const { return fmt::format("{}:FILE", name); }
+
+Bytes ModelFormat::Read(const ObjectSpec& spec) const {
+  if (spec.location.find("://") != std::string::npos) {
+    throw Error(ErrorCode::kUnsupported, "a model is read from a local file; download it first");
+  }
+  return Bytes(ReadFile(spec.location));
+}
+
 void CheckPredictShapes(const Model& model, std::span<const double> x, std::int64_t rows,
                         std::span<double> out) {
   const std::int64_t outputs = model.outputs();
@@ -120,10 +140,45 @@ ObjectSpec ParseModelSpec(std::string_view text) {
   }
   if (spec.location.empty()) {
     throw Error(ErrorCode::kInvalidInput,
-                fmt::format("model \"{}\" names no file; {}:FILE was expected", text, spec.name));
+                fmt::format("model \"{}\" names no {}; {} was expected", text,
+                            Format(spec.name).reach_options().empty() ? "file" : "place",
+                            Format(spec.name).usage(spec.name)));
   }
   CheckOptions(spec, text);
   return spec;
+}
+
+ModelSource ReadModel(std::string_view text) {
+  ModelSource source;
+  source.spec = ParseModelSpec(text);
+  source.content = WithContext([&] { return Format(source.spec.name).Read(source.spec); },
+                               [&] { return fmt::format("model {}", text); });
+  return source;
+}
+
+std::string TakeReach(ModelSource& source) {
+  const std::vector<std::string> keys = Format(source.spec.name).reach_options();
+  if (keys.empty()) return {};
+  Json reach = {{"location", std::exchange(source.spec.location, "the model")}};
+  for (const auto& key : keys) {
+    const auto found = source.spec.options.extract(key);
+    if (!found.empty()) reach["options"][key] = found.mapped();
+  }
+  return CanonicalDump(reach);
+}
+
+void AddReach(ModelSource& source, std::string_view reach) {
+  if (reach.empty()) return;
+  try {
+    const Json document = Json::parse(reach);
+    source.spec.location = document.at("location").get<std::string>();
+    if (!document.contains("options")) return;
+    for (const auto& [key, value] : document.at("options").items()) {
+      source.spec.options[key] = value.get<std::string>();
+    }
+  } catch (const Json::exception&) {
+    throw Error(ErrorCode::kCorrupt, "a task says in no known way how its model is reached");
+  }
 }
 
 std::unique_ptr<Model> LoadModel(const ModelSource& source) {
@@ -136,7 +191,10 @@ std::unique_ptr<Model> LoadModel(const ModelSource& source) {
 }
 
 void RegisterModelFormats(Registry& registry) {
+  registry.Add<ModelFormat>("command", MakeCommandFormat());
+  registry.Add<ModelFormat>("lightgbm", MakeLightGBMFormat());
   registry.Add<ModelFormat>("linear", MakeLinearFormat());
+  registry.Add<ModelFormat>("oip", MakeOipFormat());
   registry.Add<ModelFormat>("onnx", MakeOnnxFormat());
   registry.Add<ModelFormat>("xgboost", MakeXGBoostFormat());
 }

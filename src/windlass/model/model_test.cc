@@ -35,6 +35,9 @@ TEST_F(ModelSpecs, NameTheFormatOrShowItByTheEnding) {
   for (const auto* text : {"linear:a/coef.json", "a/coef.json", "a/coef.JSON"}) {
     EXPECT_EQ(ParseModelSpec(text).name, "linear") << text;
   }
+  EXPECT_EQ(ParseModelSpec("m.lgb").name, "lightgbm");
+  EXPECT_EQ(ParseModelSpec("model.txt?ntree_limit=3").name, "lightgbm");
+  EXPECT_EQ(ParseModelSpec("m.ubj").name, "xgboost");
   EXPECT_EQ(ParseModelSpec("linear:a/coef.json").location, "a/coef.json");
   EXPECT_EQ(ParseModelSpec("linear:coef.txt").location, "coef.txt");
   EXPECT_EQ(ParseModelSpec("s3://bucket/coef.json").location, "s3://bucket/coef.json");
@@ -45,7 +48,7 @@ TEST_F(ModelSpecs, ListTheKnownFormatsWhenTheNameIsUnknown) {
   EXPECT_THAT(ErrorOf("lineer:coef.json", ErrorCode::kNotFound),
               AllOf(HasSubstr(R"(unknown model format "lineer")"),
                     HasSubstr("linear:FILE (.json)")));
-  EXPECT_THAT(ErrorOf("coef.txt", ErrorCode::kNotFound), HasSubstr("linear:FILE (.json)"));
+  EXPECT_THAT(ErrorOf("coef.dat", ErrorCode::kNotFound), HasSubstr("linear:FILE (.json)"));
   EXPECT_THAT(ErrorOf("", ErrorCode::kNotFound), HasSubstr("linear:FILE (.json)"));
 }
 
@@ -81,6 +84,19 @@ TEST_F(ModelSpecs, ErrorsOfAFormatNameTheFile) {
     FAIL();
   } catch (const Error& error) {
     EXPECT_THAT(error.what(), HasSubstr("some/coef.json:1:2: not valid JSON"));
+  }
+}
+
+TEST_F(ModelSpecs, RefuseALimitOfTreesBelowZero) {
+  for (const auto* text : {"xgboost:m.ubj?ntree_limit=-1", "lightgbm:m.txt?ntree_limit=-1"}) {
+    ModelSource source;
+    source.spec = ParseModelSpec(text);
+    try {
+      LoadModel(source);
+      ADD_FAILURE() << text;
+    } catch (const Error& error) {
+      EXPECT_THAT(error.what(), HasSubstr("ntree_limit is -1; 0 (all) or more was expected"));
+    }
   }
 }
 

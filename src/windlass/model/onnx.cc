@@ -41,6 +41,10 @@ class OnnxFormat final : public ModelFormat {
         return MakeLinearModel(std::move(linear->structure), std::move(linear->column_names),
                                std::move(linear->output_names));
       }
+      if (auto trees = ReadOnnxTrees(content, what, choice)) {
+        return MakeTreeModel(std::move(trees->ensemble), trees->activation,
+                             std::move(trees->names));
+      }
     }
     OnnxProgram program;
     program.signature = ReadOnnxSignature(content, what, choice);

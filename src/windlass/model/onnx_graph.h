@@ -1,4 +1,5 @@
-// Our own reader of ONNX files: what a model takes and gives, and whether it is linear.
+// Our own reader of ONNX files: what a model takes and gives, and whether it is linear or made of
+// decision trees.
 #pragma once
 
 #include <cstdint>
@@ -8,6 +9,7 @@
 #include <vector>
 
 #include "windlass/model/model.h"
+#include "windlass/model/trees.h"
 
 namespace windlass::model {
 
@@ -71,6 +73,27 @@ struct OnnxLinear {
 // Throws as ReadOnnxSignature does.
 std::optional<OnnxLinear> ReadOnnxLinear(std::string_view content, std::string_view what,
                                          const OnnxChoice& choice = {});
+
+struct OnnxTrees {
+  TreeEnsemble ensemble;
+  Activation activation = Activation::kIdentity;
+  TreeNames names;
+};
+
+// Recognises a model that is a sum of decision trees: the inputs, at most cast to another floating
+// point type and put side by side (Identity, Cast, Concat), go into one TreeEnsembleClassifier or
+// TreeEnsembleRegressor; what follows it changes nothing (Identity, Cast, a ZipMap, a normalisation
+// of what sums to 1 already), is one of Sigmoid, Softmax over the classes, Exp, or adds or
+// multiplies constants where that keeps the form. Returns nothing for any other valid graph, and
+// for forms that ONNX Runtime 1.32 computes otherwise than the standard says.
+//
+// Decisions are those of the graph: rounded to single precision where it rounds. Sums are in double
+// precision, the graph's mostly in single. Of a binary classifier with one sum s of weights the
+// outputs are [-s, s] before the sigmoid, or [1 - s, s] without one, as the runtime gives them.
+//
+// Throws as ReadOnnxSignature does.
+std::optional<OnnxTrees> ReadOnnxTrees(std::string_view content, std::string_view what,
+                                       const OnnxChoice& choice = {});
 
 // The model as the runtime should load it: the chosen output only, no ZipMap.
 std::string OnnxForRuntime(std::string_view content, const OnnxSignature& signature,

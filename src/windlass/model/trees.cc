@@ -6,12 +6,14 @@
 #include <bit>
 #include <cmath>
 #include <limits>
+#include <set>
 #include <utility>
 
 #include "windlass/base/error.h"
 #include "windlass/model/activation_internal.h"
 #include "windlass/model/dot_internal.h"
 #include "windlass/model/names_internal.h"
+#include "windlass/model/tree_limit_internal.h"
 
 namespace windlass::model {
 namespace {
@@ -29,18 +31,17 @@ constexpr std::int64_t kRowsInCache = 64;
 
 class TreeModel final : public Model {
  public:
-  TreeModel(std::shared_ptr<const TreeEnsemble> ensemble, Activation activation,
-            std::vector<std::string> column_names, std::vector<std::string> output_names)
-      : ensemble_(std::move(ensemble)),
-        activation_(activation),
-        column_names_(std::move(column_names)),
-        output_names_(std::move(output_names)) {
+  TreeModel(std::shared_ptr<const TreeEnsemble> ensemble, Activation activation, TreeNames names)
+      : ensemble_(std::move(ensemble)), activation_(activation), names_(std::move(names)) {
     MakeSteps();
   }
 
   std::int64_t columns() const override { return ensemble_->columns; }
-  std::vector<std::string> column_names() const override { return column_names_; }
-  std::vector<std::string> output_names() const override { return output_names_; }
+  std::vector<std::string> column_names() const override { return names_.columns; }
+  std::vector<std::vector<std::string>> column_categories() const override {
+    return names_.categories;
+  }
+  std::vector<std::string> output_names() const override { return names_.outputs; }
   std::int64_t outputs() const override { return std::ssize(ensemble_->base); }
   bool accepts_missing() const override { return true; }
   Activation activation() const override { return activation_; }
@@ -64,8 +65,7 @@ class TreeModel final : public Model {
   }
 
   std::unique_ptr<Model> Margin() const override {
-    return std::make_unique<TreeModel>(ensemble_, Activation::kIdentity, column_names_,
-                                       output_names_);
+    return std::make_unique<TreeModel>(ensemble_, Activation::kIdentity, names_);
   }
 
  private:
@@ -142,8 +142,7 @@ class TreeModel final : public Model {
 
   std::shared_ptr<const TreeEnsemble> ensemble_;
   Activation activation_;
-  std::vector<std::string> column_names_;
-  std::vector<std::string> output_names_;
+  TreeNames names_;
   std::vector<Step> steps_;          // [nodes]; empty unless every split is a plain comparison
   std::vector<std::int32_t> depth_;  // [trees]
 };
@@ -161,6 +160,14 @@ void CheckEnsemble(const TreeEnsemble& ensemble, Activation activation) {
 }
 
 }  // namespace
+
+std::int64_t TreeLimitOf(const ObjectSpec& spec) {
+  const std::int64_t limit = spec.Integer(kTreeLimit, 0);
+  if (limit < 0) {
+    Throw(fmt::format("{} is {}; 0 (all) or more was expected", kTreeLimit, limit));
+  }
+  return limit;
+}
 
 double LessEqual(double threshold) {
   return std::nextafter(threshold, std::numeric_limits<double>::infinity());
@@ -209,18 +216,48 @@ void TreeBuilder::SetCover(std::int32_t index, double cover) {
 }
 
 std::int32_t TreeBuilder::AddCategories(std::span<const std::int32_t> categories) {
-  std::int32_t largest = 0;
-  for (const std::int32_t category : categories) {
+  std::vector<std::int32_t> sorted(categories.begin(), categories.end());
+  std::ranges::sort(sorted);
+  const std::int64_t begin = std::ssize(ensemble_.category_words);
+  for (const std::int32_t category : sorted) {
     if (category < 0 || category > kMaxCategory) {
       Throw(fmt::format("category {} is not within 0..{}", category, kMaxCategory));
     }
-    largest = std::max(largest, category);
+    if (std::ssize(ensemble_.category_words) == begin ||
+        ensemble_.category_blocks.back() != category / 64) {
+      ensemble_.category_blocks.push_back(category / 64);
+      ensemble_.category_words.push_back(0);
+    }
+    ensemble_.category_words.back() |= std::uint64_t{1} << (category % 64);
   }
-  TreeEnsemble::CategorySet set{std::ssize(ensemble_.category_words), largest / 64 + 1};
-  ensemble_.category_words.resize(set.begin + set.count);
-  for (const std::int32_t category : categories) {
-    ensemble_.category_words[set.begin + category / 64] |= std::uint64_t{1} << (category % 64);
+  return AddSet(begin);
+}
+
+std::int32_t TreeBuilder::AddCategoryBits(std::span<const std::uint32_t> words) {
+  const std::int64_t begin = std::ssize(ensemble_.category_words);
+  if (std::ssize(words) > (kMaxCategory + 1) / 32) {
+    Throw(fmt::format("a set of categories has {} words of 32; at most {} were expected",
+                      words.size(), (kMaxCategory + 1) / 32));
   }
+  for (std::size_t i = 0; i < words.size(); i += 2) {
+    const std::uint64_t high = i + 1 < words.size() ? words[i + 1] : 0;
+    const std::uint64_t word = high << 32 | words[i];
+    if (word == 0) continue;
+    ensemble_.category_blocks.push_back(static_cast<std::int32_t>(i / 2));
+    ensemble_.category_words.push_back(word);
+  }
+  return AddSet(begin);
+}
+
+// The set of the words from `begin` on; an empty one has one word without bits.
+std::int32_t TreeBuilder::AddSet(std::int64_t begin) {
+  if (std::ssize(ensemble_.category_words) == begin) {
+    ensemble_.category_blocks.push_back(0);
+    ensemble_.category_words.push_back(0);
+  }
+  TreeEnsemble::CategorySet set{begin};
+  set.count = static_cast<std::int32_t>(std::ssize(ensemble_.category_words) - begin);
+  set.dense = ensemble_.category_blocks.back() - ensemble_.category_blocks[begin] == set.count - 1;
   ensemble_.category_sets.push_back(set);
   return static_cast<std::int32_t>(ensemble_.category_sets.size()) - 1;
 }
@@ -299,15 +336,28 @@ void TreeBuilder::Finish(std::int32_t output) {
 }
 
 std::unique_ptr<Model> MakeTreeModel(TreeEnsemble ensemble, Activation activation,
-                                     std::vector<std::string> column_names,
-                                     std::vector<std::string> output_names) {
+                                     TreeNames names) {
   CheckEnsemble(ensemble, activation);
   const auto outputs = std::ssize(ensemble.base);
-  if (!column_names.empty()) CheckNames(column_names, ensemble.columns, "column", "the trees have");
-  if (output_names.empty()) output_names = NumberedNames(outputs);
-  CheckNames(output_names, outputs, "output", "the trees have");
+  if (!names.columns.empty())
+    CheckNames(names.columns, ensemble.columns, "column", "the trees have");
+  if (names.outputs.empty()) names.outputs = NumberedNames(outputs);
+  CheckNames(names.outputs, outputs, "output", "the trees have");
+  if (!names.categories.empty() && std::ssize(names.categories) != ensemble.columns) {
+    Throw(fmt::format("categories are named for {} columns, but the trees have {}",
+                      names.categories.size(), ensemble.columns));
+  }
+  for (std::size_t c = 0; c < names.categories.size(); ++c) {
+    std::set<std::string_view> seen;
+    for (const std::string& category : names.categories[c]) {
+      if (!seen.insert(category).second) {
+        Throw(fmt::format("column {}: category \"{}\" is named twice; names must differ", c,
+                          category));
+      }
+    }
+  }
   return std::make_unique<TreeModel>(std::make_shared<const TreeEnsemble>(std::move(ensemble)),
-                                     activation, std::move(column_names), std::move(output_names));
+                                     activation, std::move(names));
 }
 
 }  // namespace windlass::model

@@ -2,6 +2,7 @@
 // and that exact algorithms use.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -20,22 +21,28 @@ struct TreeNode {
   std::int32_t left = -1;        // index of the left child; the right one follows it
   std::int32_t categories = -1;  // index of the categories that go left; -1: a numeric split
   bool missing_left = false;     // where a missing value (NaN) goes
-  bool zero_is_missing = false;  // a value of at most 1e-35 counts as missing (LightGBM)
+  bool zero_is_missing = false;  // a value within +-kZero counts as missing (LightGBM)
   bool equal = false;            // x == number goes left, instead of x < number
+  bool single = false;           // with `equal`: x is rounded to single precision first
 
   bool leaf() const { return column < 0; }
 };
+
+// What counts as zero where a zero is missing: LightGBM's kZeroThreshold.
+inline constexpr double kZero = 1e-35F;
 
 // margin[k] = base[k] + sum of the leaves that the row reaches in the trees of output k.
 //
 // Readers bring every kind of comparison to the two of TreeNode, in double precision (see
 // LessEqual and FloatLess below), and weights of trees into the leaves.
 struct TreeEnsemble {
-  // The categories that go left at one split, as bits of words[begin, begin + count). A value is
-  // cut to an integer; one that is negative or beyond the words is not among them.
+  // The categories that go left at one split, as bits of words[begin, begin + count): those of
+  // the 64 categories from 64 * blocks[i] on, for each i of that range. A value is cut to an
+  // integer; one that is negative or of no block is not among them.
   struct CategorySet {
     std::int64_t begin = 0;
     std::int32_t count = 0;
+    bool dense = true;  // its blocks follow each other
   };
 
   std::vector<TreeNode> nodes;        // of all trees; children after their parent
@@ -44,22 +51,28 @@ struct TreeEnsemble {
   std::vector<std::int32_t> outputs;  // [trees], the output that each adds to
   std::vector<CategorySet> category_sets;
   std::vector<std::uint64_t> category_words;
-  std::vector<double> base;  // [outputs]
+  std::vector<std::int32_t> category_blocks;  // [category_words], ascending within each set
+  std::vector<double> base;                   // [outputs]
   std::int64_t columns = 0;
 
   std::int64_t trees() const { return std::ssize(roots); }
 
   // Whether x goes to the left child of a split.
   bool GoesLeft(const TreeNode& node, double x) const {
-    if (x != x || (node.zero_is_missing && x <= 1e-35 && x >= -1e-35)) return node.missing_left;
+    if (x != x || (node.zero_is_missing && x <= kZero && x >= -kZero)) return node.missing_left;
     if (node.categories >= 0) return Contains(category_sets[node.categories], x);
-    return node.equal ? x == node.number : x < node.number;
+    if (node.equal) return (node.single ? double{static_cast<float>(x)} : x) == node.number;
+    return x < node.number;
   }
 
   bool Contains(const CategorySet& set, double x) const {
-    if (!(x >= 0 && x < 64.0 * set.count)) return false;
+    if (!(x >= 0 && x < double{1 << 30})) return false;
     const auto code = static_cast<std::uint32_t>(x);
-    return category_words[set.begin + code / 64] >> (code % 64) & 1;
+    const auto block = static_cast<std::int32_t>(code / 64);
+    const auto* first = category_blocks.data() + set.begin;
+    const auto* at = set.dense ? first + std::clamp(block - *first, 0, set.count - 1)
+                               : std::lower_bound(first, first + set.count - 1, block);
+    return *at == block && (category_words[at - category_blocks.data()] >> (code % 64) & 1) != 0;
   }
 };
 
@@ -91,6 +104,8 @@ class TreeBuilder {
   // The set of these categories, for TreeNode::categories.
   // Throws Error{kInvalidInput} for a negative category or one above 2^24 - 1.
   std::int32_t AddCategories(std::span<const std::int32_t> categories);
+  // The same for the categories whose bits are set, 32 a word from category 0 on.
+  std::int32_t AddCategoryBits(std::span<const std::uint32_t> words);
 
   // Adds the tree to the ensemble, for `output`. Nodes that nothing leads to are left out.
   //
@@ -101,15 +116,22 @@ class TreeBuilder {
 
  private:
   void Check(std::int32_t index, const Split& split) const;
+  std::int32_t AddSet(std::int64_t begin);
 
   TreeEnsemble& ensemble_;
   std::vector<Split> splits_;
   std::vector<double> cover_;
 };
 
+// What the columns and outputs of trees are called, where the file says it.
+struct TreeNames {
+  std::vector<std::string> columns;                  // [columns], or empty
+  std::vector<std::vector<std::string>> categories;  // as Model::column_categories
+  std::vector<std::string> outputs;                  // [outputs], or empty: numbers
+};
+
 // Throws Error{kInvalidInput} when the ensemble has no trees or its parts do not fit together.
 WINDLASS_API std::unique_ptr<Model> MakeTreeModel(TreeEnsemble ensemble, Activation activation,
-                                                  std::vector<std::string> column_names,
-                                                  std::vector<std::string> output_names);
+                                                  TreeNames names = {});
 
 }  // namespace windlass::model

@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
+#include <numeric>
 #include <utility>
 
 #include "windlass/base/error.h"
@@ -13,13 +15,12 @@
 #include "windlass/base/vector_math.h"
 #include "windlass/model/formats_internal.h"
 #include "windlass/model/names_internal.h"
+#include "windlass/model/tree_limit_internal.h"
 #include "windlass/model/trees.h"
 #include "windlass/model/xgboost_document_internal.h"
 
 namespace windlass::model {
 namespace {
-
-constexpr const char* kTreeLimit = "ntree_limit";
 
 [[noreturn]] void Throw(std::string message) {
   throw Error(ErrorCode::kInvalidInput, std::move(message));
@@ -101,6 +102,17 @@ std::int32_t ReadCategories(const XGBoostTree& tree, std::size_t at, TreeBuilder
 }
 
 void AddTree(const XGBoostTree& tree, std::int32_t output, double weight, TreeBuilder& builder) {
+  // No category belongs to two nodes, so that a few numbers cannot claim all of them many times.
+  const std::int64_t claimed =
+      std::accumulate(tree.categories_sizes.begin(), tree.categories_sizes.end(), std::int64_t{0},
+                      [](std::int64_t sum, std::int64_t size) {
+                        constexpr std::int64_t kMost = 1LL << 40;
+                        return std::min(sum + std::clamp(size, 0L, kMost), kMost);
+                      });
+  if (claimed > std::ssize(tree.categories)) {
+    Throw(fmt::format("its nodes have {} categories in all, but \"categories\" has {}", claimed,
+                      tree.categories.size()));
+  }
   builder.Begin(tree.nodes());
   std::size_t categorical = 0;
   for (std::int32_t i = 0; i < tree.nodes(); ++i) {
@@ -148,12 +160,7 @@ class XGBoostFormat final : public ModelFormat {
 
   std::unique_ptr<Model> Load(const ModelSource& source) const override {
     return WithContext(
-        [&] {
-          const std::int64_t limit = source.spec.Integer(kTreeLimit, 0);
-          if (limit < 0)
-            Throw(fmt::format("{} is {}; 0 (all) or more was expected", kTreeLimit, limit));
-          return ReadXGBoostModel(source.content.view(), limit);
-        },
+        [&] { return ReadXGBoostModel(source.content.view(), TreeLimitOf(source.spec)); },
         [&] { return source.spec.location; });
   }
 };
@@ -179,6 +186,23 @@ std::vector<std::string> NamesOf(const std::string& text) {
     at = end + 1;
   }
   return names;
+}
+
+std::vector<std::vector<std::string>> CategoriesOf(const XGBoostDocument& document) {
+  const std::vector<std::int32_t>& counts = document.category_counts;
+  if (document.category_names.empty()) return {};
+  if (std::ssize(counts) != document.features) {
+    Throw(fmt::format("\"cats\" has {} columns, but num_feature is {}", counts.size(),
+                      document.features));
+  }
+  std::vector<std::string> names = NamesOf(document.category_names);
+  std::vector<std::vector<std::string>> categories(counts.size());
+  auto from = std::make_move_iterator(names.begin());
+  for (std::size_t c = 0; c < counts.size(); ++c) {
+    categories[c].assign(from, from + counts[c]);
+    from += counts[c];
+  }
+  return categories;
 }
 
 }  // namespace
@@ -226,12 +250,10 @@ std::unique_ptr<Model> ReadXGBoostModel(std::string_view bytes, std::int64_t tre
     Throw(fmt::format("num_feature is {}; at least 1 was expected", document.features));
   }
   TreeBuilder builder(ensemble);
-  std::vector<std::int64_t> used(outputs, 0);
+  TreeLimit limit(tree_limit, outputs);
   for (std::size_t t = 0; t < document.trees.size(); ++t) {
     const std::int32_t output = document.tree_info[t];
-    if (tree_limit > 0 && output >= 0 && output < outputs && used[output]++ >= tree_limit) {
-      continue;
-    }
+    if (!limit.Takes(output)) continue;
     WithContext(
         [&] {
           AddTree(document.trees[t], output,
@@ -240,7 +262,10 @@ std::unique_ptr<Model> ReadXGBoostModel(std::string_view bytes, std::int64_t tre
         [&] { return fmt::format("tree {}", t); });
     document.trees[t] = {};
   }
-  return MakeTreeModel(std::move(ensemble), activation, NamesOf(document.feature_names), {});
+  TreeNames names;
+  names.columns = NamesOf(document.feature_names);
+  names.categories = CategoriesOf(document);
+  return MakeTreeModel(std::move(ensemble), activation, std::move(names));
 }
 
 std::shared_ptr<const ModelFormat> MakeXGBoostFormat() { return std::make_shared<XGBoostFormat>(); }

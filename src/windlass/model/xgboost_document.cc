@@ -88,6 +88,7 @@ class Events {
   bool end_object() {
     Close();
     if (path_ == kTrees) CheckTree();
+    if (path_ == kCategories) TakeCategories();
     return true;
   }
   bool start_array(std::size_t) {
@@ -117,6 +118,7 @@ class Events {
   static constexpr std::string_view kLearner = ".learner.";
   static constexpr std::string_view kModel = ".learner.gradient_booster.model.";
   static constexpr std::string_view kTrees = ".learner.gradient_booster.model.trees[]";
+  static constexpr std::string_view kCategories = ".learner.gradient_booster.model.cats.enc[]";
 
   // An array of UBJSON may say that it has any number of elements without bytes ("null").
   bool Count() {
@@ -163,6 +165,8 @@ class Events {
       const std::string_view name = path.substr(kModel.size());
       if (name == "tree_info[]") return &document_.tree_info;
       if (name == "weight_drop[]") return &document_.weight_drop;
+      if (name == "cats.enc[].offsets[]") return &category_offsets_;
+      if (name == "cats.enc[].values[]") return &category_values_;
     }
     if (path == ".learner.gradient_booster.weight_drop[]") return &document_.weight_drop;
     if (path == ".version[]") return &document_.version;
@@ -227,6 +231,40 @@ class Events {
     }
   }
 
+  // One column's categories: with offsets the bytes of names one after the other, else numbers.
+  void TakeCategories() {
+    std::int32_t count = 0;
+    const auto add = [&](std::string name) {
+      if (name.find('\0') != std::string::npos) {
+        Throw(fmt::format("{}: the name of a category has a zero byte", Place()));
+      }
+      document_.category_names += name;
+      document_.category_names += '\0';
+      ++count;
+    };
+    if (category_offsets_.empty()) {
+      for (const std::int64_t value : category_values_) add(fmt::to_string(value));
+    }
+    for (std::size_t i = 1; i < category_offsets_.size(); ++i) {
+      const std::int64_t begin = category_offsets_[i - 1], end = category_offsets_[i];
+      if (begin < 0 || end < begin || end > std::ssize(category_values_)) {
+        Throw(fmt::format("{}: \"offsets\" are not ascending within the {} of \"values\"", Place(),
+                          category_values_.size()));
+      }
+      std::string name;
+      for (std::int64_t at = begin; at < end; ++at) {
+        if (category_values_[at] < -128 || category_values_[at] > 255) {
+          Throw(fmt::format("{}: {} is no byte of a name", Place(), category_values_[at]));
+        }
+        name += static_cast<char>(category_values_[at]);
+      }
+      add(std::move(name));
+    }
+    document_.category_counts.push_back(count);
+    category_offsets_.clear();
+    category_values_.clear();
+  }
+
   // At once, so that what a tree takes here is in proportion to its bytes.
   void CheckTree() const {
     const XGBoostTree& tree = document_.trees.back();
@@ -259,6 +297,7 @@ class Events {
   std::string path_;
   std::vector<std::size_t> lengths_;  // of the paths of the open arrays and objects
   Sink sink_ = nullptr;               // where the numbers of the innermost array go
+  std::vector<std::int64_t> category_offsets_, category_values_;  // of the column being read
 };
 
 }  // namespace

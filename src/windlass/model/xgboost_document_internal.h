@@ -39,6 +39,9 @@ struct XGBoostDocument {
   std::vector<std::int32_t> tree_info;  // [trees], the output that each adds to
   std::vector<float> weight_drop;       // [trees], of DART; else empty
   std::string feature_names;            // each followed by '\0'
+  // Of version 3.1 on: for each column the number of its categories, and the names of all.
+  std::vector<std::int32_t> category_counts;  // [columns], or empty
+  std::string category_names;                 // each followed by '\0'
 };
 
 // Reads either form. Memory stays within a small multiple of the file.

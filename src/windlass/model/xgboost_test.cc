@@ -124,6 +124,39 @@ TEST(XGBoost, KeepsTheNamesOfColumns) {
   EXPECT_THAT(ReadXGBoostModel(Content("binary.ubj"), 0)->column_names(), IsEmpty());
 }
 
+TEST(XGBoost, KeepsTheNamesOfCategories) {
+  for (const char* file : {"named.ubj", "named.json"}) {
+    const auto categories = ReadXGBoostModel(Content(file), 0)->column_categories();
+    ASSERT_EQ(categories.size(), 6u);
+    EXPECT_THAT(categories[0], IsEmpty());
+    ASSERT_EQ(categories[4].size(), 70u);
+    EXPECT_EQ(categories[4][69], "k69");
+    EXPECT_THAT(categories[5], ElementsAre("v", "w", "x", "y", "z"));
+  }
+  EXPECT_THAT(ReadXGBoostModel(Content("categorical.ubj"), 0)->column_categories(), IsEmpty());
+  const std::string good = Content("named.json");
+  const std::string offsets = "\"offsets\":[0,1,2,3,4,5],\"values\":[118,119,120,121,122]";
+  // Names are bytes, signed or not; without offsets the values are numbers.
+  const auto changed = ReadXGBoostModel(
+      Replaced(good, offsets, "\"offsets\":[0,2,3,3],\"values\":[-61,188,120]"), 0);
+  EXPECT_THAT(changed->column_categories()[5], ElementsAre("ü", "x", ""));
+  const auto numbers =
+      ReadXGBoostModel(Replaced(good, offsets, "\"type\":5,\"values\":[-1,300,20]"), 0);
+  EXPECT_THAT(numbers->column_categories()[5], ElementsAre("-1", "300", "20"));
+  EXPECT_THAT(ErrorOf(Replaced(good, offsets, "\"offsets\":[0,6],\"values\":[118]")),
+              HasSubstr("cats.enc[]: \"offsets\" are not ascending within the 1 of \"values\""));
+  EXPECT_THAT(ErrorOf(Replaced(good, offsets, "\"offsets\":[1,0],\"values\":[118]")),
+              HasSubstr("are not ascending"));
+  EXPECT_THAT(ErrorOf(Replaced(good, offsets, "\"offsets\":[0,1],\"values\":[300]")),
+              HasSubstr("300 is no byte of a name"));
+  EXPECT_THAT(ErrorOf(Replaced(good, offsets, "\"offsets\":[0,1],\"values\":[0]")),
+              HasSubstr("has a zero byte"));
+  EXPECT_THAT(ErrorOf(Replaced(good, offsets, "\"offsets\":[0,1,2],\"values\":[118,118]")),
+              HasSubstr("column 5: category \"v\" is named twice"));
+  EXPECT_THAT(ErrorOf(Replaced(good, "{" + offsets + "}", "{},{}")),
+              HasSubstr("\"cats\" has 7 columns, but num_feature is 6"));
+}
+
 TEST(XGBoost, ThresholdsAreThoseOfSinglePrecision) {
   for (const float t : {0.1F, 1.0F, -1.0F, 0.0F, 3.1415927F, 1e-45F, -2.5e30F, 16777217.0F}) {
     const double at = FloatLess(t), to = FloatLessEqual(t);
@@ -186,6 +219,9 @@ TEST(XGBoost, SaysWhatIsWrong) {
               HasSubstr("are not within"));
   EXPECT_THAT(ErrorOf(Replaced(categorical, "\"categories_sizes\":[", "\"categories_sizes\":[0,")),
               HasSubstr("categories"));
+  EXPECT_THAT(
+      ErrorOf(Replaced(categorical, "\"categories_sizes\":[", "\"categories_sizes\":[999,")),
+      HasSubstr("categories in all, but \"categories\" has"));
   EXPECT_THAT(ErrorOf(std::string(100, '{')), HasSubstr("byte "));
   std::string deep = "{\"a\":";
   for (int i = 0; i < 100; ++i) deep += "[";

@@ -53,8 +53,8 @@ class BatchReader final : public Reader {
       ColumnKind kind = file_->Kind(selected_[i]);
       schema_.push_back({column.name, {}});
       if (!options.codes.empty()) {
-        kind = KindAsWanted(kind, column, options.codes[i]);
-        schema_.back().categories = options.codes[i].categories;
+        kind = KindAsWanted(kind, column, options.codes[i], options.numbers_have_codes);
+        if (kind == ColumnKind::kCategory) schema_.back().categories = options.codes[i].categories;
       } else if (kind == ColumnKind::kCategory) {
         if (column.type->id() != arrow::Type::DICTIONARY) RefuseText(i);
         file_->CheckHasDictionary(selected_[i]);
@@ -108,8 +108,11 @@ class BatchReader final : public Reader {
   }
 
   // What `codes` asks of a column that reads as `kind`.
-  ColumnKind KindAsWanted(ColumnKind kind, const FileColumn& column, const Column& wanted) const {
+  ColumnKind KindAsWanted(ColumnKind kind, const FileColumn& column, const Column& wanted,
+                          bool numbers_have_codes) const {
     if (!wanted.categories.empty()) {
+      const bool numbers = kind == ColumnKind::kNumber || kind == ColumnKind::kTextNumber;
+      if (numbers && numbers_have_codes) return kind;  // CodedReader's
       if (kind == ColumnKind::kCategory || file_->IsText()) return ColumnKind::kCategory;
       throw Error(ErrorCode::kInvalidInput,
                   fmt::format("{}: column \"{}\" holds numbers ({}), but it is categorical where "
@@ -124,7 +127,8 @@ class BatchReader final : public Reader {
                             file_->name(), column.name, column.type->ToString()));
   }
 
-  // A pass of its own over the dictionary columns: the schema must be complete before the first row.
+  // A pass of its own over the dictionary columns: the schema must be complete before the first
+  // row.
   void CollectCategories(const std::vector<int>& positions) {
     std::vector<int> columns;
     std::vector<CategoryCollector> collectors;

@@ -358,6 +358,46 @@ TEST(Categories, CodesAreThoseGiven) {
               HasSubstr("column \"n\" holds numbers (double), but it is categorical"));
 }
 
+TEST(Categories, NumbersHaveCodesWhereTheyAreAModels) {
+  const TemporaryFolder folder;
+  const auto table = TableOf({{"c", Doubles({2, 0, kNan})}, {"n", Doubles({40, 10, 20})}});
+  WriteParquet(PathIn(folder, "t.parquet"), *table);
+  WriteArrow(PathIn(folder, "t.arrow"), *table);
+  WriteFileAtomically(PathIn(folder, "t.csv"), "c,n\n2,40\n0,10\n,20\n");
+  const auto options = [](std::vector<std::string> words, std::vector<std::string> numbers) {
+    ReadOptions options;
+    options.codes = {{"c", std::move(words)}, {"n", std::move(numbers)}};
+    options.numbers_have_codes = true;
+    return options;
+  };
+  for (const std::string name : {"t.parquet", "t.arrow", "t.csv"}) {
+    SCOPED_TRACE(name);
+    const std::string path = PathIn(folder, name);
+    const Everything all = ReadAll(path, options({"x", "b", "a"}, {"20", "10", "4e1"}));
+    EXPECT_EQ(Bits(all.values), Bits({2, 2, 0, 1, kNan, 0}));
+    EXPECT_THAT(all.schema[0].categories, ElementsAre("x", "b", "a"));
+    EXPECT_THAT(all.schema[1].categories, ElementsAre("20", "10", "4e1"));
+    EXPECT_THAT(ErrorOf([&] { ReadAll(path, options({"x", "b"}, {"20", "10", "40"})); }),
+                HasSubstr("row 0 (counted from 0), column \"c\": 2 is no code of the column's "
+                          "categories, which are 0..1"));
+    EXPECT_THAT(ErrorOf([&] { ReadAll(path, options({"x", "b", "a"}, {"20", "40"})); }),
+                HasSubstr("row 1 (counted from 0), column \"n\": 10 does not occur among the "
+                          "column's 2 categories (20, ...)"));
+  }
+  // An array has numbers only.
+  const std::string array("\x93NUMPY\x01\0\x46\0", 10);
+  const std::string header = "{'descr': '<f8', 'fortran_order': False, 'shape': (1, 1), }";
+  const double two = 2;
+  WriteFileAtomically(PathIn(folder, "t.npy"),
+                      array + header + std::string(0x46 - header.size() - 1, ' ') + "\n" +
+                          std::string(reinterpret_cast<const char*>(&two), sizeof two));
+  ReadOptions one;
+  one.codes = {{"0", {"x", "b", "a"}}};
+  EXPECT_THAT(ErrorOf([&] { ReadAll(PathIn(folder, "t.npy"), one); }), HasSubstr("holds numbers"));
+  one.numbers_have_codes = true;
+  EXPECT_THAT(ReadAll(PathIn(folder, "t.npy"), one).values, ElementsAre(2));
+}
+
 TEST(Opening, SaysWhatIsWrongWithTheFile) {
   const TemporaryFolder folder;
   const auto error = [&](const std::string& name) {

@@ -127,7 +127,7 @@ class NpyReader final : public Reader {
     }
     for (const int column : selected_) schema_.push_back({present[column], {}});
     for (const auto& codes : options.codes) {
-      if (codes.categories.empty()) continue;
+      if (codes.categories.empty() || options.numbers_have_codes) continue;
       throw Error(ErrorCode::kInvalidInput,
                   fmt::format("{}: column \"{}\" holds numbers, but it is categorical where its "
                               "codes come from: text, as .csv or .parquet, is wanted",

@@ -7,6 +7,7 @@
 #include "windlass/base/error.h"
 #include "windlass/table/arrow_errors_internal.h"
 #include "windlass/table/arrow_table_internal.h"
+#include "windlass/table/coded_internal.h"
 #include "windlass/table/npy_internal.h"
 #include "windlass/table/npz_internal.h"
 #include "windlass/table/source_internal.h"
@@ -61,9 +62,10 @@ std::unique_ptr<Reader> OpenTable(const std::string& uri, const ReadOptions& opt
   return Guarded(uri, [&]() -> std::unique_ptr<Reader> {
     if (IsNumPy(source)) {
       NpzArray array = OpenArray(std::move(source));
-      return MakeNpyReader(std::move(array.source), std::move(array.name), options);
+      return WithCodes(MakeNpyReader(std::move(array.source), std::move(array.name), options), uri,
+                       options);
     }
-    return MakeBatchReader(OpenBatches(std::move(source)), options);
+    return WithCodes(MakeBatchReader(OpenBatches(std::move(source)), options), uri, options);
   });
 }
 

@@ -54,6 +54,10 @@ struct ReadOptions {
   // model), by position in `columns`: cells get them by their value, text that is no dictionary
   // as well. Empty: the file's own dictionary, and text without one is refused.
   Schema codes;
+  // What numbers are in a column that has categories in `codes`. False: an error. True, where
+  // `codes` is a model's: categories that are numbers themselves get their codes by value, and for
+  // categories that are words numbers are codes already.
+  bool numbers_have_codes = false;
 };
 
 // Opens `uri`: a path or a URI of an Arrow file system (file://, s3://); the format is that of

@@ -1,0 +1,114 @@
+"""Models that are programs: the whole command. What a program may do wrong is in command_test.cc."""
+
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent)]
+import pyarrow.parquet as pq  # noqa: E402
+from support import ROOT, WINDLASS, main, test, windlass  # noqa: E402
+
+SMALL = ROOT / "tests/cli/small"
+PATIENT = 30
+
+
+def arguments(model, out, *more):
+    return ["explain", "--model", model, "--data", SMALL / "data.csv", "--background",
+            SMALL / "background.csv", "--method", "exact", "--quiet", "-b", "1", "--out", out, *more]
+
+
+def explain(model, out, *more, **options):
+    return windlass(*arguments(model, out, *more), **options)
+
+
+def values(out):
+    table = pq.read_table(out / "attributions.parquet")
+    return [table.column(name).to_pylist() for name in ("prediction", "age", "hours", "sex")]
+
+
+def tasks(out):
+    counts = json.loads((out / "run.json").read_text())["tasks"]
+    return counts["executed"], counts["recalled"]
+
+
+def wait_for(condition):
+    deadline = time.monotonic() + PATIENT
+    while not (result := condition()):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    return result
+
+
+@test
+def a_program_gives_the_values_of_the_local_model(folder):
+    explain(f"{SMALL / 'model.json'}?opaque=1", folder / "local")
+    explain(f"command:python3 {HERE / 'logistic_program.py'}", folder / "out")
+    for one, two in zip(values(folder / "out"), values(folder / "local"), strict=True):
+        assert all(abs(a - b) < 1e-12 for a, b in zip(one, two, strict=True)), (one, two)
+    summary = json.loads((folder / "out/summary.json").read_text())
+    assert [o["output"] for o in summary["outputs"]] == ["yes"]
+
+
+@test
+def a_program_counts_by_its_content_and_by_what_it_predicts(folder):
+    program = folder / "my model.py"
+    shutil.copy(HERE / "logistic_program.py", program)
+    model = f"command:python3 '{program}'"
+    explain(model, folder / "one")
+    explain(model + "?timeout=99&processes=1", folder / "two")
+    assert tasks(folder / "two") == (0, 3)
+    moved = folder / "moved.py"
+    program.rename(moved)
+    explain(f"command:python3 {moved}", folder / "three")
+    assert tasks(folder / "three") == (0, 3)
+    moved.write_text(moved.read_text() + "# changed\n")
+    explain(f"command:python3 {moved}", folder / "four")
+    assert tasks(folder / "four") == (3, 0)
+    # The same file, but it reads another one that nobody mentioned.
+    reader = folder / "reader.py"
+    reader.write_text(moved.read_text().replace(
+        "COEF, INTERCEPT = (0.5, -0.25, 1.0), 0.125",
+        f"COEF, INTERCEPT = (0.5, -0.25, 1.0), float(open({str(folder / 'b')!r}).read())"))
+    for intercept in ("0.125", "0.126"):
+        (folder / "b").write_text(intercept)
+        explain(f"command:python3 {reader}", folder / intercept)
+        assert tasks(folder / intercept) == (3, 0)
+
+
+@test
+def a_program_that_ends_half_way_costs_only_what_is_missing(folder):
+    model = f"command:python3 {HERE / 'logistic_program.py'}"
+    got = explain(model, folder / "out", "-w", "1", check=False, env={"LOGISTIC_BATCHES": "2"})
+    lines = got.stderr.splitlines()  # the background and the first row were answered
+    assert got.returncode == 1 and len(lines) == 1, got
+    assert "it exited with status 1, saying: the licence has run out" in lines[0], lines
+    explain(model, folder / "out")
+    assert tasks(folder / "out") == (2, 1)
+
+
+@test
+def nothing_is_left_running(folder):
+    seconds = str(1000 + os.getpid())  # known by their arguments
+    stuck = f"command:sleep {seconds}"
+
+    def running():
+        found = subprocess.run(["pgrep", "-f", f"^sleep {seconds}$"], capture_output=True,
+                               check=False)
+        return found.stdout != b""
+
+    for number in (signal.SIGINT, signal.SIGKILL):
+        process = subprocess.Popen([WINDLASS, *map(str, arguments(stuck, folder / "out"))],
+                                   stderr=subprocess.DEVNULL)
+        wait_for(running)
+        process.send_signal(number)
+        assert process.wait(PATIENT) == (130 if number == signal.SIGINT else -signal.SIGKILL)
+        wait_for(lambda: not running())
+
+
+main()
