@@ -43,13 +43,13 @@ std::string GoldenDigits(Method method) {
 TEST(ExplainTask, GivesTheBytesOfItsVersion) {
   model::RegisterModelFormats(Registry::Global());
   ASSERT_EQ(MakeExplainTask({}, {}, {}).version, 4);
-  EXPECT_EQ(GoldenDigits(Method::kLinear), "2e58aa2d2f92ebdd");
-  EXPECT_EQ(GoldenDigits(Method::kExact), "cda69bfe02ebe306");
-  EXPECT_EQ(GoldenDigits(Method::kTree), "3ad7683c132df511");
-  EXPECT_EQ(GoldenDigits(Method::kKernel), "1f6a12eabf31cee0");
-  EXPECT_EQ(GoldenDigits(Method::kPermutation), "2866851efdfe5c34");
-  EXPECT_EQ(GoldenDigits(Method::kLeverage), "b7b67f934af5bbeb");
-  EXPECT_EQ(GoldenDigits(Method::kMsr), "60f2a60824e5b668");
+  EXPECT_EQ(GoldenDigits(Method::kLinear), "fb2c4b9f0532aa19");
+  EXPECT_EQ(GoldenDigits(Method::kExact), "90308a917a608df1");
+  EXPECT_EQ(GoldenDigits(Method::kTree), "9ab8eede02820456");
+  EXPECT_EQ(GoldenDigits(Method::kKernel), "fcde5ff9b56435d0");
+  EXPECT_EQ(GoldenDigits(Method::kPermutation), "1289fb11f90f1b4c");
+  EXPECT_EQ(GoldenDigits(Method::kLeverage), "7eb5f70fedeb7bbf");
+  EXPECT_EQ(GoldenDigits(Method::kMsr), "18bfcee37fa4eef4");
 }
 
 }  // namespace
