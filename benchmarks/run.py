@@ -33,6 +33,8 @@ def measure(job, arguments, keep):
              if not arguments.peers_only or isinstance(side, contenders.Peer)]
     repetitions = 1 if arguments.quick else arguments.repetitions or job["repetitions"]
     samples = {side.name: [] for side in sides}
+    if not job.keys() & {"errors", "differences"}:
+        keep = None
     for repetition in range(repetitions):
         for side in sides:
             with tempfile.TemporaryDirectory(dir=contenders.DATA) as folder:
@@ -79,6 +81,9 @@ def summarise(job, samples):
     for label, numerator, denominator in job.get("shares", []):
         if numerator in paired and denominator in paired:
             paired[label] = [x / y for x, y in zip(paired[numerator], paired[denominator])]
+    for label, name, metric in job.get("rates", []):
+        if name in samples:
+            paired[label] = [60 / cost for cost in costs(samples[name], metric)]
     result["ratios"] = {label: intervals.median_interval(v) for label, v in paired.items()}
     return result
 
@@ -98,6 +103,27 @@ def measure_errors(job, samples, quick):
          contenders.HERE / "peers" / "numpy_exact" / "errors.py", json.dumps(request)],
         contenders.ONE_THREAD)
     return contenders.last_json(text, "errors.py")
+
+
+def measure_differences(job, samples):
+    """Largest differences from one contender's attributions, on the rows that both have."""
+    if "differences" not in job or job["differences"][0] not in samples:
+        return {}
+    reference, others, tolerance = job["differences"]
+    request = {"reference": samples[reference][0]["attributions"],
+               "files": {name: [sample["attributions"] for sample in samples[name]]
+                         for name in others if name in samples}}
+    text, _ = contenders.spawn(
+        [contenders.python_of("numpy_exact"),
+         contenders.HERE / "peers" / "numpy_exact" / "differences.py", json.dumps(request)],
+        contenders.ONE_THREAD)
+    found = contenders.last_json(text, "differences.py")
+    for name, entry in found.items():
+        entry |= {"of": reference, "tolerance": tolerance, "within": entry["max"] <= tolerance}
+        if not entry["within"]:
+            print(f"run.py: {name} differs from {reference} by {entry['max']:.3g}",
+                  file=sys.stderr)
+    return found
 
 
 def markdown(result):
@@ -148,6 +174,11 @@ def markdown(result):
             if len(job["errors"]) > 1 and common["rows"] != error["rows"]:
                 lines.append(f"  - on the {common['rows']} rows that all have: RMS "
                              f"{intervals.written(common['rms'], common['rms_interval'])}")
+        for name, entry in job["differences"].items():
+            lines.append(f"- {name}, largest difference from {entry['of']}: "
+                         f"{intervals.number(entry['max'])} over {entry['rows']:,} rows, "
+                         + ("within" if entry["within"] else "**above**")
+                         + f" {entry['tolerance']:g}")
         for name, found in job["samples"].items():
             kernels = sorted({f"{lib['internal_api']} {lib['version']} {lib['architecture']}"
                               for lib in found[0].get("libraries", []) if lib["architecture"]})
@@ -215,13 +246,15 @@ def main():
             if not samples:
                 continue
             errors = measure_errors(job, samples, arguments.quick)
+            differences = measure_differences(job, samples)
         finally:
             shutil.rmtree(keep)
         for found in samples.values():
             for sample in found:
                 sample.pop("attributions", None)
         result["jobs"][name] = {"title": job["title"], "unit": job["unit"], "samples": samples,
-                                "summary": summarise(job, samples), "errors": errors}
+                                "summary": summarise(job, samples), "errors": errors,
+                                "differences": differences}
         result["load_after"] = machine.load_average()
         stem = write(result)  # after each job, so that a later one that fails loses nothing
     if stem is not None:

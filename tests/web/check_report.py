@@ -104,6 +104,7 @@ class Check:
             if self.expected.outputs > 1:
                 self.choose("#output", output)
             self.bars(output)
+            self.pairs(output)
         if self.expected.outputs > 1:
             self.choose("#output", 0)
         self.swarm()
@@ -199,6 +200,33 @@ class Check:
                 self.expect(abs(width - wanted) < 1.0,
                             f"output {output}: the bar of {name!r} is {width:.1f} pixels long, but "
                             f"its value asks for {wanted:.1f}")
+
+    def pairs(self, output):
+        """The heat map: a square a pair, the darkest the strongest; no section without pairs."""
+        squares = self.browser.script(
+            "return [...document.querySelectorAll('#interactions .pairs rect')].map(r => ["
+            "Number(r.dataset.a), Number(r.dataset.b), Number(r.getAttribute('fill-opacity'))])")
+        hidden = self.browser.script("return document.querySelector('#interactions').hidden")
+        every = self.expected.document.get("interactions", [])
+        if not self.expect(hidden == (not every) and bool(squares) == bool(every),
+                           f"{len(squares)} squares for {len(every)} interactions"):
+            return
+        if not every:
+            return
+        count = len(self.expected.groups)
+        index = {pair: k for k, pair in enumerate(
+            (a, b) for a in range(count) for b in range(a + 1, count))}
+        start = output * len(index)
+        sizes = {(a, b): every[start + index[min(a, b), max(a, b)]] for a, b, _ in squares}
+        drawn = len({g for pair in sizes for g in pair})
+        self.expect(len(sizes) == len(squares) == drawn * (drawn - 1) // 2,
+                    f"output {output}: {len(squares)} squares of {drawn} groups")
+        strongest = max(sizes.values())
+        self.expect(strongest == max(every[start:start + len(index)]),
+                    f"output {output}: the strongest pair is not drawn")
+        dark = max(squares, key=lambda square: square[2])
+        self.expect(sizes[dark[0], dark[1]] == strongest,
+                    f"output {output}: the darkest square is not the strongest pair")
 
     def swarm(self):
         dots = self.browser.script(

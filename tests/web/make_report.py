@@ -41,7 +41,7 @@ def page(document, escaped=True):
 
 
 def build(*, groups, rows, shown, outputs=("prediction",), link="logit", seed=1, hole=False,
-          method="linear", reason="the model is linear, so the exact values have a short form",
+          pairs=False, method="linear", reason="the model is linear, so the exact values have a short form",
           model="model.json", data="rows.parquet"):
     """A made-up additive model: each group's attribution is a curve of its value plus noise.
 
@@ -87,8 +87,11 @@ def build(*, groups, rows, shown, outputs=("prediction",), link="logit", seed=1,
             sizes = [abs(phi[(i * width + output) * count + g]) for i in range(shown)]
             sizes = [size for size in sizes if not math.isnan(size)]
             importance.append(sum(sizes) / max(1, len(sizes)))
+    made = {}
+    if pairs:
+        made["interactions"] = [rng.expovariate(1) ** 3 for _ in range(width * count * (count - 1) // 2)]
     return {
-        "version": 1, "windlass": "0.1.0", "model": model, "data": data, "link": link,
+        **made, "version": 1, "windlass": "0.1.0", "model": model, "data": data, "link": link,
         "method": method, "reason": reason, "rows": rows, "model_evaluations": rows * 100,
         "outputs": list(outputs),
         "groups": [{"name": n, "columns": c, "categories": k} for n, c, k, _ in groups],
@@ -116,8 +119,9 @@ CASES = {
     "sampled": lambda: build(groups=MIXED + plain_groups(9), rows=2_560_000, shown=10_000,
                              method="kernel", reason="the model is opaque"),
     "outputs": lambda: build(groups=MIXED, rows=300, shown=300, outputs=("<=50K", ">50K", "other"),
-                             link="identity"),
-    "wide": lambda: build(groups=plain_groups(120), rows=200, shown=200, link="identity"),
+                             link="identity", pairs=True),
+    "wide": lambda: build(groups=plain_groups(120), rows=200, shown=200, link="identity",
+                          pairs=True),
     "holes": lambda: build(groups=MIXED, rows=200, shown=200, hole=True),
     "one": lambda: build(groups=MIXED[:1], rows=1, shown=1, link="identity"),
     "hostile": lambda: build(
@@ -126,7 +130,7 @@ CASES = {
                 ("__proto__", ["b"], [], 0.6),
                 ("quote\" ' ` ${alert(1)} \u2028 \u2029 &amp; " + "long " * 40, ["c"], [], 0.5),
                 (PLACEHOLDER, ["d"], [], 0.4), ("", ["e"], [], 0.3)],
-        rows=80, shown=80, outputs=(HOSTILE, "<!--"), model=HOSTILE, data=HOSTILE, reason=HOSTILE),
+        rows=80, shown=80, pairs=True, outputs=(HOSTILE, "<!--"), model=HOSTILE, data=HOSTILE, reason=HOSTILE),
 }
 
 

@@ -21,6 +21,7 @@ interface Document {
   outputs: string[];
   groups: { name: string; columns: string[]; categories: string[] }[];
   importance: JsonNumber[];
+  interactions?: JsonNumber[]; // [outputs, pairs (0, 1), (0, 2), ...]: where the job made them
   base_value: JsonNumber[];
   row: number[];
   prediction: Packed;
@@ -42,6 +43,7 @@ export interface Group {
 export class Report {
   readonly groups: Group[];
   readonly importance: number[];
+  private readonly pairs: number[];
   readonly baseValue: number[];
   readonly shown: number;
   private readonly predictions: Floats;
@@ -54,6 +56,7 @@ export class Report {
     }
     this.shown = document.row.length;
     this.importance = document.importance.map(toNumber);
+    this.pairs = (document.interactions ?? []).map(toNumber);
     this.baseValue = document.base_value.map(toNumber);
     this.predictions = unpack(document.prediction);
     this.phis = unpack(document.phi);
@@ -92,6 +95,17 @@ export class Report {
   }
   meanAbsolute(output: number, group: number): number {
     return this.importance[output * this.groups.length + group];
+  }
+
+  get hasInteractions(): boolean {
+    return this.pairs.length > 0;
+  }
+  // Of two different groups, in either order.
+  meanAbsolutePair(output: number, a: number, b: number): number {
+    const count = this.groups.length;
+    const [low, high] = a < b ? [a, b] : [b, a];
+    const pair = (low * (2 * count - low - 1)) / 2 + (high - low - 1);
+    return this.pairs[(output * count * (count - 1)) / 2 + pair];
   }
 
   // Groups from most to least important; equal ones keep the document's order.

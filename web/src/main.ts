@@ -5,6 +5,7 @@ import { Report } from "./data";
 import { dependenceChart } from "./dependence";
 import { emphasise, find, h, options, say } from "./dom";
 import { amount, count, decimalsFor, fixed, percent, plural } from "./format";
+import { interactionsChart, interactionsTable, pairsOf } from "./interactions";
 import { importanceChart, importanceTable } from "./importance";
 import { waterfallChart } from "./waterfall";
 import { fillFooter, fillHeader, rowsText } from "./words";
@@ -228,6 +229,34 @@ function drawDependence(): void {
   say("#dependence figcaption", caption);
 }
 
+function drawInteractions(): void {
+  find("#interactions").hidden = !report.hasInteractions;
+  if (!report.hasInteractions) return;
+  const pairs = pairsOf(report, state.output);
+  const { chart, groups } = interactionsChart(report, widthOf("interactions"), state.output);
+  const strongest = pairs[0];
+  say(
+    "#interactions-text",
+    ...emphasise(
+      "strong",
+      "What two groups do together, beyond what each does alone. The strongest pair is ",
+      `${report.groups[strongest.a].name} with ${report.groups[strongest.b].name}`,
+      `: ${amount(report, fixed(strongest.size, decimalsFor(strongest.size)))} on average over ` +
+        `all ${plural(report.document.rows, "row")}.`,
+    ),
+  );
+  chartOf("interactions").replaceChildren(chart);
+  say(
+    "#interactions figcaption",
+    "The darker a square, the stronger the interaction of the group named at the right end of its ",
+    "row with the one named at the top of its column.",
+    groups.length < report.groups.length
+      ? ` Only the ${count(groups.length)} groups of the strongest pairs are drawn.`
+      : "",
+  );
+  say("#interactions .table", interactionsTable(report, state.output));
+}
+
 function fillChoices(): void {
   const order = report.order(state.output);
   options(
@@ -263,6 +292,7 @@ function drawAll(): void {
   drawBeeswarm();
   drawRow();
   drawDependence();
+  drawInteractions();
 }
 
 // The row of the page whose number is nearest to the wanted one.

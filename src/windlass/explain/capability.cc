@@ -183,11 +183,7 @@ class Explain final : public job::Capability {
     load.Start();
     PreparedPlan prepared = MakePlan(spec);
     const std::string data = spec.at("data");
-    table::ReadOptions options;
-    for (const auto& column : prepared.columns) options.columns.push_back(column.name);
-    options.codes = prepared.columns;
-    options.numbers_have_codes = prepared.codes_of_model;
-    const auto reader = table::OpenTable(data, options);
+    const auto reader = table::OpenTable(data, prepared.DataOptions());
     load.Stop();
 
     plan_watch.Start();

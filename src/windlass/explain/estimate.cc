@@ -96,10 +96,7 @@ Json CheaperWays(const PreparedPlan& prepared, const Json& spec) {
 
 Json EstimateCost(const Json& spec, int workers) {
   const PreparedPlan prepared = MakePlan(spec);
-  table::ReadOptions options;
-  for (const auto& column : prepared.columns) options.columns.push_back(column.name);
-  options.codes = prepared.columns;
-  const auto reader = table::OpenTable(spec.at("data"), options);
+  const auto reader = table::OpenTable(spec.at("data"), prepared.DataOptions());
   const std::optional<std::int64_t> rows = reader->rows();
   const Measured measured = Measure(prepared, *reader);
   Json expected;

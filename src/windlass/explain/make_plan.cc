@@ -323,6 +323,14 @@ void TakeNoBackground(const Json& spec) {
 
 }  // namespace
 
+table::ReadOptions PreparedPlan::DataOptions() const {
+  table::ReadOptions options;
+  for (const auto& column : columns) options.columns.push_back(column.name);
+  options.codes = columns;
+  options.numbers_have_codes = codes_of_model;
+  return options;
+}
+
 PreparedPlan MakePlan(const Json& spec) {
   PreparedPlan prepared;
   Plan& plan = prepared.plan;

@@ -238,6 +238,7 @@ ReportData OutputWriter::Report() const {
   data.model_evaluations = model_evaluations_;
   data.outputs = prepared_.output_names;
   data.importance = Importance();
+  data.interactions = PairImportance();
   data.base_value = base_value_;
   const std::size_t players = prepared_.groups.size();
   data.groups.resize(players);

@@ -47,6 +47,10 @@ void CheckShapes(const ReportData& data) {
   const std::size_t groups = data.groups.size();
   const std::size_t shown = data.row.size();
   CheckSize("importance", data.importance.size(), outputs * groups, "[outputs, groups]");
+  if (!data.interactions.empty()) {
+    CheckSize("interactions", data.interactions.size(), outputs * groups * (groups - 1) / 2,
+              "[outputs, pairs]");
+  }
   CheckSize("base_value", data.base_value.size(), outputs, "[outputs]");
   CheckSize("prediction", data.prediction.size(), shown * outputs, "[shown, outputs]");
   CheckSize("phi", data.phi.size(), shown * outputs * groups, "[shown, outputs, groups]");
@@ -163,7 +167,7 @@ Json GroupsOf(const ReportData& data) {
 
 std::string RenderReport(const ReportData& data) {
   CheckShapes(data);
-  const Json document = {
+  Json document = {
       {"version", kDataVersion},
       {"windlass", data.windlass_version},
       {"model", data.model},
@@ -182,6 +186,7 @@ std::string RenderReport(const ReportData& data) {
       {"phi", Compact(data.phi)},
       {"value", Compact(data.value)},
   };
+  if (!data.interactions.empty()) document["interactions"] = Plain(data.interactions);
   return FillPage(kReportPage,
                   document.dump(/*indent=*/-1, /*indent_char=*/' ', /*ensure_ascii=*/false,
                                 Json::error_handler_t::replace));

@@ -29,6 +29,7 @@ struct ReportData {
   std::vector<std::string> outputs;    // at least one
   std::vector<ReportGroup> groups;
   std::vector<double> importance;  // [outputs, groups]: mean |phi| over all `rows`
+  std::vector<double> interactions;  // [outputs, pairs]: mean |interaction|; empty: none were made
   std::vector<std::int64_t> row;   // [shown]: 0-based row numbers, ascending
   std::vector<double> base_value;  // [outputs], link space
   std::vector<double> prediction;  // [shown, outputs], link space

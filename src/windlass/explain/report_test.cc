@@ -205,6 +205,8 @@ TEST(Report, AcceptsNoRowsAndNoGroups) {
 
 TEST(Report, RefusesShapesThatDoNotFit) {
   const std::vector<std::pair<std::string, std::function<void(ReportData&)>>> faults = {
+      {"interactions has 2 entries, but [outputs, pairs] needs 1",
+       [](ReportData& data) { data.interactions = {1, 2}; }},
       {"importance has 1 entries, but [outputs, groups] needs 2",
        [](ReportData& data) { data.importance.pop_back(); }},
       {"base_value has 2 entries", [](ReportData& data) { data.base_value.push_back(0); }},

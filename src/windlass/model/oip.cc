@@ -161,10 +161,30 @@ class Server {
  private:
   HttpResponse Ask(HttpConnection& connection, HttpRequest request,
                    const OipPatience& patience) const {
-    if (!settings_.token.empty()) {  // read each time: tokens in files are renewed
-      request.headers.emplace_back("Authorization", "Bearer " + ReadToken(settings_.token));
+    if (settings_.token.empty()) {
+      return ExchangeOip(connection, std::move(request), patience, Cancelled);
     }
-    return ExchangeOip(connection, std::move(request), patience, Cancelled);
+    const std::string token = ReadToken(settings_.token);  // each time: tokens in files are renewed
+    request.headers.emplace_back("Authorization", "Bearer " + token);
+    try {
+      HttpResponse response = ExchangeOip(connection, std::move(request), patience, Cancelled);
+      if (response.status != 200) {
+        response.body = Without(token, response.body);
+        for (auto& [name, value] : response.headers) value = Without(token, value);
+      }
+      return response;
+    } catch (const Error& error) {
+      throw Error(error.code(), Without(token, error.message()));
+    }
+  }
+
+  // A server may tell what it was sent.
+  static std::string Without(const std::string& token, std::string text) {
+    for (auto at = text.find(token); at != std::string::npos; at = text.find(token, at)) {
+      text.replace(at, token.size(), "***");
+      at += 3;
+    }
+    return text;
   }
 
   OipSettings settings_;
@@ -210,7 +230,7 @@ std::string SaidIn(const HttpResponse& response) {
 std::string KnownModels(const Server& server, HttpConnection& connection, const OipPlace& place) {
   try {
     const HttpResponse response = server.Post(connection, place.server + "/repository/index",
-                                              {"{}", 0}, false, kMostServerTells);
+                                              {"{}", 0}, false, 1 << 20);
     if (response.status != 200) return {};
     const Json index = ParseJson(response.body, "the index");
     const Json& models = index.is_object() ? index.at("models") : index;

@@ -205,6 +205,17 @@ TEST_F(Oip, ATokenIsReadWhereItIsUsedAndNeverRepeated) {
   model->Predict(x, 1, out);
   EXPECT_THAT(server_.tokens, ElementsAre("Bearer first", "Bearer second"));
 
+  ::setenv("OIP_TEST_TOKEN", "HUSH", 1);
+  for (const int status : {400, 503}) {  // a server that tells what it was sent
+    Answering() = [status](const HttpRequest& request) {
+      return HttpResponse{status, {}, "sent: " + HeaderOf(request, "Authorization") + "!"};
+    };
+    EXPECT_THAT(ErrorOf(status == 400 ? ErrorCode::kNotFound : ErrorCode::kUnavailable,
+                        "?token=env:OIP_TEST_TOKEN&retries=0"),
+                AllOf(HasSubstr(fmt::format("status {}", status)), Not(HasSubstr("HUSH"))));
+  }
+  Answering() = [this](const HttpRequest& request) { return server_(request); };
+
   ::setenv("OIP_TEST_TOKEN", "HUSH HUSH", 1);
   EXPECT_THAT(ErrorOf(ErrorCode::kInvalidInput, "?token=env:OIP_TEST_TOKEN"),
               AllOf(HasSubstr("what is there is no token"), Not(HasSubstr("HUSH"))));
@@ -223,8 +234,7 @@ TEST_F(Oip, RefusesAddressesThatNameNoModel) {
   const auto refused = [](const std::string& address) {
     return ErrorOf(ErrorCode::kInvalidInput, "", address);
   };
-  EXPECT_THAT(refused("host/v2/models/m"),
-              HasSubstr("this is no address; oip:http(s)://HOST"));
+  EXPECT_THAT(refused("host/v2/models/m"), HasSubstr("this is no address; oip:http(s)://HOST"));
   for (const auto* address : {"http://host", "http://host/v2", "http://host/v2/models/",
                               "http:///v2/models/m", "http://host/v1/models/m"}) {
     EXPECT_THAT(refused(address), HasSubstr("the address names no model")) << address;
