@@ -81,6 +81,14 @@ def adult_like(rows):
     return path
 
 
+def tree_file(name):
+    """A file that make_trees.py makes, all of them at once."""
+    program, made = HERE / "make_trees.py", DATA / "trees" / "made.json"
+    if not made.exists() or made.stat().st_mtime < program.stat().st_mtime:
+        spawn([python_of("xgboost320"), program, made.parent], ONE_THREAD)
+    return made.parent / name
+
+
 def python_of(peer):
     path = ENVIRONMENTS / peer / "bin" / "python"
     if not path.exists():
@@ -96,13 +104,61 @@ class Context:
     programs: pathlib.Path  # folder of store_100k and arrow_start
     repetition: int
     folder: pathlib.Path
-    keep: pathlib.Path  # attributions that are compared afterwards
+    keep: pathlib.Path | None  # attributions that are compared afterwards; None: they are not
     quick: bool
+
+    def kept(self, name):
+        """Where a repetition's attributions stay, or None."""
+        return self.keep and self.keep / name
+
+
+@dataclasses.dataclass
+class Adult:
+    """The Adult job, or rows like its own."""
+
+    model: str = "linear:model.json"
+    output: str = "attributions.parquet"
+
+    def arguments(self, rows):
+        kind, location = self.model.split(":", 1)
+        return ["--model", f"{kind}:{ADULT / location}", "--data", adult_like(rows),
+                "--background", ADULT / "background.parquet", "--groups", ADULT / "groups.json",
+                "--link", "logit"]
+
+    def job(self, data_rows):
+        return {"data": str(adult_like(data_rows))}
+
+
+@dataclasses.dataclass
+class Trees:
+    """Trees of XGBoost in margin: see make_trees.py."""
+
+    model: str = "trees_100x6"
+    mode: str = "interventional"
+    interactions: bool = False
+
+    @property
+    def output(self):
+        return "interactions.parquet" if self.interactions else "attributions.parquet"
+
+    def arguments(self, rows):
+        mode = (["--tree-mode", "path"] if self.mode == "path"
+                else ["--background", tree_file("background.parquet")])
+        return ["--model", f"xgboost:{tree_file(self.model + '.ubj')}",
+                "--data", tree_file(f"rows_{rows}.parquet"), "--output", "margin", *mode,
+                *(["--interactions", "2"] if self.interactions else [])]
+
+    def job(self, data_rows):
+        return {"data": str(tree_file(f"rows_{data_rows}.parquet")),
+                "background": str(tree_file("background.parquet")),
+                "model": str(tree_file(self.model + ".ubj")), "mode": self.mode,
+                "interactions": self.interactions}
 
 
 @dataclasses.dataclass
 class Peer:
-    """A peer's runner under peers/NAME, given a job (see peers/protocol.py)."""
+    """A peer's runner under peers/NAME, given a job (see peers/protocol.py). It explains the first
+    `rows` of a file of `data_rows`."""
 
     name: str
     rows: int
@@ -110,16 +166,19 @@ class Peer:
     data_rows: int = 2560
     quick_data_rows: int = 2560
     metric: str = "wall_s"
+    what: Adult | Trees = dataclasses.field(default_factory=Adult)
+    program: str = "run.py"
 
     def run(self, context):
         rows = self.quick_rows if context.quick else self.rows
         data_rows = self.quick_data_rows if context.quick else self.data_rows
-        saved = context.keep / f"{self.name}-{context.repetition}.npz"
-        job = {"rows": rows, "data": str(adult_like(data_rows)), "seed": context.repetition,
-               "threads": 1, "reference": False, "save": str(saved)}
-        command = [python_of(self.name), HERE / "peers" / self.name / "run.py", json.dumps(job)]
+        saved = context.kept(f"{self.name}-{context.repetition}.npz")
+        job = {"rows": rows, "seed": context.repetition, "threads": 1, "reference": False,
+               "save": saved and str(saved)} | self.what.job(data_rows)
+        command = [python_of(self.name), HERE / "peers" / self.name / self.program,
+                   json.dumps(job)]
         text, sample = spawn(command, ONE_THREAD)
-        return sample | last_json(text, self.name) | {"attributions": str(saved)}
+        return sample | last_json(text, self.name) | {"attributions": saved and str(saved)}
 
 
 def windlass_sample(folder):
@@ -133,11 +192,11 @@ def windlass_sample(folder):
 
 @dataclasses.dataclass
 class Explain:
-    """`windlass explain` of the Adult job, with an empty WINDLASS_HOME."""
+    """`windlass explain`, with an empty WINDLASS_HOME."""
 
     rows: int
     quick_rows: int
-    model: str = "linear:model.json"
+    what: Adult | Trees = dataclasses.field(default_factory=Adult)
     options: tuple = ("-w", "1")
     metric: str = "wall_s"
     name: str = "windlass"
@@ -145,17 +204,15 @@ class Explain:
     def run(self, context):
         rows = self.quick_rows if context.quick else self.rows
         out = context.folder / "out"
-        kind, location = self.model.split(":", 1)
         options = [option.replace("SEED", str(context.repetition)) for option in self.options]
         _, sample = spawn(
-            [context.windlass, "explain", "--model", f"{kind}:{ADULT / location}",
-             "--data", adult_like(rows), "--background", ADULT / "background.parquet",
-             "--groups", ADULT / "groups.json", "--link", "logit", *options, "--out", out,
+            [context.windlass, "explain", *self.what.arguments(rows), *options, "--out", out,
              "--quiet"],
             {"WINDLASS_HOME": str(context.folder / "home")})
-        saved = context.keep / f"{self.name}-{context.repetition}.parquet"
-        shutil.move(out / "attributions.parquet", saved)
-        return sample | {"rows": rows, "attributions": str(saved)} | windlass_sample(out)
+        saved = context.kept(f"{self.name}-{context.repetition}.parquet")
+        if saved:
+            shutil.move(out / self.what.output, saved)
+        return sample | {"rows": rows, "attributions": saved and str(saved)} | windlass_sample(out)
 
 
 @dataclasses.dataclass

@@ -12,6 +12,7 @@ result goes to .data, not to results/.
 
 import argparse
 import datetime
+import fnmatch
 import json
 import pathlib
 import shutil
@@ -33,6 +34,8 @@ def measure(job, arguments, keep):
              if not arguments.peers_only or isinstance(side, contenders.Peer)]
     repetitions = 1 if arguments.quick else arguments.repetitions or job["repetitions"]
     samples = {side.name: [] for side in sides}
+    if not job.keys() & {"errors", "differences"}:
+        keep = None
     for repetition in range(repetitions):
         for side in sides:
             with tempfile.TemporaryDirectory(dir=contenders.DATA) as folder:
@@ -79,6 +82,9 @@ def summarise(job, samples):
     for label, numerator, denominator in job.get("shares", []):
         if numerator in paired and denominator in paired:
             paired[label] = [x / y for x, y in zip(paired[numerator], paired[denominator])]
+    for label, name, metric in job.get("rates", []):
+        if name in samples:
+            paired[label] = [60 / cost for cost in costs(samples[name], metric)]
     result["ratios"] = {label: intervals.median_interval(v) for label, v in paired.items()}
     return result
 
@@ -98,6 +104,27 @@ def measure_errors(job, samples, quick):
          contenders.HERE / "peers" / "numpy_exact" / "errors.py", json.dumps(request)],
         contenders.ONE_THREAD)
     return contenders.last_json(text, "errors.py")
+
+
+def measure_differences(job, samples):
+    """Largest differences from one contender's attributions, on the rows that both have."""
+    if "differences" not in job or job["differences"][0] not in samples:
+        return {}
+    reference, others, tolerance = job["differences"]
+    request = {"reference": samples[reference][0]["attributions"],
+               "files": {name: [sample["attributions"] for sample in samples[name]]
+                         for name in others if name in samples}}
+    text, _ = contenders.spawn(
+        [contenders.python_of("numpy_exact"),
+         contenders.HERE / "peers" / "numpy_exact" / "differences.py", json.dumps(request)],
+        contenders.ONE_THREAD)
+    found = contenders.last_json(text, "differences.py")
+    for name, entry in found.items():
+        entry |= {"of": reference, "tolerance": tolerance, "within": entry["max"] <= tolerance}
+        if not entry["within"]:
+            print(f"run.py: {name} differs from {reference} by {entry['max']:.3g}",
+                  file=sys.stderr)
+    return found
 
 
 def markdown(result):
@@ -148,6 +175,11 @@ def markdown(result):
             if len(job["errors"]) > 1 and common["rows"] != error["rows"]:
                 lines.append(f"  - on the {common['rows']} rows that all have: RMS "
                              f"{intervals.written(common['rms'], common['rms_interval'])}")
+        for name, entry in job["differences"].items():
+            lines.append(f"- {name}, largest difference from {entry['of']}: "
+                         f"{intervals.number(entry['max'])} over {entry['rows']:,} rows, "
+                         + ("within" if entry["within"] else "**above**")
+                         + f" {entry['tolerance']:g}")
         for name, found in job["samples"].items():
             kernels = sorted({f"{lib['internal_api']} {lib['version']} {lib['architecture']}"
                               for lib in found[0].get("libraries", []) if lib["architecture"]})
@@ -173,7 +205,7 @@ def write(result):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("jobs", nargs="*", metavar="JOB",
-                        help=f"of {', '.join(JOBS)}; default: all")
+                        help=f"of {', '.join(JOBS)}, or a pattern such as 'trees_*'; default: all")
     parser.add_argument("--windlass", type=pathlib.Path,
                         default=contenders.ROOT / "build" / "release" / "bin" / "windlass")
     parser.add_argument("--programs", type=pathlib.Path,
@@ -184,12 +216,13 @@ def main():
     parser.add_argument("--peers-only", action="store_true")
     parser.add_argument("--quick", action="store_true")
     arguments = parser.parse_args()
-    unknown = [name for name in arguments.jobs if name not in JOBS]
+    unknown = [name for name in arguments.jobs if not fnmatch.filter(JOBS, name)]
     if unknown:
         parser.error(f"no job {unknown[0]!r}; known: {', '.join(JOBS)}")
     if arguments.repetitions is not None and arguments.repetitions < 7:
         parser.error("fewer than 7 repetitions give no 95 % interval worth keeping")
-    names = arguments.jobs or list(JOBS)
+    names = [name for name in JOBS
+             if not arguments.jobs or any(fnmatch.fnmatch(name, asked) for asked in arguments.jobs)]
     if not arguments.peers_only and not arguments.windlass.exists():
         parser.error(f"{arguments.windlass} is missing: build it, or give --windlass or "
                      "--peers-only")
@@ -215,13 +248,15 @@ def main():
             if not samples:
                 continue
             errors = measure_errors(job, samples, arguments.quick)
+            differences = measure_differences(job, samples)
         finally:
             shutil.rmtree(keep)
         for found in samples.values():
             for sample in found:
                 sample.pop("attributions", None)
         result["jobs"][name] = {"title": job["title"], "unit": job["unit"], "samples": samples,
-                                "summary": summarise(job, samples), "errors": errors}
+                                "summary": summarise(job, samples), "errors": errors,
+                                "differences": differences}
         result["load_after"] = machine.load_average()
         stem = write(result)  # after each job, so that a later one that fails loses nothing
     if stem is not None:

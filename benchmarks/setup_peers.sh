@@ -16,7 +16,7 @@ for peer in "$@"; do
     echo "setup_peers.sh: no peer '$peer'; known: $(cd peers && ls -d */ | tr -d / | xargs)" >&2
     exit 2
   fi
-  wanted=$(sha256sum "$requirements" | cut -d' ' -f1)
+  wanted=$(cat "$requirements" $(ls "peers/$peer/sdist.txt" 2>/dev/null) | sha256sum | cut -d' ' -f1)
   if [ "$(cat ".envs/$peer/.stamp" 2>/dev/null)" = "$wanted" ]; then
     continue
   fi
@@ -26,5 +26,9 @@ for peer in "$@"; do
   "$python" -m venv ".envs/$peer"
   ".envs/$peer/bin/pip" install -q --disable-pip-version-check --require-hashes \
     --only-binary :all: -r "$requirements"
+  if [ -f "peers/$peer/sdist.txt" ]; then  # what has no wheels: built with what was just installed
+    ".envs/$peer/bin/pip" install -q --disable-pip-version-check --require-hashes --no-deps \
+      --no-build-isolation --no-binary :all: -r "peers/$peer/sdist.txt"
+  fi
   echo "$wanted" > ".envs/$peer/.stamp"
 done

@@ -2,7 +2,7 @@
 # Builds every fuzz target (clang, libFuzzer, address and undefined sanitizers) and runs each for
 # SECONDS_EACH seconds (60), from seeds made of the repository's own files. A crash, a hang or a
 # leak fails; its input is then in build/fuzz/crashes/. What was found to reach new code stays in
-# build/fuzz/corpus/ for the next time. `fuzz.sh npy_fuzz ...` runs only those named.
+# build/fuzz/corpus/ for the next time. `fuzz.sh npy_fuzz ...` builds and runs only those named.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 scripts/setup.sh fuzz
@@ -12,7 +12,7 @@ mkdir -p "$build/crashes"
 
 cmake --preset fuzz > "$build/configure.log" 2>&1 || { cat "$build/configure.log"; exit 1; }
 echo "fuzz: compiling into $build"
-ninja --quiet -C "$build" windlass_fuzzers
+ninja --quiet -C "$build" ${*:-windlass_fuzzers}
 known=$(cd src && find . -name '*_fuzz.cc' -exec basename {} .cc \; | sort)
 targets=${*:-$known}
 

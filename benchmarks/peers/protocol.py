@@ -5,6 +5,7 @@
 Keys of a job, all optional: `data`, `background`, `groups`, `model` (paths; the shipped Adult job),
 `rows` and `first_row` (which rows to explain), `seed`, `threads` (1), `explain_class`, `save` (an
 .npz file for the attributions), `reference` (true: compare with exact values, outside the clock).
+Of trees (peers/trees.py): `mode` ("interventional" or "path"), `interactions` (true: of pairs).
 
 The line has `peer`, `rows`, `wall_s` and `cpu_s` from loaded model and tables to attributions in
 memory, `evaluations` (rows that the model predicted), `versions`, `libraries` (as threadpoolctl
@@ -33,6 +34,8 @@ DEFAULTS = {
     "explain_class": 0,
     "save": None,
     "reference": True,
+    "mode": "interventional",
+    "interactions": False,
 }
 
 
@@ -47,22 +50,27 @@ def read_job():
     return DEFAULTS | job
 
 
-def load(job):
-    """Returns (rows, background, member columns of each group, group names, coef, intercept)."""
+def read_table(path, columns=None, start=0, count=None):
+    """`count` rows from `start`, as doubles [rows, columns]; without `columns` all of them."""
     import numpy as np
     import pyarrow.parquet as pq
 
-    def table(path, columns, start=0, count=None):
-        found, skipped = [], 0
-        with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(columns=columns):
-                rows = np.stack([batch.column(name).to_numpy() for name in columns], axis=1)
-                skip = min(max(start - skipped, 0), len(rows))
-                skipped += len(rows)
-                found.append(rows[skip:])
-                if count is not None and sum(map(len, found)) >= count:
-                    break
-        return np.ascontiguousarray(np.concatenate(found)[:count])
+    found, skipped = [], 0
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(columns=columns):
+            rows = np.stack([column.to_numpy() for column in batch.columns] if columns is None
+                            else [batch.column(name).to_numpy() for name in columns], axis=1)
+            skip = min(max(start - skipped, 0), len(rows))
+            skipped += len(rows)
+            found.append(rows[skip:])
+            if count is not None and sum(map(len, found)) >= count:
+                break
+    return np.ascontiguousarray(np.concatenate(found)[:count])
+
+
+def load(job):
+    """Returns (rows, background, member columns of each group, group names, coef, intercept)."""
+    import numpy as np
 
     model = json.loads(pathlib.Path(job["model"]).read_text())
     if model.get("windlass") != "linear" or model["activation"] != "sigmoid":
@@ -70,8 +78,8 @@ def load(job):
     groups = json.loads(pathlib.Path(job["groups"]).read_text())
     columns = model["columns"]
     members = [[columns.index(name) for name in names] for names in groups.values()]
-    rows = table(job["data"], columns, job["first_row"], job["rows"])
-    background = table(job["background"], columns)
+    rows = read_table(job["data"], columns, job["first_row"], job["rows"])
+    background = read_table(job["background"], columns)
     return (rows, background, members, list(groups), np.array(model["coef"]),
             float(model["intercept"]))
 

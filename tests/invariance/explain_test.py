@@ -1,5 +1,6 @@
 """Explain gives the same bytes for every worker count, batch size, engine and repetition."""
 
+import json
 import pathlib
 import sys
 
@@ -39,6 +40,28 @@ def kernel_opaque(folder):
     arguments[arguments.index("--model") + 1] = f"onnx:{ADULT / 'model.onnx'}?opaque=1"
     check_invariance(folder, [*arguments, "--method", "kernel", "--nsamples", "500"],
                      batches=(None, 5), chaos_batches=(None,))
+
+
+@test
+def other_estimators_opaque(folder):
+    arguments = few_rows(folder, 23)
+    arguments[arguments.index("--model") + 1] = f"onnx:{ADULT / 'model.onnx'}?opaque=1"
+    for method in ("permutation", "leverage", "msr"):
+        out = folder / method
+        out.mkdir()
+        check_invariance(out, [*arguments, "--method", method, "--nsamples", "300"],
+                         batches=(5,), chaos_batches=(None,))
+
+
+@test
+def rows_that_stop_early(folder):
+    # Some rows reach the tolerance at 250 coalitions, some at 500, some not at 1,000.
+    check_invariance(folder, [*few_rows(folder, 23), "--method", "msr", "--nsamples", "1000",
+                              "--tolerance", "0.005"], batches=(None, 5), chaos_batches=(None,))
+    summary = json.loads((folder / "way0/summary.json").read_text())
+    assert summary["tolerance"]["coalitions_saved"] > 0, summary["tolerance"]
+    assert 0 < summary["tolerance"]["rows_not_reached"] < 23, summary["tolerance"]
+    assert summary["coalitions"] + summary["tolerance"]["coalitions_saved"] <= 23 * 1000
 
 
 @test

@@ -71,6 +71,15 @@ void PrintExplain(const job::RunResult& result, const std::string& out) {
     std::cout << fmt::format("{} rows have no finite value and were left out (NaN).\n",
                              Grouped(failed));
   }
+  if (const auto tolerance = summary.find("tolerance"); tolerance != summary.end()) {
+    std::cout << fmt::format(
+        "{} of {} coalitions were saved; {} rows have intervals wider than +-{}.\n",
+        Grouped(tolerance->at("coalitions_saved").get<std::int64_t>()),
+        Grouped(summary.at("coalitions").get<std::int64_t>() +
+                tolerance->at("coalitions_saved").get<std::int64_t>()),
+        Grouped(tolerance->at("rows_not_reached").get<std::int64_t>()),
+        tolerance->at("half_width").get<double>());
+  }
   const std::string unit =
       summary.at("link") == "logit" ? "mean |phi|, log-odds" : "mean |phi|";
   for (const Json& output : summary.at("outputs")) PrintImportance(output, unit);

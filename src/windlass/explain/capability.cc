@@ -6,6 +6,7 @@
 #include <cmath>
 #include <deque>
 #include <memory>
+#include <span>
 #include <tuple>
 
 #include "windlass/base/build_info.h"
@@ -61,7 +62,7 @@ const job::Schema& ExplainSchema() {
         {FieldType::kText},
         false,
         "auto",
-        {"auto", "linear", "tree", "exact", "kernel"}},
+        {"auto", "linear", "tree", "exact", "kernel", "permutation", "leverage", "msr"}},
        {"tree_mode",
         "what a tree does not know: the background's values, or its training rows",
         {FieldType::kText},
@@ -77,12 +78,19 @@ const job::Schema& ExplainSchema() {
         1.0,
         2.0},
        {"nsamples",
-        "coalitions a row for method kernel",
+        "coalitions a row, at most, for methods that sample",
         {FieldType::kText, FieldType::kInteger},
         false,
         "auto",
         {"auto"},
         2.0},
+       {"tolerance",
+        "a sampled row stops when its 95 % intervals are within +-TOLERANCE",
+        {FieldType::kNumber},
+        false,
+        nullptr,
+        {},
+        0.0},
        {"max_coalitions",
         "most coalitions a row for exact methods",
         {FieldType::kInteger},
@@ -175,11 +183,7 @@ class Explain final : public job::Capability {
     load.Start();
     PreparedPlan prepared = MakePlan(spec);
     const std::string data = spec.at("data");
-    table::ReadOptions options;
-    for (const auto& column : prepared.columns) options.columns.push_back(column.name);
-    options.codes = prepared.columns;
-    options.numbers_have_codes = prepared.codes_of_model;
-    const auto reader = table::OpenTable(data, options);
+    const auto reader = table::OpenTable(data, prepared.DataOptions());
     load.Stop();
 
     plan_watch.Start();
@@ -268,6 +272,30 @@ class Explain final : public job::Capability {
   }
 
  private:
+  // 1 and the number of groups that are certainly more important: their interval lies above.
+  static std::int64_t Rank(std::span<const double> importance, std::span<const double> half_width,
+                           std::size_t group) {
+    std::int64_t rank = 1;
+    for (std::size_t g = 0; g < importance.size(); ++g) {
+      if (importance[g] - half_width[g] > importance[group] + half_width[group]) ++rank;
+    }
+    return rank;
+  }
+
+  static void AddSampling(const Plan& plan, const OutputWriter& output, Json& summary) {
+    summary["nsamples"] = plan.nsamples;
+    summary["coalitions"] = output.coalitions();
+    const std::vector<double> ranked = output.MeanRanked();
+    for (std::size_t k = 0; k < ranked.size(); ++k) {
+      summary["outputs"][k]["mean_ranked"] = ranked[k];
+    }
+    if (plan.tolerance > 0) {
+      summary["tolerance"] = {{"half_width", plan.tolerance},
+                              {"coalitions_saved", output.coalitions_saved()},
+                              {"rows_not_reached", output.rows_above_tolerance()}};
+    }
+  }
+
   // The pairs of groups that interact most, the strongest first.
   static Json StrongestPairs(const PreparedPlan& prepared, const OutputWriter& output,
                              std::size_t k) {
@@ -294,11 +322,16 @@ class Explain final : public job::Capability {
     const std::size_t players = prepared.groups.size();
     const std::vector<double> importance = output.Importance();
     Json by_output = Json::array();
+    const std::vector<double> half_width = output.ImportanceHalfWidth();
     for (std::size_t k = 0; k < prepared.output_names.size(); ++k) {
       Json groups = Json::array();
       for (std::size_t g = 0; g < players; ++g) {
-        groups.push_back(
-            {{"group", prepared.groups[g].name}, {"mean_abs", importance[k * players + g]}});
+        groups.push_back({{"group", prepared.groups[g].name},
+                          {"mean_abs", importance[k * players + g]}});
+        if (half_width.empty()) continue;
+        groups.back()["half_width"] = half_width[k * players + g];
+        groups.back()["rank"] = Rank(std::span(importance).subspan(k * players, players),
+                                     std::span(half_width).subspan(k * players, players), g);
       }
       by_output.push_back({{"output", prepared.output_names[k]},
                            {"base_value", output.base_value()[k]},
@@ -321,7 +354,7 @@ class Explain final : public job::Capability {
     if (prepared.plan.method == Method::kTree) {
       summary["tree_mode"] = prepared.plan.tree_path ? "path" : "interventional";
     }
-    if (prepared.plan.method == Method::kKernel) summary["nsamples"] = prepared.plan.nsamples;
+    if (IsSampled(prepared.plan.method)) AddSampling(prepared.plan, output, summary);
     return summary;
   }
 };

@@ -4,11 +4,10 @@
 #include <bit>
 #include <cmath>
 #include <set>
-
-#include <fmt/format.h>
+#include <span>
+#include <utility>
 
 #include "windlass/base/cancel.h"
-#include "windlass/base/error.h"
 #include "windlass/base/random.h"
 
 namespace windlass::explain {
@@ -21,6 +20,7 @@ struct Stratum {
   int size = 0;
   bool middle = false;   // its complements have the same size
   double weight = 0;     // of all of them, complements included
+  double share = 0;      // of the budget, in proportion
   double pairs = 0;      // how many there are; infinite when beyond double
   std::int64_t taken = 0;
   bool enumerated = false;
@@ -32,7 +32,7 @@ double Binomial(int n, int k) {
   return result;
 }
 
-std::vector<Stratum> Strata(int players) {
+std::vector<Stratum> Strata(int players, Allocation allocation) {
   std::vector<Stratum> strata;
   for (int size = 1; 2 * size <= players; ++size) {
     Stratum& s = strata.emplace_back();
@@ -40,23 +40,27 @@ std::vector<Stratum> Strata(int players) {
     s.middle = 2 * size == players;
     s.weight = (s.middle ? 1.0 : 2.0) * (players - 1) /
                (static_cast<double>(size) * (players - size));
+    const double alike = s.middle ? 0.5 : 1.0;
+    s.share = allocation == Allocation::kKernel ? s.weight : alike;
     s.pairs = Binomial(players, size) / (s.middle ? 2 : 1);
   }
   return strata;
 }
 
 // Decides how many pairs each stratum gets of `budget` pairs.
-void Allocate(std::int64_t budget, std::vector<Stratum>& strata) {
+void Allocate(std::int64_t budget, int players, Allocation allocation,
+              std::vector<Stratum>& strata) {
   std::int64_t left = budget;
-  double weight = 0;
-  for (const Stratum& s : strata) weight += s.weight;
+  double shares = 0;
+  for (const Stratum& s : strata) shares += s.share;
   const auto enumerate = [&](Stratum& s) {
     s.enumerated = true;
     s.taken = static_cast<std::int64_t>(s.pairs);
     left -= s.taken;
-    weight -= s.weight;
+    shares -= s.share;
   };
-  enumerate(strata.front());
+  // Twice as many pairs as players determine the regression however they are drawn.
+  if (allocation != Allocation::kLeverage || budget < 2 * players) enumerate(strata.front());
   // Larger sizes have a smaller share of more coalitions, but enumerating one changes the shares.
   for (bool changed = true; changed;) {
     changed = false;
@@ -66,7 +70,7 @@ void Allocate(std::int64_t budget, std::vector<Stratum>& strata) {
         return &other == &s || other.enumerated;
       });
       const double share = last ? static_cast<double>(left)
-                                : static_cast<double>(left) * (s.weight / weight);
+                                : static_cast<double>(left) * (s.share / shares);
       if (share + 1e-9 >= s.pairs && static_cast<double>(left) >= s.pairs) {
         enumerate(s);
         changed = true;
@@ -82,11 +86,11 @@ void Allocate(std::int64_t budget, std::vector<Stratum>& strata) {
   }
   for (Stratum& s : strata) {
     if (s.enumerated) continue;
-    cumulated += s.weight;
+    cumulated += s.share;
     const std::int64_t upto =
         &s == last ? left
                    : std::min(left, static_cast<std::int64_t>(std::floor(
-                                        static_cast<double>(left) * (cumulated / weight) + 0.5)));
+                                        static_cast<double>(left) * (cumulated / shares) + 0.5)));
     s.taken = upto - given;
     // Rounding may ask for one more than there are.
     if (static_cast<double>(s.taken) > s.pairs) s.taken = static_cast<std::int64_t>(s.pairs);
@@ -118,9 +122,13 @@ void ForAll(const Stratum& s, int players, int words, Visit visit) {
   }
 }
 
-// `count` different coalitions of a stratum, uniformly.
-std::set<Mask> Draw(const Stratum& s, std::int64_t count, int players, int words, Random& random) {
-  std::set<Mask> drawn;
+// `count` different coalitions of a stratum, uniformly; the first n are what a smaller count of n
+// would give.
+std::vector<Mask> Draw(const Stratum& s, std::int64_t count, int players, int words,
+                       Random& random) {
+  std::vector<Mask> drawn;
+  drawn.reserve(count);
+  std::set<Mask> seen;
   for (std::int64_t tries = 0; std::ssize(drawn) < count; ++tries) {
     if (tries % 4096 == 0) ProcessCancelToken().Check();  // millions may be wanted
     // Floyd's algorithm: a uniform subset of s.size players.
@@ -131,93 +139,103 @@ std::set<Mask> Draw(const Stratum& s, std::int64_t count, int players, int words
       mask[p / 64] |= std::uint64_t{1} << (p % 64);
     }
     Canonical(s.middle, players, mask);
-    drawn.insert(std::move(mask));
+    if (seen.insert(mask).second) drawn.push_back(std::move(mask));
   }
   return drawn;
 }
 
+// The pairs of a stratum in the order in which budgets take them.
+std::vector<Mask> Sequence(const Stratum& s, int players, int words, std::uint64_t seed) {
+  // Mixed from the number of players too, so that games of different numbers differ.
+  Random random(seed, static_cast<std::uint64_t>(players) << 32 |
+                          static_cast<std::uint64_t>(s.size));
+  if (2 * static_cast<double>(s.taken) <= s.pairs) {
+    return Draw(s, s.taken, players, words, random);
+  }
+  std::vector<Mask> all;
+  all.reserve(static_cast<std::size_t>(s.pairs));
+  ForAll(s, players, words, [&](const Mask& mask) {
+    if (all.size() % 65536 == 0) ProcessCancelToken().Check();
+    all.push_back(mask);
+  });
+  for (std::size_t i = 0; i + 1 < all.size(); ++i) {
+    std::swap(all[i], all[i + random.Below(all.size() - i)]);
+  }
+  all.resize(s.taken);
+  return all;
+}
+
+// Weights of a design whose pairs are there, `stratum_of` each.
+void Weigh(const std::vector<Stratum>& strata, std::span<const std::size_t> stratum_of,
+           Design& design) {
+  double total = 0;
+  std::size_t last = 0;
+  for (std::size_t i = 0; i < strata.size(); ++i) {
+    total += strata[i].weight;
+    if (strata[i].taken > 0) last = i;
+  }
+  // Weight of sizes that got no sample goes to the next one that has, else to the last.
+  std::vector<double> own(strata.size(), 0.0);
+  double pending = 0;
+  for (std::size_t i = 0; i < strata.size(); ++i) {
+    pending += strata[i].weight / total;
+    if (strata[i].taken == 0) continue;
+    own[i] = pending;
+    pending = 0;
+  }
+  own[last] += pending;
+  design.weights.resize(stratum_of.size());
+  design.left_out.resize(stratum_of.size());
+  for (std::size_t pair = 0; pair < stratum_of.size(); ++pair) {
+    const Stratum& s = strata[stratum_of[pair]];
+    const auto taken = static_cast<double>(s.taken);
+    design.weights[pair] = own[stratum_of[pair]] / (2 * taken);
+    design.left_out[pair] = 1 - taken / s.pairs;
+  }
+}
+
 }  // namespace
 
-std::int64_t MinimumSamples(int players) {
-  if (players < 2) return 0;
-  return players < 4 ? (std::int64_t{1} << players) - 2 : 2 * static_cast<std::int64_t>(players);
+Design MakeDesign(int players, std::int64_t nsamples, std::uint64_t seed, Allocation allocation) {
+  return std::move(MakeDesigns(players, {nsamples}, seed, allocation).front());
 }
 
-std::int64_t AutoSamples(int players) {
-  const std::int64_t samples = 2 * static_cast<std::int64_t>(players) + 2048;
-  if (players < 2) return 0;
-  return players < 13 ? std::min(samples, (std::int64_t{1} << players) - 2) : samples;
-}
-
-void CheckSamples(std::int64_t nsamples, int players) {
-  // The design and every row's values over it are held in memory. No more are drawn than exist.
-  constexpr int kMostLog2 = 24;
-  if (players > kMostLog2 && nsamples > std::int64_t{1} << kMostLog2) {
-    throw Error(ErrorCode::kInvalidInput,
-                fmt::format("nsamples is {}, but at most {} (2^{}) coalitions are sampled; auto "
-                            "takes {}",
-                            nsamples, std::int64_t{1} << kMostLog2, kMostLog2,
-                            AutoSamples(players)));
-  }
-  if (nsamples >= MinimumSamples(players)) return;
-  throw Error(ErrorCode::kInvalidInput,
-              fmt::format("nsamples is {}, but a regression over {} groups needs at least {} "
-                          "coalitions; auto takes {}",
-                          nsamples, players, MinimumSamples(players), AutoSamples(players)));
-}
-
-Design MakeDesign(int players, std::int64_t nsamples, std::uint64_t seed) {
-  Design design;
-  design.players = players;
-  design.words = (players + 63) / 64;
-  std::vector<Stratum> strata = Strata(players);
-  Allocate(nsamples / 2, strata);
-  design.complete = std::ranges::all_of(strata, &Stratum::enumerated);
-  double total = 0;
-  for (const Stratum& s : strata) total += s.weight;
-
-  double pending = 0;           // weight of sizes that got no sample
-  std::int64_t last_begin = 0;  // the last sampled size's pairs
-  for (const Stratum& s : strata) {
-    const double weight = s.weight / total + (s.enumerated ? 0 : pending);
-    if (s.taken == 0) {
-      pending = weight;
-      continue;
+std::vector<Design> MakeDesigns(int players, const std::vector<std::int64_t>& nsamples,
+                                std::uint64_t seed, Allocation allocation) {
+  std::vector<std::vector<Stratum>> strata(nsamples.size(), Strata(players, allocation));
+  for (std::size_t k = nsamples.size(); k-- > 0;) {
+    Allocate(nsamples[k] / 2, players, allocation, strata[k]);
+    if (k + 1 == nsamples.size()) continue;
+    // Where rounding would give a size less in the next design, it is taken later.
+    for (std::size_t i = 0; i < strata[k].size(); ++i) {
+      strata[k][i].taken = std::min(strata[k][i].taken, strata[k + 1][i].taken);
     }
-    const std::int64_t begin = design.pairs();
-    const double own = weight / (2 * static_cast<double>(s.taken));
-    const auto add = [&](const Mask& mask) {
-      if (design.weights.size() % 65536 == 0) ProcessCancelToken().Check();
-      design.masks.insert(design.masks.end(), mask.begin(), mask.end());
-      design.weights.push_back(own);
-    };
-    if (s.enumerated) {
-      ForAll(s, players, design.words, add);
-    } else {
-      pending = 0;
-      // Mixed from the number of players too, so that games of different numbers differ.
-      Random random(seed, static_cast<std::uint64_t>(players) << 32 |
-                              static_cast<std::uint64_t>(s.size));
-      if (2 * static_cast<double>(s.taken) <= s.pairs) {
-        for (const Mask& mask : Draw(s, s.taken, players, design.words, random)) add(mask);
-      } else {
-        // More than half of them: draw those that are left out.
-        const auto left_out = static_cast<std::int64_t>(s.pairs) - s.taken;
-        const auto drawn = Draw(s, left_out, players, design.words, random);
-        ForAll(s, players, design.words, [&](const Mask& mask) {
-          if (!drawn.contains(mask)) add(mask);
-        });
+  }
+  std::vector<Design> designs(nsamples.size());
+  Design grown;
+  grown.players = players;
+  grown.words = (players + 63) / 64;
+  std::vector<std::vector<Mask>> sequences;
+  for (const Stratum& s : strata.back()) {
+    sequences.push_back(Sequence(s, players, grown.words, seed));
+  }
+  std::vector<std::size_t> stratum_of;
+  for (std::size_t k = 0; k < nsamples.size(); ++k) {
+    for (std::size_t i = 0; i < strata[k].size(); ++i) {
+      const std::int64_t before = k == 0 ? 0 : strata[k - 1][i].taken;
+      for (std::int64_t j = before; j < strata[k][i].taken; ++j) {
+        const Mask& mask = sequences[i][j];
+        grown.masks.insert(grown.masks.end(), mask.begin(), mask.end());
+        stratum_of.push_back(i);
       }
     }
-    last_begin = begin;
+    grown.complete = std::ranges::all_of(strata[k], [](const Stratum& s) {
+      return static_cast<double>(s.taken) >= s.pairs;
+    });
+    Weigh(strata[k], stratum_of, grown);
+    designs[k] = grown;
   }
-  if (pending > 0) {
-    const auto count = static_cast<double>(design.pairs() - last_begin);
-    for (std::int64_t i = last_begin; i < design.pairs(); ++i) {
-      design.weights[i] += pending / (2 * count);
-    }
-  }
-  return design;
+  return designs;
 }
 
 }  // namespace windlass::explain

@@ -8,7 +8,7 @@
 
 #include "windlass/base/cancel.h"
 #include "windlass/base/cpu_clock.h"
-#include "windlass/explain/design.h"
+#include "windlass/explain/estimator.h"
 #include "windlass/explain/explainer.h"
 #include "windlass/explain/make_plan.h"
 #include "windlass/explain/output.h"
@@ -64,7 +64,7 @@ Json CheaperWays(const PreparedPlan& prepared, const Json& spec) {
   Json ways = Json::array();
   const Plan& plan = prepared.plan;
   const auto model = model::LoadModel(plan.model);
-  const bool sums_over_background = plan.method == Method::kExact || plan.method == Method::kKernel;
+  const bool sums_over_background = plan.method == Method::kExact || IsSampled(plan.method);
   if (model->trees() != nullptr && plan.method != Method::kTree) {
     ways.push_back("--output margin: trees are exact there, and far faster");
   }
@@ -78,10 +78,11 @@ Json CheaperWays(const PreparedPlan& prepared, const Json& spec) {
                                plan.players()));
   }
   if (plan.method == Method::kExact && plan.players() >= 10) {
-    ways.push_back(fmt::format("--method kernel: a sample of {} of the 2^{} coalitions",
-                               AutoSamples(plan.players()), plan.players()));
+    ways.push_back(fmt::format("--method msr: a sample of {} of the 2^{} coalitions",
+                               AutoSamples(Method::kMsr, plan.players()), plan.players()));
   }
-  if (plan.method == Method::kKernel && plan.nsamples > 2 * MinimumSamples(plan.players())) {
+  if (IsSampled(plan.method) &&
+      plan.nsamples > 2 * MinimumSamples(plan.method, plan.players())) {
     ways.push_back(fmt::format("--nsamples {}: half the evaluations, 1.4 times the errors",
                                plan.nsamples / 2));
   }
@@ -95,10 +96,7 @@ Json CheaperWays(const PreparedPlan& prepared, const Json& spec) {
 
 Json EstimateCost(const Json& spec, int workers) {
   const PreparedPlan prepared = MakePlan(spec);
-  table::ReadOptions options;
-  for (const auto& column : prepared.columns) options.columns.push_back(column.name);
-  options.codes = prepared.columns;
-  const auto reader = table::OpenTable(spec.at("data"), options);
+  const auto reader = table::OpenTable(spec.at("data"), prepared.DataOptions());
   const std::optional<std::int64_t> rows = reader->rows();
   const Measured measured = Measure(prepared, *reader);
   Json expected;

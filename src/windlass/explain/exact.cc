@@ -86,7 +86,7 @@ std::shared_ptr<const Explainer> MakeExactExplainer(const Plan& plan,
   if (plan.players() > kMaxExactPlayers) {
     throw Error(ErrorCode::kInvalidInput,
                 fmt::format("method exact enumerates 2^players coalitions and takes at most {} "
-                            "players, but there are {}; use --method kernel",
+                            "players, but there are {}; use a method that samples, as --method msr",
                             kMaxExactPlayers, plan.players()));
   }
   return std::make_shared<ExactExplainer>(plan, std::move(model));

@@ -7,8 +7,8 @@
 
 #include "windlass/base/error.h"
 #include "windlass/explain/exact.h"
-#include "windlass/explain/kernel.h"
 #include "windlass/explain/linear.h"
+#include "windlass/explain/sampled.h"
 #include "windlass/explain/shapley.h"
 #include "windlass/explain/tree.h"
 #include "windlass/explain/tree_game.h"
@@ -21,10 +21,20 @@ void Attributions::Resize(std::int64_t rows, std::int64_t output_count, std::int
   players = player_count;
   prediction.assign(static_cast<std::size_t>(rows * outputs), 0.0);
   phi.assign(static_cast<std::size_t>(rows * outputs * players), 0.0);
+  half_width.clear();
+  ranked.clear();
   const std::int64_t pairs = with_interactions ? Pairs(players) : 0;
   interactions.assign(static_cast<std::size_t>(rows * outputs * pairs), 0.0);
   model_evaluations = 0;
+  coalitions = 0;
+  coalitions_saved = 0;
+  rows_above_tolerance = 0;
   failures.clear();
+}
+
+void Attributions::AddIntervals() {
+  half_width.assign(phi.size(), 0.0);
+  ranked.assign(prediction.size(), 0);
 }
 
 void Attributions::Fail(std::int64_t row, std::int64_t output, std::string why) {
@@ -32,6 +42,10 @@ void Attributions::Fail(std::int64_t row, std::int64_t output, std::string why) 
   const std::int64_t at = row * outputs + output;
   prediction[at] = kNaN;
   std::fill_n(phi.begin() + at * players, players, kNaN);
+  if (!half_width.empty()) {
+    std::fill_n(half_width.begin() + at * players, players, kNaN);
+    ranked[at] = 0;
+  }
   if (!interactions.empty()) {
     std::fill_n(interactions.begin() + at * Pairs(players), Pairs(players), kNaN);
   }
@@ -48,7 +62,10 @@ std::shared_ptr<const Explainer> MakeExplainer(const Plan& plan) {
       }
       return MakeLinearExplainer(plan, *model->linear());
     case Method::kExact: return MakeExactExplainer(plan, std::move(model));
-    case Method::kKernel: return MakeKernelExplainer(plan, std::move(model));
+    case Method::kKernel:
+    case Method::kPermutation:
+    case Method::kLeverage:
+    case Method::kMsr: return MakeSampledExplainer(plan, std::move(model));
     case Method::kTree:
       if (IsTreeSum(*model, plan.margin, plan.link)) {
         return MakeTreeExplainer(plan, std::move(model));

@@ -23,15 +23,22 @@ struct Attributions {
   std::vector<double> base_value;  // [outputs], in link space: the plan's, whatever the rows
   std::vector<double> prediction;  // [rows, outputs], in link space
   std::vector<double> phi;         // [rows, outputs, players]
+  // Of methods that sample, else empty: see Estimate. NaN and 0 for failed rows.
+  std::vector<double> half_width;    // [rows, outputs, players]
+  std::vector<std::int32_t> ranked;  // [rows, outputs]
   // Of pairs (0, 1), (0, 2), ... of players, where the plan wants them; see PairIndex in shapley.h.
   std::vector<double> interactions;  // [rows, outputs, pairs]
   std::int64_t model_evaluations = 0;
+  std::int64_t coalitions = 0;             // that methods that sample looked at, in all rows
+  std::int64_t coalitions_saved = 0;       // by rows that stopped early
+  std::int64_t rows_above_tolerance = 0;   // although they took all of nsamples
   std::vector<Failure> failures;
   std::int64_t outputs = 0;
   std::int64_t players = 0;
 
   void Resize(std::int64_t rows, std::int64_t outputs, std::int64_t players,
               bool with_interactions = false);
+  void AddIntervals();  // zeros
 
   // Marks one output of a row as failed: NaN in prediction and phi, and a Failure.
   void Fail(std::int64_t row, std::int64_t output, std::string why);

@@ -1,123 +1,110 @@
-#include "windlass/explain/kernel.h"
-
+// Shapley values by regression over a sample of coalitions: KernelSHAP, Leverage SHAP, and the
+// latter with a model of what single players leave.
 #include <algorithm>
 #include <cmath>
-#include <map>
-#include <mutex>
 #include <utility>
-#include <vector>
 
+#include "windlass/explain/design.h"
+#include "windlass/explain/estimator_internal.h"
 #include "windlass/explain/feature_selection.h"
-#include "windlass/explain/masked.h"
 #include "windlass/explain/regression.h"
 #include "windlass/explain/shapley.h"
+#include "windlass/explain/student.h"
 
 namespace windlass::explain {
 namespace {
 
-// All that games of one number of players share.
-struct System {
-  System(const Plan& plan, int players)
-      : design(MakeDesign(players, plan.nsamples, plan.seed)),
-        regression(design),
-        selection(design, plan.l1_reg, plan.l1_features) {}
+Allocation AllocationOf(Method method) {
+  return method == Method::kKernel ? Allocation::kKernel : Allocation::kLeverage;
+}
 
-  Design design;
-  Regression regression;
-  FeatureSelection selection;
-};
+// A second power brings nothing (benchmarks/results/2026-11-26-estimators.md).
+int PowersOf(Method method) { return method == Method::kMsr ? 1 : 0; }
 
-class KernelExplainer final : public Explainer {
+// Lundberg & Lee 2017 with the design of design.h and the constraint solved exactly.
+class RegressionEstimator final : public Estimator {
  public:
-  KernelExplainer(const Plan& plan, std::unique_ptr<model::Model> model)
-      : plan_(plan), game_(plan, std::move(model)) {
-    plan_.background.clear();  // the game has its own
-    plan_.background.shrink_to_fit();
-    if (plan_.players() >= 2) SystemOf(plan_.players());
+  RegressionEstimator(const Plan& plan, int players) : l1_reg_(plan.l1_reg) {
+    // Two pairs a player: with fewer, residuals say little of the error.
+    const std::int64_t nsamples = plan.nsamples;
+    const std::vector<std::int64_t> budgets =
+        HalvedBudgets(plan.tolerance > 0, nsamples, 4 * static_cast<std::int64_t>(players));
+    auto designs = MakeDesigns(players, budgets, plan.seed, AllocationOf(plan.method));
+    for (Design& design : designs) {
+      stages_.push_back(design.pairs());
+      systems_.push_back(std::make_unique<System>(std::move(design), plan));
+    }
   }
 
-  std::span<const double> base_value() const override { return game_.base_value(); }
+  CoalitionPairs coalitions() const override { return systems_.back()->design.coalitions(); }
+  std::span<const std::int64_t> stages() const override { return stages_; }
 
-  void Explain(std::span<const double> x, std::int64_t rows, const std::function<void()>& check,
-               Attributions& out) const override {
-    const auto outputs = static_cast<std::int64_t>(plan_.outputs.size());
-    out.Resize(rows, outputs, plan_.players());
-    const auto workspace = game_.NewWorkspace();
-    std::vector<double> inside, outside;
-    for (std::int64_t r = 0; r < rows; ++r) {
-      const auto varying = game_.Begin(&x[r * plan_.columns], *workspace);
-      const System* system =
-          varying.size() >= 2 ? &SystemOf(static_cast<int>(varying.size())) : nullptr;
-      const CoalitionPairs pairs =
-          system == nullptr ? CoalitionPairs{} : system->design.coalitions();
-      inside.resize(outputs * pairs.count);
-      outside.resize(outputs * pairs.count);
-      const auto prediction = std::span(out.prediction).subspan(r * outputs, outputs);
-      out.model_evaluations +=
-          game_.Evaluate(pairs, check, *workspace, prediction, inside, outside);
-      for (std::int64_t k = 0; k < outputs; ++k) {
-        const auto own = [&](std::span<double> values) {
-          return values.subspan(k * pairs.count, pairs.count);
-        };
-        if (!Finite(prediction.subspan(k, 1)) || !Finite(own(inside)) || !Finite(own(outside))) {
-          out.Fail(r, k, game_.WhyNotFinite(*workspace));
-          continue;
-        }
-        const std::span phi =
-            std::span(out.phi).subspan((r * outputs + k) * plan_.players(), plan_.players());
-        Attribute(system, varying, base_value()[k], prediction[k], own(inside), own(outside), phi);
-      }
+  void Run(int stage, std::span<const double> inside, std::span<const double> outside,
+           double total, Estimate& out) const override {
+    const System& system = *systems_[stage];
+    const int players = system.design.players;
+    out.phi.resize(players);
+    std::vector<double> h(inside.size());
+    for (std::size_t i = 0; i < h.size(); ++i) h[i] = 0.5 * (inside[i] - outside[i]);
+    if (l1_reg_ != L1Reg::kNone) {
+      const auto selected = system.selection.Select(inside, outside, total);
+      system.regression.SolveSelected(h, total, selected, out.phi);
+      out.half_width.clear();
+      out.ranked = 0;
+      return;
     }
+    std::vector<double> fit(system.regression.coefficients());
+    system.regression.Solve(h, total, fit);
+    system.regression.Attribute(fit, out.phi);
+    CloseToTotal(total, out.phi);
+    if (system.design.complete) {
+      out.half_width.assign(players, 0.0);
+      out.ranked = players;
+      return;
+    }
+    const std::vector<double> residuals = system.regression.Residuals(h, total, fit);
+    const Regression::Spread spread = system.regression.SpreadOf(residuals);
+    out.half_width.resize(players);
+    for (int i = 0; i < players; ++i) {
+      const double t = system.t[i];
+      out.half_width[i] =
+          std::isinf(t) ? t : t * std::sqrt(system.regression.Variance(spread, i));
+    }
+    out.ranked = CountRanked(out.phi, [&](int i, int j, double sign) {
+      const double error = std::sqrt(system.regression.Variance(spread, i, j, sign));
+      return std::abs(out.phi[i] + sign * out.phi[j]) > std::max(system.t[i], system.t[j]) * error;
+    });
   }
 
  private:
-  static bool Finite(std::span<const double> values) {
-    return std::ranges::all_of(values, [](double value) { return std::isfinite(value); });
-  }
-
-  // inside and outside are overwritten; phi: [players of the plan], zeros before.
-  void Attribute(const System* system, std::span<const std::int32_t> varying, double base,
-                 double prediction, std::span<double> inside, std::span<double> outside,
-                 std::span<double> phi) const {
-    const double total = prediction - base;
-    if (system == nullptr) {
-      if (!varying.empty()) phi[varying[0]] = total;
-      return;
+  // All that follows from a design.
+  struct System {
+    System(Design its_design, const Plan& plan)
+        : design(std::move(its_design)),
+          regression(design, PowersOf(plan.method)),
+          selection(design, plan.l1_reg, plan.l1_features) {
+      for (int i = 0; i < design.players; ++i) {
+        t.push_back(Student95(regression.DegreesOfFreedom(i)));
+      }
     }
-    std::vector<double> own(varying.size());
-    std::vector<double> h(inside.size());
-    for (std::size_t i = 0; i < h.size(); ++i) h[i] = 0.5 * (inside[i] - outside[i]);
-    if (plan_.l1_reg == L1Reg::kNone) {
-      system->regression.Solve(h, total, own);
-      CloseToTotal(total, own);
-    } else {
-      for (double& value : inside) value -= base;
-      for (double& value : outside) value -= base;
-      const auto selected = system->selection.Select(inside, outside, total);
-      system->regression.SolveSelected(h, total, selected, own);
-    }
-    for (std::size_t i = 0; i < varying.size(); ++i) phi[varying[i]] = own[i];
-  }
+    System(const System&) = delete;
+    System& operator=(const System&) = delete;
 
-  const System& SystemOf(int players) const {
-    const std::lock_guard lock(mutex_);
-    std::unique_ptr<const System>& system = systems_[players];
-    if (system == nullptr) system = std::make_unique<const System>(plan_, players);
-    return *system;
-  }
+    Design design;
+    Regression regression;
+    FeatureSelection selection;
+    std::vector<double> t;  // [players]
+  };
 
-  Plan plan_;
-  MaskedGame game_;
-  mutable std::mutex mutex_;
-  mutable std::map<int, std::unique_ptr<const System>> systems_;  // by number of players
+  L1Reg l1_reg_;
+  std::vector<std::int64_t> stages_;
+  std::vector<std::unique_ptr<const System>> systems_;
 };
 
 }  // namespace
 
-std::shared_ptr<const Explainer> MakeKernelExplainer(const Plan& plan,
-                                                     std::unique_ptr<model::Model> model) {
-  CheckSamples(plan.nsamples, plan.players());
-  return std::make_shared<KernelExplainer>(plan, std::move(model));
+std::unique_ptr<const Estimator> MakeRegressionEstimator(const Plan& plan, int players) {
+  return std::make_unique<RegressionEstimator>(plan, players);
 }
 
 }  // namespace windlass::explain

@@ -1,4 +1,4 @@
-#include "windlass/explain/kernel.h"
+#include "windlass/explain/sampled.h"
 
 #include <cmath>
 #include <map>
@@ -10,6 +10,7 @@
 
 #include "windlass/base/error.h"
 #include "windlass/explain/adult_testing_internal.h"
+#include "windlass/explain/design.h"
 #include "windlass/explain/exact.h"
 #include "windlass/explain/game_testing_internal.h"
 
@@ -43,7 +44,7 @@ TEST(Design, KeepsBudgetPairsAndTheWeightOfEverySize) {
     const std::int64_t full =
         players < 20 ? (std::int64_t{1} << players) - 2 : std::int64_t{1} << 20;
     for (const std::int64_t nsamples :
-         {MinimumSamples(players), std::int64_t{2 * players + 7}, AutoSamples(players)}) {
+         {MinimumSamples(Method::kKernel, players), std::int64_t{2 * players + 7}, AutoSamples(Method::kKernel, players)}) {
       if (nsamples > full) continue;
       const Design design = MakeDesign(players, nsamples, 3);
       EXPECT_EQ(design.pairs(), nsamples / 2) << players;
@@ -123,15 +124,15 @@ TEST(Design, SamplesPlayersAlike) {
 }
 
 TEST(Design, SaysHowManySamplesAreNeeded) {
-  EXPECT_EQ(MinimumSamples(2), 2);
-  EXPECT_EQ(MinimumSamples(3), 6);
-  EXPECT_EQ(MinimumSamples(12), 24);
-  EXPECT_EQ(AutoSamples(12), 2072);
-  EXPECT_EQ(AutoSamples(8), 254);
-  EXPECT_EQ(AutoSamples(500), 3048);
-  CheckSamples(24, 12);
+  EXPECT_EQ(MinimumSamples(Method::kKernel, 2), 2);
+  EXPECT_EQ(MinimumSamples(Method::kKernel, 3), 6);
+  EXPECT_EQ(MinimumSamples(Method::kKernel, 12), 24);
+  EXPECT_EQ(AutoSamples(Method::kKernel, 12), 2072);
+  EXPECT_EQ(AutoSamples(Method::kKernel, 8), 254);
+  EXPECT_EQ(AutoSamples(Method::kKernel, 500), 3048);
+  CheckSamples(Method::kKernel, 24, 12);
   try {
-    CheckSamples(23, 12);
+    CheckSamples(Method::kKernel, 23, 12);
     FAIL();
   } catch (const Error& error) {
     EXPECT_THAT(error.what(), HasSubstr("nsamples is 23, but a regression over 12 groups needs at "
@@ -141,7 +142,7 @@ TEST(Design, SaysHowManySamplesAreNeeded) {
 
 Plan KernelPlan(std::int64_t columns, int players, std::vector<double> background) {
   Plan plan = PlanOf(columns, players, std::move(background), Method::kKernel);
-  plan.nsamples = AutoSamples(players);
+  plan.nsamples = AutoSamples(Method::kKernel, players);
   return plan;
 }
 
@@ -158,7 +159,7 @@ TEST(Kernel, WithAllCoalitionsIsExact) {
     const auto function = Wavy(seed, columns);
     const std::vector<double> x = seed % 2 == 0 ? CoarseValues(6 * columns, random)
                                                 : RandomValues(6 * columns, random);
-    const auto kernel = ExplainAll(*MakeKernelExplainer(plan, ModelOf(plan, function, 2)), plan, x);
+    const auto kernel = ExplainAll(*MakeSampledExplainer(plan, ModelOf(plan, function, 2)), plan, x);
     const auto exact = ExplainAll(*MakeExactExplainer(plan, ModelOf(plan, function, 2)), plan, x);
     EXPECT_THAT(kernel.phi, Pointwise(DoubleNear(1e-9), exact.phi)) << seed;
     EXPECT_EQ(kernel.prediction, exact.prediction);
@@ -170,14 +171,14 @@ TEST(Kernel, AdditiveGamesNeedTheMinimumOnly) {
   for (const int players : {2, 3, 5, 12, 40, 64, 65, 150}) {
     Random random(1, players);
     Plan plan = KernelPlan(players, players, RandomValues(3 * players, random));
-    plan.nsamples = MinimumSamples(players);
+    plan.nsamples = MinimumSamples(Method::kKernel, players);
     const std::vector<double> coef = RandomValues(players, random);
     const auto function = [&](std::span<const double> x, std::span<double> out) {
       out[0] = 0.5;
       for (std::size_t c = 0; c < x.size(); ++c) out[0] += coef[c] * x[c];
     };
     const std::vector<double> x = RandomValues(players, random);
-    const auto out = ExplainAll(*MakeKernelExplainer(plan, ModelOf(plan, function)), plan, x);
+    const auto out = ExplainAll(*MakeSampledExplainer(plan, ModelOf(plan, function)), plan, x);
     for (int g = 0; g < players; ++g) {
       double mean = 0;
       for (int b = 0; b < 3; ++b) mean += plan.background[b * players + g] / 3;
@@ -195,7 +196,7 @@ TEST(Kernel, ManyPlayersOfWhichSomeDoNotVary) {
     for (int b = 0; b < 4; ++b) plan.background[b * kPlayers + g] = x[g];
   }
   const auto function = Wavy(7, kPlayers);
-  const auto explainer = MakeKernelExplainer(plan, ModelOf(plan, function));
+  const auto explainer = MakeSampledExplainer(plan, ModelOf(plan, function));
   const auto out = ExplainAll(*explainer, plan, x);
   double sum = 0;
   for (int g = 0; g < kPlayers; ++g) {
@@ -222,7 +223,7 @@ TEST(Kernel, ErrorFallsWithSamplesAndIsCentred) {
     double error = 0;
     constexpr int kSeeds = 24;
     for (plan.seed = 0; plan.seed < kSeeds; ++plan.seed) {
-      const auto out = ExplainAll(*MakeKernelExplainer(plan, ModelOf(plan, function)), plan, x);
+      const auto out = ExplainAll(*MakeSampledExplainer(plan, ModelOf(plan, function)), plan, x);
       error += RmsDifference(out.phi, exact.phi) / kSeeds;
       for (std::size_t i = 0; i < mean.size(); ++i) mean[i] += out.phi[i] / kSeeds;
     }
@@ -240,11 +241,11 @@ TEST(Kernel, ARowAloneGivesTheBytesItHasAmongOthers) {
   plan.outputs = {0, 1};
   for (const L1Reg reg : {L1Reg::kNone, L1Reg::kAic}) {
     plan.l1_reg = reg;
-    const auto explainer = MakeKernelExplainer(plan, ModelOf(plan, Wavy(4, 9), 2));
+    const auto explainer = MakeSampledExplainer(plan, ModelOf(plan, Wavy(4, 9), 2));
     const std::vector<double> x = CoarseValues(12 * 9, random, 5);
     const Attributions all = ExplainAll(*explainer, plan, x);
     for (int r = 0; r < 12; ++r) {
-      const auto fresh = MakeKernelExplainer(plan, ModelOf(plan, Wavy(4, 9), 2));
+      const auto fresh = MakeSampledExplainer(plan, ModelOf(plan, Wavy(4, 9), 2));
       const Attributions one = ExplainAll(*fresh, plan, std::span(x).subspan(r * 9, 9));
       EXPECT_TRUE(std::equal(one.phi.begin(), one.phi.end(), &all.phi[r * 18]));
     }
@@ -262,16 +263,16 @@ TEST(Kernel, SelectsFeatures) {
   plan.l1_reg = L1Reg::kNumFeatures;
   for (const int features : {1, 2, 3}) {
     plan.l1_features = features;
-    const auto explainer = MakeKernelExplainer(plan, ModelOf(plan, function));
+    const auto explainer = MakeSampledExplainer(plan, ModelOf(plan, function));
     const auto out = ExplainAll(*explainer, plan, x);
     EXPECT_EQ(std::ranges::count_if(out.phi, [](double phi) { return phi != 0; }), features);
     EXPECT_NEAR(std::accumulate(out.phi.begin(), out.phi.end(), 0.0),
                 out.prediction[0] - explainer->base_value()[0], 1e-12);
   }
   plan.l1_reg = L1Reg::kBic;
-  const auto bic = ExplainAll(*MakeKernelExplainer(plan, ModelOf(plan, function)), plan, x);
+  const auto bic = ExplainAll(*MakeSampledExplainer(plan, ModelOf(plan, function)), plan, x);
   plan.l1_reg = L1Reg::kNone;
-  const auto none = ExplainAll(*MakeKernelExplainer(plan, ModelOf(plan, function)), plan, x);
+  const auto none = ExplainAll(*MakeSampledExplainer(plan, ModelOf(plan, function)), plan, x);
   EXPECT_THAT(bic.phi, Pointwise(DoubleNear(0.01), none.phi));
   EXPECT_TRUE(bic.phi[2] != 0 && bic.phi[7] != 0 && bic.phi[11] != 0);
   EXPECT_GT(std::ranges::count(bic.phi, 0.0), 5);
@@ -283,7 +284,7 @@ TEST(Kernel, AFailedRowLeavesTheOthers) {
   const auto function = [](std::span<const double> x, std::span<double> out) {
     out[0] = x[0] >= 5 ? 1.0 : 0.25 + 0.1 * x[0] + 0.1 * x[1] * x[2];
   };
-  const auto out = ExplainAll(*MakeKernelExplainer(plan, ModelOf(plan, function)), plan,
+  const auto out = ExplainAll(*MakeSampledExplainer(plan, ModelOf(plan, function)), plan,
                               std::vector<double>{1, 1, 1, 5, 1, 1});
   ASSERT_EQ(out.failures.size(), 1);
   EXPECT_EQ(out.failures[0].row, 1);
@@ -312,7 +313,7 @@ TEST_F(AdultJob, ExactIsTheReference) {
 
 TEST_F(AdultJob, KernelIsNoLessAccurateThanShap) {
   adult_.plan.method = Method::kKernel;
-  adult_.plan.nsamples = AutoSamples(12);
+  adult_.plan.nsamples = AutoSamples(Method::kKernel, 12);
   EXPECT_EQ(adult_.plan.nsamples, 2072);
   const auto exact = adult_.Reference("exact");
   const double shap = RmsDifference(adult_.Reference("shap"), exact);
@@ -321,7 +322,7 @@ TEST_F(AdultJob, KernelIsNoLessAccurateThanShap) {
   double most = 0;
   constexpr int kSeeds = 10;
   for (adult_.plan.seed = 0; adult_.plan.seed < kSeeds; ++adult_.plan.seed) {
-    const auto out = ExplainAll(*MakeKernelExplainer(adult_.plan, adult_.model()), adult_.plan,
+    const auto out = ExplainAll(*MakeSampledExplainer(adult_.plan, adult_.model()), adult_.plan,
                                 first_rows(64));
     const double rms = RmsDifference(out.phi, exact);
     ours += rms * rms / kSeeds;

@@ -10,7 +10,7 @@
 #include "windlass/base/error.h"
 #include "windlass/base/file.h"
 #include "windlass/explain/background.h"
-#include "windlass/explain/design.h"
+#include "windlass/explain/estimator.h"
 #include "windlass/explain/linear.h"
 #include "windlass/explain/tree.h"
 #include "windlass/model/trees.h"
@@ -91,13 +91,39 @@ void CheckCoalitions(Method method, int players, std::int64_t allowed) {
       fmt::format(
           "method {} over {} groups needs 2^{} coalitions a row, more than the {} "
           "allowed; group columns together, raise --max-coalitions (up to 2^{}), "
-          "or use --method kernel{}",
+          "or use a method that samples, as --method msr{}",
           MethodName(method), players, players, allowed, kMaxExactPlayers,
           method == Method::kTree ? "; --output margin of trees takes any number of groups" : ""));
 }
 
-Choice ChooseMethod(const std::string& wanted, const model::Model& model, const Plan& plan,
-                    std::int64_t allowed) {
+// Which method has the least error when so many coalitions a group are sampled, or more; from
+// benchmarks/results/2026-11-26-estimators.md: games of trees and networks, 8 to 60 groups.
+struct Winner {
+  std::int64_t coalitions_a_group;
+  Method method;
+};
+constexpr Winner kWinners[] = {{4, Method::kMsr}, {2, Method::kKernel}};
+
+Choice ChooseSampled(const Json& spec, const Plan& plan, std::int64_t allowed) {
+  const int players = plan.players();
+  const std::string sampled = fmt::format(
+      "sampled: 2^{} coalitions are more than the {} allowed", players, allowed);
+  if (plan.l1_reg != L1Reg::kNone) {
+    return {Method::kKernel, sampled + "; l1_reg selects features for kernel"};
+  }
+  const Json& wanted = spec.at("nsamples");
+  for (const auto& [least, method] : kWinners) {
+    const std::int64_t nsamples =
+        wanted.is_number() ? wanted.get<std::int64_t>() : AutoSamples(method, players);
+    if (nsamples < MinimumSamples(method, players)) continue;
+    return {method, fmt::format("{}; {} errs least from {} coalitions a group on", sampled,
+                                MethodName(method), least)};
+  }
+  return {Method::kKernel, sampled};  // too few for any, as is said next
+}
+
+Choice ChooseMethod(const std::string& wanted, const model::Model& model, const Json& spec,
+                    const Plan& plan, std::int64_t allowed) {
   const int players = plan.players();
   const model::LinearStructure* linear = model.linear();
   const bool closed = linear != nullptr && IsClosedForm(*linear, plan.margin, plan.link);
@@ -131,7 +157,10 @@ Choice ChooseMethod(const std::string& wanted, const model::Model& model, const 
     CheckCoalitions(Method::kExact, players, allowed);
     return {Method::kExact, fmt::format("asked for; all 2^{} coalitions", players)};
   }
-  if (wanted == "kernel") return {Method::kKernel, "asked for; sampled by KernelSHAP"};
+  for (const Method method :
+       {Method::kKernel, Method::kPermutation, Method::kLeverage, Method::kMsr}) {
+    if (wanted == MethodName(method)) return {method, "asked for; sampled"};
+  }
   if (plan.interactions && model.trees() == nullptr && few) {
     return {Method::kExact, fmt::format("exact, with interactions: all 2^{} coalitions", players)};
   }
@@ -151,10 +180,9 @@ Choice ChooseMethod(const std::string& wanted, const model::Model& model, const 
     return {Method::kExact,
             fmt::format("exact: all 2^{} coalitions are within the {} allowed", players, allowed)};
   }
-  return {
-      Method::kKernel,
-      fmt::format("sampled: 2^{} coalitions are more than the {} allowed{}", players, allowed,
-                  model.trees() != nullptr ? "; --output margin would be exact, and fast" : "")};
+  Choice sampled = ChooseSampled(spec, plan, allowed);
+  if (model.trees() != nullptr) sampled.reason += "; --output margin would be exact, and fast";
+  return sampled;
 }
 
 void ParseL1Reg(const std::string& text, Plan& plan) {
@@ -180,6 +208,44 @@ void ParseL1Reg(const std::string& text, Plan& plan) {
               fmt::format("l1_reg is \"{}\"; it must be none, num_features(K) with K at least 1, "
                           "aic or bic",
                           text));
+}
+
+// Sampled attributions of a group NAME are written with columns NAME.low and NAME.high.
+void CheckIntervalNames(const std::vector<Group>& groups) {
+  for (const Group& group : groups) {
+    for (const std::string_view end : {".low", ".high"}) {
+      const std::string taken = group.name + std::string(end);
+      if (std::ranges::find(groups, taken, &Group::name) == groups.end()) continue;
+      throw Error(ErrorCode::kInvalidInput,
+                  fmt::format("groups \"{}\" and \"{}\": the second is the name of a column with "
+                              "the first one's intervals; rename one of them",
+                              group.name, taken));
+    }
+  }
+}
+
+// How much a row is sampled.
+void ParseSampling(const Json& spec, Plan& plan) {
+  const Json& wanted = spec.at("nsamples");
+  plan.nsamples = wanted.is_number() ? wanted.get<std::int64_t>()
+                                     : AutoSamples(plan.method, plan.players());
+  CheckSamples(plan.method, plan.nsamples, plan.players());
+  if (plan.l1_reg != L1Reg::kNone && plan.method != Method::kKernel) {
+    throw Error(ErrorCode::kInvalidInput,
+                fmt::format("l1_reg selects features for method kernel; with method {} it must be "
+                            "none",
+                            MethodName(plan.method)));
+  }
+  const Json& tolerance = spec.at("tolerance");
+  if (tolerance.is_null()) return;
+  plan.tolerance = tolerance;
+  if (plan.tolerance == 0) {
+    throw Error(ErrorCode::kInvalidInput, "tolerance is 0; it must be more");
+  }
+  if (!HasIntervals(plan)) {
+    throw Error(ErrorCode::kInvalidInput,
+                "tolerance needs intervals, which there are none of where l1_reg selects features");
+  }
 }
 
 // Shows a model that lives elsewhere some rows of the background, evenly spread over it; nothing for
@@ -256,6 +322,14 @@ void TakeNoBackground(const Json& spec) {
 }
 
 }  // namespace
+
+table::ReadOptions PreparedPlan::DataOptions() const {
+  table::ReadOptions options;
+  for (const auto& column : columns) options.columns.push_back(column.name);
+  options.codes = columns;
+  options.numbers_have_codes = codes_of_model;
+  return options;
+}
 
 PreparedPlan MakePlan(const Json& spec) {
   PreparedPlan prepared;
@@ -345,8 +419,8 @@ PreparedPlan MakePlan(const Json& spec) {
                                  most.get<std::uint64_t>(), std::int64_t{1} << 62))
                            : most.get<std::int64_t>();
   plan.interactions = spec.at("interactions") == 2;
-  const Choice choice =
-      ChooseMethod(plan.tree_path ? "tree" : spec.at("method"), *model, plan, allowed);
+  const Choice choice = ChooseMethod(plan.tree_path ? "tree" : spec.at("method"), *model, spec,
+                                     plan, allowed);
   plan.method = choice.method;
   prepared.reason = choice.reason;
   if (plan.interactions && plan.method != Method::kTree && plan.method != Method::kExact) {
@@ -356,10 +430,13 @@ PreparedPlan MakePlan(const Json& spec) {
                     "not with {}; group columns together, or leave --interactions out",
                     MethodName(plan.method)));
   }
-  if (plan.method == Method::kKernel) {
-    const Json& wanted = spec.at("nsamples");
-    plan.nsamples = wanted.is_number() ? wanted.get<std::int64_t>() : AutoSamples(plan.players());
-    CheckSamples(plan.nsamples, plan.players());
+  if (IsSampled(plan.method)) {
+    ParseSampling(spec, plan);
+    if (HasIntervals(plan)) CheckIntervalNames(prepared.groups);
+  } else if (!spec.at("tolerance").is_null()) {
+    throw Error(ErrorCode::kInvalidInput,
+                fmt::format("tolerance is for methods that sample; method {} is exact",
+                            MethodName(plan.method)));
   }
   prepared.reach = model::TakeReach(plan.model);
   return prepared;

@@ -21,6 +21,9 @@ struct PreparedPlan {
   std::string reach;                      // of the model (model::TakeReach), for workers only
   bool accepts_missing = false;
   bool codes_of_model = false;  // the codes in `columns` are the model's, not the background's
+
+  // How the rows to explain are read: these columns, with these codes.
+  table::ReadOptions DataOptions() const;
 };
 
 // Throws Error{kInvalidInput, kNotFound} saying what in the spec is wrong and what would be right.

@@ -52,11 +52,7 @@ PreparedPlan PlanOf(const std::string& model, const std::string& background,
 
 // The rows of `data` as the job reads them.
 std::vector<double> RowsOf(const PreparedPlan& prepared, const std::string& data) {
-  table::ReadOptions options;
-  for (const auto& column : prepared.columns) options.columns.push_back(column.name);
-  options.codes = prepared.columns;
-  options.numbers_have_codes = prepared.codes_of_model;
-  const auto reader = table::OpenTable(data, options);
+  const auto reader = table::OpenTable(data, prepared.DataOptions());
   table::Chunk chunk;
   reader->Next(1000, chunk);
   return chunk.values;

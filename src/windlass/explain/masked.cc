@@ -20,6 +20,9 @@ constexpr std::int32_t kNoClass = -1;
 // before the first is needed.
 constexpr std::size_t kLookUps = 64;
 
+// Beyond, copying one row and changing the columns that differ is faster.
+constexpr std::int64_t kMixColumns = 256;
+
 int WordsOf(std::size_t players) { return static_cast<int>((players + 63) / 64); }
 
 // The bits of `mask` at the places of `selector`, moved together; and the inverse.
@@ -39,6 +42,26 @@ void Expand(std::uint64_t bits, const std::uint64_t* selector, int words, std::u
     out[i] = _pdep_u64(bits, selector[i]);
     const int count = std::popcount(selector[i]);
     bits = count == 64 ? 0 : bits >> count;
+  }
+}
+
+// row[c] = background[c] where the player of column c is in `rest`, else x[c]: no branch that a
+// processor has to guess.
+void Mix(const double* x, const double* background, std::uint64_t rest,
+         const std::int64_t* player_of_column, std::int64_t columns, double* row) {
+  const __m256i bits = _mm256_set1_epi64x(static_cast<long long>(rest));
+  std::int64_t c = 0;
+  for (; c + 4 <= columns; c += 4) {
+    const __m256i player =
+        _mm256_loadu_si256(reinterpret_cast<const __m256i*>(player_of_column + c));
+    const __m256i chosen = _mm256_slli_epi64(_mm256_srlv_epi64(bits, player), 63);
+    _mm256_storeu_pd(row + c, _mm256_blendv_pd(_mm256_loadu_pd(x + c),
+                                               _mm256_loadu_pd(background + c),
+                                               _mm256_castsi256_pd(chosen)));
+  }
+  for (; c < columns; ++c) {
+    const std::int64_t player = player_of_column[c];
+    row[c] = player < 64 && (rest >> player & 1) ? background[c] : x[c];
   }
 }
 
@@ -100,6 +123,9 @@ struct MaskedGame::Workspace {
   std::vector<double> block;                  // [block, columns]
   std::vector<double> outputs;                // [block, model outputs]
   std::vector<std::int32_t> pending;          // slots of the rows in the block
+  // [columns rounded up to four], the varying player of a column, 64 where there is none; empty
+  // where columns are too many, or players more than 64, for rows to be mixed column by column.
+  std::vector<std::int64_t> player_of_column;
   std::vector<Addend> addends;
 
   std::vector<std::unique_ptr<DifferingSet>> sets;  // a pool; the first `open` are in use
@@ -157,6 +183,16 @@ std::span<const std::int32_t> MaskedGame::Begin(const double* x, Workspace& w) c
     if (any[g / 64] >> (g % 64) & 1) w.varying.push_back(static_cast<std::int32_t>(g));
   }
   w.words = std::max(WordsOf(w.varying.size()), 1);
+  w.player_of_column.clear();
+  if (w.words == 1 && plan_.columns <= kMixColumns) {
+    w.player_of_column.assign((plan_.columns + 3) / 4 * 4, 64);
+    for (std::size_t i = 0; i < w.varying.size(); ++i) {
+      for (const Run& run : runs_[w.varying[i]]) {
+        std::fill_n(w.player_of_column.begin() + run.begin, run.count,
+                    static_cast<std::int64_t>(i));
+      }
+    }
+  }
   w.differing.assign(rows * w.words, 0);
   for (std::size_t b = 0; b < rows; ++b) {
     for (std::size_t i = 0; i < w.varying.size(); ++i) {
@@ -337,6 +373,12 @@ std::int32_t MaskedGame::SlotOf(std::int32_t b, std::int32_t row_class,
 
   double* row = &w.block[w.pending.size() * plan_.columns];
   const double* background = &background_[b * plan_.columns];
+  if (!w.player_of_column.empty()) {
+    Mix(w.x, background, w.rest[0], w.player_of_column.data(), plan_.columns, row);
+    w.pending.push_back(slot);
+    ++w.evaluations;
+    return slot;
+  }
   int taken_count = 0;
   int rest_count = 0;
   for (int i = 0; i < w.words; ++i) {

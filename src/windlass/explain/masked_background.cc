@@ -80,8 +80,8 @@ MaskedGame::MaskedGame(const Plan& plan, std::unique_ptr<model::Model> model)
   MergeBackground(plan);
   // A row never needs more mixed rows than this; where it is little, whole blocks would be waste.
   const int players = plan.players();
-  const double coalitions = plan.method == Method::kKernel ? static_cast<double>(plan.nsamples)
-                                                           : std::ldexp(1.0, players);
+  const double coalitions = IsSampled(plan.method) ? static_cast<double>(plan.nsamples)
+                                                    : std::ldexp(1.0, players);
   const double most = 1 + coalitions * static_cast<double>(weights_.size());
   block_ = kMaxBlock;
   while (block_ > kMinBlock && block_ * plan.columns * 8 > kBlockBytes) block_ /= 2;

@@ -4,7 +4,7 @@
 
 #include "windlass/explain/adult_testing_internal.h"
 #include "windlass/explain/exact.h"
-#include "windlass/explain/kernel.h"
+#include "windlass/explain/sampled.h"
 
 namespace windlass::explain {
 namespace {
@@ -34,7 +34,7 @@ void AdultKernel(benchmark::State& state) {
   Adult adult;
   adult.plan.method = Method::kKernel;
   adult.plan.nsamples = state.range(0);
-  Explain(state, adult, *MakeKernelExplainer(adult.plan, adult.model()));
+  Explain(state, adult, *MakeSampledExplainer(adult.plan, adult.model()));
 }
 BENCHMARK(AdultKernel)->Arg(24)->Arg(512)->Arg(2072)->Unit(benchmark::kMillisecond);
 
@@ -44,7 +44,7 @@ void AdultKernelPlan(benchmark::State& state) {
   adult.plan.method = Method::kKernel;
   adult.plan.nsamples = 2072;
   for (auto _ : state) {
-    benchmark::DoNotOptimize(MakeKernelExplainer(adult.plan, adult.model()));
+    benchmark::DoNotOptimize(MakeSampledExplainer(adult.plan, adult.model()));
   }
 }
 BENCHMARK(AdultKernelPlan)->Unit(benchmark::kMillisecond);

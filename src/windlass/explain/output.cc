@@ -20,6 +20,9 @@ std::vector<table::OutputColumn> ColumnsOf(const PreparedPlan& prepared, bool wi
                                               {"output", Type::kText},
                                               {"base_value", Type::kDouble},
                                               {"prediction", Type::kDouble}};
+  const bool intervals = HasIntervals(prepared.plan);  // exact methods alone have pairs
+  if (intervals) columns.push_back({"ranked", Type::kInt64});
+  const std::size_t first = columns.size();
   std::set<std::string> taken;
   for (const auto& column : columns) taken.insert(column.name);
   const auto add = [&](std::string name) {
@@ -28,6 +31,13 @@ std::vector<table::OutputColumn> ColumnsOf(const PreparedPlan& prepared, bool wi
     columns.push_back({std::move(name), Type::kDouble});
   };
   for (const Group& group : prepared.groups) add(group.name);
+  if (intervals) {
+    for (std::size_t g = 0; g < prepared.groups.size(); ++g) {
+      const std::string name = columns[first + g].name;
+      add(name + ".low");
+      add(name + ".high");
+    }
+  }
   if (!with_pairs) return columns;
   for (std::size_t i = 0; i < prepared.groups.size(); ++i) {
     for (std::size_t j = i + 1; j < prepared.groups.size(); ++j) {
@@ -47,6 +57,10 @@ OutputWriter::OutputWriter(const PreparedPlan& prepared, const std::filesystem::
       base_value_(prepared.output_names.size(), kNaN),
       writer_(table::CreateParquet(attributions.string(), ColumnsOf(prepared, false))),
       absolute_(prepared.output_names.size() * prepared.groups.size(), 0.0) {
+  if (HasIntervals(prepared.plan)) {
+    half_width_.assign(absolute_.size(), 0.0);
+    ranked_.assign(prepared.output_names.size(), 0.0);
+  }
   if (!prepared.plan.interactions) return;
   pairs_writer_ = table::CreateParquet(interactions.string(), ColumnsOf(prepared, true));
   absolute_pairs_.assign(prepared.output_names.size() * Pairs(std::ssize(prepared.groups)), 0.0);
@@ -58,18 +72,31 @@ void OutputWriter::Append(std::int64_t rows, const double* values,
   const std::size_t players = prepared_.groups.size();
   base_value_ = attributions.base_value;
   const std::size_t lines = static_cast<std::size_t>(rows) * outputs;
-  std::vector<table::OutputValues> columns(4 + players);
+  const bool intervals = !half_width_.empty();
+  const std::size_t first = intervals ? 5 : 4;
+  std::vector<table::OutputValues> columns(first + (intervals ? 3 : 1) * players);
   for (std::size_t line = 0; line < lines; ++line) {
     columns[0].integers.push_back(rows_ + static_cast<std::int64_t>(line / outputs));
     columns[1].texts.push_back(prepared_.output_names[line % outputs]);
     columns[2].doubles.push_back(base_value_[line % outputs]);
   }
   columns[3].doubles = attributions.prediction;
+  if (intervals) columns[4].integers.assign(attributions.ranked.begin(), attributions.ranked.end());
   for (std::size_t g = 0; g < players; ++g) {
-    auto& column = columns[4 + g].doubles;
+    auto& column = columns[first + g].doubles;
     column.resize(lines);
     for (std::size_t line = 0; line < lines; ++line) {
       column[line] = attributions.phi[line * players + g];
+    }
+    if (!intervals) continue;
+    auto& low = columns[first + players + 2 * g].doubles;
+    auto& high = columns[first + players + 2 * g + 1].doubles;
+    low.resize(lines);
+    high.resize(lines);
+    for (std::size_t line = 0; line < lines; ++line) {
+      const double half_width = attributions.half_width[line * players + g];
+      low[line] = column[line] - half_width;
+      high[line] = column[line] + half_width;
     }
   }
   writer_->Append(columns);
@@ -81,6 +108,14 @@ void OutputWriter::Append(std::int64_t rows, const double* values,
     if (!failed.contains(r)) {
       const double* phi = &attributions.phi[r * width];
       for (std::size_t i = 0; i < width; ++i) absolute_[i] += std::abs(phi[i]);
+      if (intervals) {
+        for (std::size_t i = 0; i < width; ++i) {
+          half_width_[i] += attributions.half_width[r * width + i];
+        }
+        for (std::size_t k = 0; k < outputs; ++k) {
+          ranked_[k] += attributions.ranked[r * outputs + k];
+        }
+      }
       const std::size_t pairs = absolute_pairs_.size();
       for (std::size_t i = 0; i < pairs; ++i) {
         absolute_pairs_[i] += std::abs(attributions.interactions[r * pairs + i]);
@@ -91,6 +126,9 @@ void OutputWriter::Append(std::int64_t rows, const double* values,
   rows_ += rows;
   failed_rows_ += static_cast<std::int64_t>(failed.size());
   model_evaluations_ += attributions.model_evaluations;
+  coalitions_ += attributions.coalitions;
+  coalitions_saved_ += attributions.coalitions_saved;
+  rows_above_tolerance_ += attributions.rows_above_tolerance;
 }
 
 void OutputWriter::Offer(const double* values, const Attributions& attributions, std::int64_t r) {
@@ -148,6 +186,8 @@ std::vector<double> OutputWriter::Mean(std::vector<double> sums) const {
 
 std::vector<double> OutputWriter::Importance() const { return Mean(absolute_); }
 std::vector<double> OutputWriter::PairImportance() const { return Mean(absolute_pairs_); }
+std::vector<double> OutputWriter::ImportanceHalfWidth() const { return Mean(half_width_); }
+std::vector<double> OutputWriter::MeanRanked() const { return Mean(ranked_); }
 
 // One column: its number or category. Several 0/1 columns of which at most one is 1, as one-hot
 // encoding makes: which one it is. Anything else has no single value to show.

@@ -34,10 +34,21 @@ class OutputWriter {
   std::int64_t rows() const { return rows_; }
   std::int64_t failed_rows() const { return failed_rows_; }
   std::int64_t model_evaluations() const { return model_evaluations_; }
+  // Of methods that sample.
+  std::int64_t coalitions() const { return coalitions_; }
+  std::int64_t coalitions_saved() const { return coalitions_saved_; }
+  std::int64_t rows_above_tolerance() const { return rows_above_tolerance_; }
 
   // mean |phi| over all rows that did not fail, [outputs, groups].
   std::vector<double> Importance() const;
 
+  // Half widths of intervals of Importance, [outputs, groups]: the mean of those of the rows, which
+  // is on the safe side. Rows share their coalitions, so that their errors may all go one way and
+  // must not be averaged out. Empty where there are no intervals.
+  std::vector<double> ImportanceHalfWidth() const;
+
+  // The mean of Attributions::ranked over the same rows, [outputs]; empty likewise.
+  std::vector<double> MeanRanked() const;
   // mean |interaction| over the same rows, [outputs, pairs]; empty without pairs.
   std::vector<double> PairImportance() const;
 
@@ -63,11 +74,16 @@ class OutputWriter {
   std::unique_ptr<table::Writer> writer_;
   std::unique_ptr<table::Writer> pairs_writer_;  // null without pairs
   std::vector<double> absolute_;                 // [outputs, groups]: sum of |phi|
+  std::vector<double> half_width_;               // [outputs, groups]: sum, where there are any
+  std::vector<double> ranked_;                   // [outputs]: sum, likewise
   std::vector<double> absolute_pairs_;           // [outputs, pairs]: the same of interactions
   std::vector<Shown> shown_;                     // a heap by key once it is full
   std::int64_t rows_ = 0;
   std::int64_t failed_rows_ = 0;
   std::int64_t model_evaluations_ = 0;
+  std::int64_t coalitions_ = 0;
+  std::int64_t coalitions_saved_ = 0;
+  std::int64_t rows_above_tolerance_ = 0;
 };
 
 }  // namespace windlass::explain

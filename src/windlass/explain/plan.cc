@@ -17,8 +17,20 @@ std::string_view MethodName(Method method) {
     case Method::kExact: return "exact";
     case Method::kKernel: return "kernel";
     case Method::kTree: return "tree";
+    case Method::kPermutation: return "permutation";
+    case Method::kLeverage: return "leverage";
+    case Method::kMsr: return "msr";
   }
   return "kernel";
+}
+
+bool IsSampled(Method method) {
+  return method == Method::kKernel || method == Method::kPermutation ||
+         method == Method::kLeverage || method == Method::kMsr;
+}
+
+bool HasIntervals(const Plan& plan) {
+  return IsSampled(plan.method) && plan.l1_reg == L1Reg::kNone;
 }
 
 Bytes Plan::Encode() const {
@@ -41,6 +53,7 @@ Bytes Plan::Encode() const {
   AppendRaw(out, link);
   AppendRaw(out, method);
   AppendRaw(out, nsamples);
+  AppendRaw(out, tolerance);
   AppendRaw(out, seed);
   AppendRaw(out, l1_reg);
   AppendRaw(out, l1_features);
@@ -75,6 +88,7 @@ Plan Plan::Decode(const Bytes& bytes) {
   plan.link = reader.Read<Link>();
   plan.method = reader.Read<Method>();
   plan.nsamples = reader.Read<std::int64_t>();
+  plan.tolerance = reader.Read<double>();
   plan.seed = reader.Read<std::uint64_t>();
   plan.l1_reg = reader.Read<L1Reg>();
   plan.l1_features = reader.Read<std::int32_t>();

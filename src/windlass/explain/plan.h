@@ -16,7 +16,15 @@ namespace windlass::explain {
 enum class Link : std::uint8_t { kIdentity = 0, kLogit = 1 };
 std::string_view LinkName(Link link);
 
-enum class Method : std::uint8_t { kLinear = 0, kExact = 1, kKernel = 2, kTree = 3 };
+enum class Method : std::uint8_t {
+  kLinear = 0,
+  kExact = 1,
+  kKernel = 2,
+  kTree = 3,
+  kPermutation = 4,
+  kLeverage = 5,
+  kMsr = 6
+};
 std::string_view MethodName(Method method);
 
 // How KernelSHAP selects features before the regression (Lundberg & Lee 2017; shap's l1_reg).
@@ -32,7 +40,8 @@ struct Plan {
   std::vector<std::vector<std::int32_t>> groups;  // columns of each player
   Link link = Link::kIdentity;
   Method method = Method::kLinear;
-  std::int64_t nsamples = 0;       // coalitions a row, for kKernel
+  std::int64_t nsamples = 0;       // coalitions a row, at most, for methods that sample
+  double tolerance = 0;            // a row stops when its intervals' half widths are below; 0: never
   std::uint64_t seed = 0;
   L1Reg l1_reg = L1Reg::kNone;
   std::int32_t l1_features = 0;    // for kNumFeatures
@@ -50,5 +59,12 @@ struct Plan {
   // Throws Error{kCorrupt}.
   static Plan Decode(const Bytes& bytes);
 };
+
+// Whether the method samples coalitions, nsamples of them at most.
+bool IsSampled(Method method);
+
+// Whether attributions come with intervals: those of methods that sample do, but where features
+// are selected first, whose error no interval here would tell.
+bool HasIntervals(const Plan& plan);
 
 }  // namespace windlass::explain

@@ -10,7 +10,7 @@ namespace windlass::explain {
 namespace {
 
 constexpr std::string_view kKind = "explain.rows";
-constexpr std::int32_t kVersion = 3;  // raise it when the same input would give other bytes
+constexpr std::int32_t kVersion = 4;  // raise it when the same input would give other bytes
 
 class ExplainTask final : public engine::TaskKind {
  public:
@@ -57,6 +57,11 @@ Bytes EncodeAttributions(const Attributions& attributions) {
   AppendVector(out, attributions.prediction);
   AppendVector(out, attributions.phi);
   AppendVector(out, attributions.interactions);
+  AppendVector(out, attributions.half_width);
+  AppendVector(out, attributions.ranked);
+  AppendRaw(out, attributions.coalitions);
+  AppendRaw(out, attributions.coalitions_saved);
+  AppendRaw(out, attributions.rows_above_tolerance);
   AppendRaw(out, static_cast<std::uint64_t>(attributions.failures.size()));
   for (const Failure& failure : attributions.failures) {
     AppendRaw(out, failure.row);
@@ -73,6 +78,11 @@ Attributions DecodeAttributions(const Bytes& bytes) {
   attributions.prediction = reader.ReadVector<double>();
   attributions.phi = reader.ReadVector<double>();
   attributions.interactions = reader.ReadVector<double>();
+  attributions.half_width = reader.ReadVector<double>();
+  attributions.ranked = reader.ReadVector<std::int32_t>();
+  attributions.coalitions = reader.Read<std::int64_t>();
+  attributions.coalitions_saved = reader.Read<std::int64_t>();
+  attributions.rows_above_tolerance = reader.Read<std::int64_t>();
   for (auto left = reader.Read<std::uint64_t>(); left > 0; --left) {
     const auto row = reader.Read<std::int64_t>();
     attributions.failures.push_back({row, reader.ReadString()});

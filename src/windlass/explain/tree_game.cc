@@ -316,7 +316,7 @@ std::shared_ptr<const Explainer> MakeTreeGameExplainer(const Plan& plan,
   if (plan.players() > kMaxExactPlayers) {
     throw Error(ErrorCode::kInvalidInput,
                 fmt::format("method tree takes at most {} groups where the output is no plain sum "
-                            "of trees, but there are {}; use --output margin or --method kernel",
+                            "of trees, but there are {}; use --output margin or --method msr",
                             kMaxExactPlayers, plan.players()));
   }
   return std::make_shared<TreeGameExplainer>(plan, std::move(model));

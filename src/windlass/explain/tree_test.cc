@@ -336,7 +336,7 @@ TEST(TreeGame, EqualsEnumeration) {
     if (shape.columns == 7) plan.groups = {{0, 4}, {1}, {2, 3}, {5, 6}};
     const std::int64_t rows = 15;
     const std::vector<double> x = RandomRows(rows, shape.columns, seed);
-    const auto model = [&] { return model::MakeTreeModel(ensemble, activation, {}, {}); };
+    const auto model = [&] { return model::MakeTreeModel(ensemble, activation); };
     const auto game = MakeTreeGameExplainer(plan, model());
     const auto exact = MakeExactExplainer(plan, model());
     const Attributions got = Explained(*game, x, rows), wanted = Explained(*exact, x, rows);
@@ -362,8 +362,8 @@ TEST(TreeGame, LogOddsOfSaturatedProbabilities) {
   plan.margin = false;
   plan.link = Link::kLogit;
   const std::vector<double> x = RandomRows(10, 4, 3);
-  const auto game = MakeTreeGameExplainer(
-      plan, model::MakeTreeModel(ensemble, model::Activation::kSigmoid, {}, {}));
+  const auto game =
+      MakeTreeGameExplainer(plan, model::MakeTreeModel(ensemble, model::Activation::kSigmoid));
   const Attributions got = Explained(*game, x, 10);
   std::vector<double> margins(10);
   ModelOf(ensemble)->Predict(x, 10, margins);

@@ -13,6 +13,7 @@
 #include "windlass/base/error.h"
 #include "windlass/base/json.h"
 #include "windlass/model/formats_internal.h"
+#include "windlass/model/invalid_internal.h"
 #include "windlass/model/lightgbm_text_internal.h"
 #include "windlass/model/tree_limit_internal.h"
 #include "windlass/model/trees.h"
@@ -25,17 +26,13 @@ constexpr std::int32_t kCategoricalBit = 1;
 constexpr std::int32_t kDefaultLeftBit = 2;
 enum class Missing { kNone = 0, kZero = 1, kNaN = 2 };
 
-[[noreturn]] void Throw(std::string message) {
-  throw Error(ErrorCode::kInvalidInput, std::move(message));
-}
-
-struct Objective {
+struct LightGBMObjective {
   std::string_view name;
   Activation activation;
   bool one_output;  // for each row
 };
 
-constexpr Objective kObjectives[] = {
+constexpr LightGBMObjective kLightGBMObjectives[] = {
     {"binary", Activation::kSigmoid, true},
     {"cross_entropy", Activation::kSigmoid, true},
     {"custom", Activation::kIdentity, false},
@@ -55,7 +52,7 @@ constexpr Objective kObjectives[] = {
 };
 
 // What the file says before its trees.
-struct Header {
+struct LightGBMHeader {
   std::int64_t outputs = 1;
   std::int64_t columns = 0;
   std::int64_t trees = -1;  // -1: it does not say
@@ -65,20 +62,20 @@ struct Header {
   std::vector<std::string> names;
 };
 
-void ReadObjective(std::string_view text, Header& header) {
+void ReadObjective(std::string_view text, LightGBMHeader& header) {
   const std::vector<std::string_view> parts = LightGBMSplit(text, ' ');
   const std::string_view name = parts.empty() ? std::string_view() : parts.front();
-  const auto* found = std::ranges::find(kObjectives, name, &Objective::name);
-  if (found == std::end(kObjectives)) {
+  const auto* found = std::ranges::find(kLightGBMObjectives, name, &LightGBMObjective::name);
+  if (found == std::end(kLightGBMObjectives)) {
     std::vector<std::string> known;
-    for (const Objective& one : kObjectives) known.emplace_back(one.name);
+    for (const LightGBMObjective& one : kLightGBMObjectives) known.emplace_back(one.name);
     throw Error(ErrorCode::kUnsupported, fmt::format("objective \"{}\" is not among those read{}",
                                                      name, Suggestion(name, known)));
   }
   header.activation = found->activation;
   if (found->one_output && header.outputs != 1) {
-    Throw(fmt::format("objective {} has one output, but num_tree_per_iteration is {}", name,
-                      header.outputs));
+    ThrowInvalid(fmt::format("objective {} has one output, but num_tree_per_iteration is {}", name,
+                             header.outputs));
   }
   for (const std::string_view part : std::span(parts).subspan(1)) {
     constexpr std::string_view kSigmoid = "sigmoid:";
@@ -92,8 +89,8 @@ void ReadObjective(std::string_view text, Header& header) {
     if (part.starts_with(kSigmoid) && found->activation == Activation::kSigmoid) {
       header.sigmoid = LightGBMNumber(part.substr(kSigmoid.size()), "sigmoid of the objective");
       if (!(header.sigmoid > 0 && std::isfinite(header.sigmoid))) {
-        Throw(fmt::format("the objective's sigmoid is {}; a positive number was expected",
-                          header.sigmoid));
+        ThrowInvalid(fmt::format("the objective's sigmoid is {}; a positive number was expected",
+                                 header.sigmoid));
       }
     }
   }
@@ -108,9 +105,9 @@ bool AreNumbers(const std::vector<std::string_view>& names) {
 }
 
 // Reads up to the first tree. `lines` stands there, or at "end of trees", afterwards.
-Header ReadHeader(LightGBMLines& lines) {
+LightGBMHeader ReadHeader(LightGBMLines& lines) {
   if (!lines.Next() || lines.line() != "tree") {
-    Throw(
+    ThrowInvalid(
         "its first line is not \"tree\": no model that LightGBM saved as text (save_model or "
         "model_to_string)");
   }
@@ -120,13 +117,13 @@ Header ReadHeader(LightGBMLines& lines) {
          lines.line() != "end of trees") {
     if (!lines.line().empty()) block.Add(lines.line());
   }
-  if (!more) Throw("it ends before its trees");
+  if (!more) ThrowInvalid("it ends before its trees");
   const std::string_view version = block.Has("version") ? block.Text("version") : "none";
   if (version != "v2" && version != "v3" && version != "v4") {
     throw Error(ErrorCode::kUnsupported,
                 fmt::format("its version is {}; v2, v3 and v4 are read", version.substr(0, 20)));
   }
-  Header header;
+  LightGBMHeader header;
   header.outputs =
       block.Integer(block.Has("num_tree_per_iteration") ? "num_tree_per_iteration" : "num_class");
   // So that a number alone cannot claim memory.
@@ -137,7 +134,7 @@ Header ReadHeader(LightGBMLines& lines) {
   const std::int64_t most =
       std::max<std::int64_t>(header.trees < 0 ? kMostUncounted : header.trees, 1);
   if (header.outputs < 1 || header.outputs > most) {
-    Throw(
+    ThrowInvalid(
         fmt::format("num_tree_per_iteration is {}; a number from 1 to that of the trees ({}) was "
                     "expected",
                     header.outputs, most));
@@ -147,8 +144,8 @@ Header ReadHeader(LightGBMLines& lines) {
   const std::vector<std::string_view> names = LightGBMSplit(block.Text("feature_names"), ' ');
   header.columns = std::ssize(names);
   if (block.Integer("max_feature_idx") != header.columns - 1) {
-    Throw(fmt::format("max_feature_idx is {}, but \"feature_names\" has {} names",
-                      block.Text("max_feature_idx").substr(0, 20), header.columns));
+    ThrowInvalid(fmt::format("max_feature_idx is {}, but \"feature_names\" has {} names",
+                             block.Text("max_feature_idx").substr(0, 20), header.columns));
   }
   if (!AreNumbers(names)) header.names.assign(names.begin(), names.end());
   return header;
@@ -159,8 +156,9 @@ std::int32_t ChildIndex(std::int32_t child, std::int32_t splits, std::int32_t sp
                         std::string_view side) {
   const std::int32_t index = child >= 0 ? child : splits + ~child;
   if (child >= splits || index > 2 * splits) {
-    Throw(fmt::format("split {}: its {} child is {}; a split 1..{} or a leaf -1..{} was expected",
-                      split, side, child, splits - 1, -splits - 1));
+    ThrowInvalid(
+        fmt::format("split {}: its {} child is {}; a split 1..{} or a leaf -1..{} was expected",
+                    split, side, child, splits - 1, -splits - 1));
   }
   return index;
 }
@@ -173,11 +171,12 @@ class CategoricalSplits {
     if (sets == 0) return;
     begin_ = block.Integers("cat_boundaries");
     if (sets < 0 || std::ssize(begin_) - 1 != sets) {
-      Throw(fmt::format("\"cat_boundaries\" has {} numbers for num_cat={}; one more was expected",
-                        begin_.size(), sets));
+      ThrowInvalid(
+          fmt::format("\"cat_boundaries\" has {} numbers for num_cat={}; one more was expected",
+                      begin_.size(), sets));
     }
     if (begin_.front() != 0 || !std::ranges::is_sorted(begin_)) {
-      Throw("\"cat_boundaries\" is not ascending from 0");
+      ThrowInvalid("\"cat_boundaries\" is not ascending from 0");
     }
     words_ = block.Words("cat_threshold", begin_.back());
     added_.assign(sets, -1);
@@ -187,8 +186,9 @@ class CategoricalSplits {
   std::int32_t Add(std::int32_t split, double threshold) {
     if (!(threshold >= 0 && threshold < static_cast<double>(added_.size())) ||
         threshold != std::floor(threshold)) {
-      Throw(fmt::format("split {}: its threshold {} names none of the tree's {} sets of categories",
-                        split, threshold, added_.size()));
+      ThrowInvalid(
+          fmt::format("split {}: its threshold {} names none of the tree's {} sets of categories",
+                      split, threshold, added_.size()));
     }
     const auto set = static_cast<std::size_t>(threshold);
     if (added_[set] < 0) {
@@ -217,7 +217,7 @@ TreeNode SplitNode(std::int32_t split, std::int32_t column, double threshold, st
                    CategoricalSplits& categories) {
   TreeNode node;
   node.column = column;
-  if (column < 0) Throw(fmt::format("split {}: it splits column {}", split, column));
+  if (column < 0) ThrowInvalid(fmt::format("split {}: it splits column {}", split, column));
   if (decision & kCategoricalBit) {
     node.categories = categories.Add(split, threshold);
     return node;  // missing values go right, whatever the other bits say
@@ -233,12 +233,13 @@ TreeNode SplitNode(std::int32_t split, std::int32_t column, double threshold, st
       return node;
     case Missing::kNaN: node.missing_left = default_left; return node;
   }
-  Throw(fmt::format("split {}: its decision_type {} has no known kind of missing values", split,
-                    decision));
+  ThrowInvalid(fmt::format("split {}: its decision_type {} has no known kind of missing values",
+                           split, decision));
 }
 
 // Adds a tree with its leaves times `scale`; says whether it has the numbers of rows in its nodes.
-bool AddTree(const LightGBMBlock& block, std::int32_t output, double scale, TreeBuilder& builder) {
+bool AddLightGBMTree(const LightGBMBlock& block, std::int32_t output, double scale,
+                     TreeBuilder& builder) {
   if (block.Has("is_linear") && block.Integer("is_linear") != 0) {
     throw Error(ErrorCode::kUnsupported,
                 "its leaves are linear models (linear_tree); only constant leaves are read");
@@ -246,7 +247,7 @@ bool AddTree(const LightGBMBlock& block, std::int32_t output, double scale, Tree
   const std::vector<double> values = block.Numbers("leaf_value", -1);
   const std::int64_t leaves = block.Integer("num_leaves");
   if (leaves < 1 || leaves != std::ssize(values)) {
-    Throw(
+    ThrowInvalid(
         fmt::format("num_leaves is {}, but \"leaf_value\" has {} numbers", leaves, values.size()));
   }
   const auto splits = static_cast<std::int32_t>(leaves - 1);
@@ -269,7 +270,8 @@ bool AddTree(const LightGBMBlock& block, std::int32_t output, double scale, Tree
   }
   for (std::int32_t i = 0; i <= splits; ++i) {
     if (!std::isfinite(values[i])) {
-      Throw(fmt::format("leaf {}: its value is {}; a finite number was expected", i, values[i]));
+      ThrowInvalid(
+          fmt::format("leaf {}: its value is {}; a finite number was expected", i, values[i]));
     }
     builder.SetLeaf(splits + i, values[i] * scale);
   }
@@ -288,15 +290,15 @@ bool AddTree(const LightGBMBlock& block, std::int32_t output, double scale, Tree
 }
 
 // What follows the trees.
-struct Footer {
+struct LightGBMFooter {
   std::string_view categorical_columns;               // "4,5"
   std::optional<std::string_view> pandas_categories;  // JSON
 };
 
-Footer ReadFooter(LightGBMLines& lines) {
+LightGBMFooter ReadFooter(LightGBMLines& lines) {
   constexpr std::string_view kPandas = "pandas_categorical:";
   constexpr std::string_view kColumns = "[categorical_feature: ";
-  Footer footer;
+  LightGBMFooter footer;
   bool in_parameters = false;
   while (lines.Next()) {
     const std::string_view line = lines.line();
@@ -308,17 +310,18 @@ Footer ReadFooter(LightGBMLines& lines) {
     if (line.starts_with(kPandas)) footer.pandas_categories = line.substr(kPandas.size());
     if (!line.empty() && line.size() < kPandas.size() && kPandas.starts_with(line) &&
         !in_parameters && line.size() > 4) {
-      Throw("it ends within \"pandas_categorical\"");
+      ThrowInvalid("it ends within \"pandas_categorical\"");
     }
   }
-  if (in_parameters) Throw("it ends before \"end of parameters\"");
+  if (in_parameters) ThrowInvalid("it ends before \"end of parameters\"");
   return footer;
 }
 
 // LightGBM keeps the names of the categorical columns of a data frame in their order, and the
 // numbers of the columns that it splits by category. These are the same columns unless a frame had
 // ordered categories, or columns were declared categorical by hand: then no names are known.
-std::vector<std::vector<std::string>> CategoriesOf(const Footer& footer, std::int64_t columns) {
+std::vector<std::vector<std::string>> PandasCategoriesOf(const LightGBMFooter& footer,
+                                                         std::int64_t columns) {
   if (!footer.pandas_categories) return {};
   auto names = ReadPandasCategories(*footer.pandas_categories);
   const auto numbers = LightGBMSplit(footer.categorical_columns, ',');
@@ -328,8 +331,8 @@ std::vector<std::vector<std::string>> CategoriesOf(const Footer& footer, std::in
   for (std::size_t i = 0; i < names.size(); ++i) {
     const std::int64_t column = LightGBMInteger(numbers[i], "categorical_feature");
     if (column <= before || column >= columns) {
-      Throw(fmt::format("categorical_feature is {}; ascending columns 0..{} were expected",
-                        footer.categorical_columns.substr(0, 60), columns - 1));
+      ThrowInvalid(fmt::format("categorical_feature is {}; ascending columns 0..{} were expected",
+                               footer.categorical_columns.substr(0, 60), columns - 1));
     }
     categories[column] = std::move(names[i]);
     before = column;
@@ -353,7 +356,7 @@ class LightGBMFormat final : public ModelFormat {
 
 std::unique_ptr<Model> ReadLightGBMModel(std::string_view text, std::int64_t tree_limit) {
   LightGBMLines lines(text);
-  const Header header = ReadHeader(lines);
+  const LightGBMHeader header = ReadHeader(lines);
   TreeEnsemble ensemble;
   ensemble.columns = header.columns;
   ensemble.base.assign(header.outputs, 0.0);
@@ -369,19 +372,20 @@ std::unique_ptr<Model> ReadLightGBMModel(std::string_view text, std::int64_t tre
       if (!lines.line().empty()) block.Add(lines.line());
     }
     const auto context = [&] { return fmt::format("tree {}", trees); };
-    if (!more) WithContext([] { Throw("it ends before \"end of trees\""); }, context);
+    if (!more) WithContext([] { ThrowInvalid("it ends before \"end of trees\""); }, context);
     const auto output = static_cast<std::int32_t>(trees % header.outputs);
     if (limit.Takes(output)) {
-      WithContext([&] { covers_known &= AddTree(block, output, header.sigmoid, builder); },
+      WithContext([&] { covers_known &= AddLightGBMTree(block, output, header.sigmoid, builder); },
                   context);
     }
     ++trees;
   }
   if (header.trees >= 0 && trees != header.trees) {
-    Throw(fmt::format("\"tree_sizes\" has {} numbers, but {} trees follow", header.trees, trees));
+    ThrowInvalid(
+        fmt::format("\"tree_sizes\" has {} numbers, but {} trees follow", header.trees, trees));
   }
   if (trees % header.outputs != 0) {
-    Throw(
+    ThrowInvalid(
         fmt::format("it has {} trees for {} outputs; the same number of trees for each was "
                     "expected",
                     trees, header.outputs));
@@ -395,7 +399,7 @@ std::unique_ptr<Model> ReadLightGBMModel(std::string_view text, std::int64_t tre
   }
   TreeNames names;
   names.columns = header.names;
-  names.categories = CategoriesOf(ReadFooter(lines), header.columns);
+  names.categories = PandasCategoriesOf(ReadFooter(lines), header.columns);
   return MakeTreeModel(std::move(ensemble), header.activation, std::move(names));
 }
 

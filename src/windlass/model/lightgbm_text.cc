@@ -6,14 +6,11 @@
 
 #include "windlass/base/error.h"
 #include "windlass/base/json.h"
+#include "windlass/model/invalid_internal.h"
 #include "windlass/model/lightgbm_text_internal.h"
 
 namespace windlass::model {
 namespace {
-
-[[noreturn]] void Throw(std::string message) {
-  throw Error(ErrorCode::kInvalidInput, std::move(message));
-}
 
 std::string_view Shown(std::string_view text) { return text.substr(0, 60); }
 
@@ -23,11 +20,11 @@ T Number(std::string_view text, std::string_view where) {
   const char* end = text.data() + text.size();
   const auto [stop, error] = std::from_chars(text.data(), end, value);
   if (error == std::errc::result_out_of_range) {
-    Throw(fmt::format("{}: {} is out of range", where, Shown(text)));
+    ThrowInvalid(fmt::format("{}: {} is out of range", where, Shown(text)));
   }
   if (error != std::errc() || stop != end) {
-    Throw(fmt::format("{}: \"{}\" is no {}", where, Shown(text),
-                      std::is_integral_v<T> ? "whole number" : "number"));
+    ThrowInvalid(fmt::format("{}: \"{}\" is no {}", where, Shown(text),
+                             std::is_integral_v<T> ? "whole number" : "number"));
   }
   return value;
 }
@@ -36,7 +33,7 @@ T Number(std::string_view text, std::string_view where) {
 class Categories {
  public:
   bool null() {
-    if (depth_ > 0) Throw("a category is null");
+    if (depth_ > 0) ThrowInvalid("a category is null");
     return true;
   }
   bool boolean(bool value) { return Take(value ? "true" : "false"); }
@@ -45,11 +42,11 @@ class Categories {
   bool number_float(double value, const std::string&) { return Take(fmt::to_string(value)); }
   bool string(std::string& value) { return Take(std::move(value)); }
   bool binary(Json::binary_t&) { return true; }
-  bool start_object(std::size_t) { Throw("it has an object; lists of names were expected"); }
+  bool start_object(std::size_t) { ThrowInvalid("it has an object; lists of names were expected"); }
   bool key(std::string&) { return true; }
   bool end_object() { return true; }
   bool start_array(std::size_t) {
-    if (++depth_ > 2) Throw("it has a list within a list of names");
+    if (++depth_ > 2) ThrowInvalid("it has a list within a list of names");
     if (depth_ == 2) all_.emplace_back();
     return true;
   }
@@ -58,14 +55,14 @@ class Categories {
     return true;
   }
   bool parse_error(std::size_t position, const std::string&, const nlohmann::json::exception&) {
-    Throw(fmt::format("it is no JSON from byte {} of the list on", position));
+    ThrowInvalid(fmt::format("it is no JSON from byte {} of the list on", position));
   }
 
   std::vector<std::vector<std::string>> Result() { return std::move(all_); }
 
  private:
   bool Take(std::string name) {
-    if (depth_ != 2) Throw("it has a name outside of a column's list");
+    if (depth_ != 2) ThrowInvalid("it has a name outside of a column's list");
     all_.back().push_back(std::move(name));
     return true;
   }
@@ -90,13 +87,13 @@ void LightGBMBlock::Add(std::string_view line) {
   const std::string_view value =
       equals == std::string_view::npos ? std::string_view() : line.substr(equals + 1);
   if (!values_.emplace(line.substr(0, equals), value).second) {
-    Throw(fmt::format("\"{}\" stands twice", Shown(line.substr(0, equals))));
+    ThrowInvalid(fmt::format("\"{}\" stands twice", Shown(line.substr(0, equals))));
   }
 }
 
 std::string_view LightGBMBlock::Text(std::string_view key) const {
   const auto found = values_.find(key);
-  if (found == values_.end()) Throw(fmt::format("\"{}\" is missing", key));
+  if (found == values_.end()) ThrowInvalid(fmt::format("\"{}\" is missing", key));
   return found->second;
 }
 
@@ -115,7 +112,8 @@ std::vector<T> LightGBMBlock::All(std::string_view key, std::int64_t wanted) con
     at = end + 1;
   }
   if (wanted >= 0 && std::ssize(numbers) != wanted) {
-    Throw(fmt::format("\"{}\" has {} numbers; {} were expected", key, numbers.size(), wanted));
+    ThrowInvalid(
+        fmt::format("\"{}\" has {} numbers; {} were expected", key, numbers.size(), wanted));
   }
   return numbers;
 }

@@ -12,6 +12,7 @@
 #include "windlass/model/activation_internal.h"
 #include "windlass/model/dot_internal.h"
 #include "windlass/model/formats_internal.h"
+#include "windlass/model/invalid_internal.h"
 #include "windlass/model/names_internal.h"
 
 namespace windlass::model {
@@ -70,15 +71,11 @@ class LinearModel final : public Model {
   std::vector<double> padded_coef_;  // [outputs, padded_columns], zeros behind each row
 };
 
-[[noreturn]] void Throw(std::string message) {
-  throw Error(ErrorCode::kInvalidInput, std::move(message));
-}
-
 void CheckStructure(const LinearStructure& structure) {
-  if (structure.intercept.empty()) Throw("no intercept: one number per output was expected");
+  if (structure.intercept.empty()) ThrowInvalid("no intercept: one number per output was expected");
   const auto outputs = structure.intercept.size();
   if (structure.coef.empty() || structure.coef.size() % outputs != 0) {
-    Throw(
+    ThrowInvalid(
         fmt::format("{} coefficients for {} outputs; the same number, at least one, was expected "
                     "for each output",
                     structure.coef.size(), outputs));
@@ -86,18 +83,18 @@ void CheckStructure(const LinearStructure& structure) {
   const auto columns = structure.coef.size() / outputs;
   for (std::size_t i = 0; i < structure.coef.size(); ++i) {
     if (!std::isfinite(structure.coef[i])) {
-      Throw(fmt::format("coef[{}][{}] is {}; a finite number was expected", i / columns,
+      ThrowInvalid(fmt::format("coef[{}][{}] is {}; a finite number was expected", i / columns,
                         i % columns, structure.coef[i]));
     }
   }
   for (std::size_t i = 0; i < outputs; ++i) {
     if (!std::isfinite(structure.intercept[i])) {
-      Throw(fmt::format("intercept[{}] is {}; a finite number was expected", i,
+      ThrowInvalid(fmt::format("intercept[{}] is {}; a finite number was expected", i,
                         structure.intercept[i]));
     }
   }
   if (structure.activation == Activation::kSoftmax && outputs == 1) {
-    Throw("softmax of one output is always 1; give every class its coefficients, or use sigmoid");
+    ThrowInvalid("softmax of one output is always 1; give every class its coefficients, or use sigmoid");
   }
 }
 
@@ -105,15 +102,15 @@ void CheckStructure(const LinearStructure& structure) {
 class Document {
  public:
   explicit Document(const OrderedJson& json) : json_(json) {
-    if (!json.is_object()) Throw(fmt::format("a JSON object was expected, not {}", Shown(json)));
+    if (!json.is_object()) ThrowInvalid(fmt::format("a JSON object was expected, not {}", Shown(json)));
     if (json_.contains("learner")) {
-      Throw("it looks like a model saved by XGBoost; write xgboost:FILE for one");
+      ThrowInvalid("it looks like a model saved by XGBoost; write xgboost:FILE for one");
     }
     static const std::vector<std::string> kKeys = {"activation", "coef",    "columns", "intercept",
                                                    "outputs",    "version", "windlass"};
     for (const auto& [key, value] : json.items()) {
       if (std::ranges::find(kKeys, key) == kKeys.end()) {
-        Throw(fmt::format("unknown key \"{}\"{}", key, Suggestion(key, kKeys)));
+        ThrowInvalid(fmt::format("unknown key \"{}\"{}", key, Suggestion(key, kKeys)));
       }
     }
     CheckKind();
@@ -124,7 +121,7 @@ class Document {
     structure.activation = ReadActivation();
     const OrderedJson& coef = Required("coef", "a list of numbers, or one list for each output");
     if (!coef.is_array() || coef.empty()) {
-      Throw(
+      ThrowInvalid(
           fmt::format("\"coef\" is {}; a list of numbers, or one list for each output, was "
                       "expected",
                       Shown(coef)));
@@ -148,11 +145,11 @@ class Document {
     const auto found = json_.find(key);
     if (found == json_.end()) return names;
     if (!found->is_array() || found->empty()) {
-      Throw(fmt::format("\"{}\" is {}; a list of names was expected", key, Shown(*found)));
+      ThrowInvalid(fmt::format("\"{}\" is {}; a list of names was expected", key, Shown(*found)));
     }
     for (const auto& name : *found) {
       if (!name.is_string()) {
-        Throw(fmt::format("{}[{}] is {}; a name in quotes was expected", key, names.size(),
+        ThrowInvalid(fmt::format("{}[{}] is {}; a name in quotes was expected", key, names.size(),
                           Shown(name)));
       }
       names.push_back(name.get<std::string>());
@@ -171,18 +168,18 @@ class Document {
 
   const OrderedJson& Required(const char* key, std::string_view wanted) const {
     const auto found = json_.find(key);
-    if (found == json_.end()) Throw(fmt::format("\"{}\" is missing: {}", key, wanted));
+    if (found == json_.end()) ThrowInvalid(fmt::format("\"{}\" is missing: {}", key, wanted));
     return *found;
   }
 
   void CheckKind() const {
     const OrderedJson& kind = Required("windlass", "\"windlass\": \"linear\" was expected");
     if (!kind.is_string() || kind.get<std::string>() != "linear") {
-      Throw(fmt::format("\"windlass\" is {}; \"linear\" was expected", Shown(kind)));
+      ThrowInvalid(fmt::format("\"windlass\" is {}; \"linear\" was expected", Shown(kind)));
     }
     const OrderedJson& version = Required("version", fmt::format("{} was expected", kVersion));
     if (!version.is_number_integer() || version.get<std::int64_t>() != kVersion) {
-      Throw(fmt::format("\"version\" is {}; this Windlass reads version {}", Shown(version),
+      ThrowInvalid(fmt::format("\"version\" is {}; this Windlass reads version {}", Shown(version),
                         kVersion));
     }
   }
@@ -191,7 +188,7 @@ class Document {
     const OrderedJson& value =
         Required("activation", "\"identity\", \"sigmoid\" or \"softmax\" was expected");
     if (!value.is_string()) {
-      Throw(
+      ThrowInvalid(
           fmt::format("\"activation\" is {}; \"identity\", \"sigmoid\" or \"softmax\" was expected",
                       Shown(value)));
     }
@@ -199,13 +196,13 @@ class Document {
     if (name == "identity") return Activation::kIdentity;
     if (name == "sigmoid") return Activation::kSigmoid;
     if (name == "softmax") return Activation::kSoftmax;
-    Throw(fmt::format("unknown activation \"{}\"{}", name,
+    ThrowInvalid(fmt::format("unknown activation \"{}\"{}", name,
                       Suggestion(name, {"identity", "sigmoid", "softmax"})));
   }
 
   static double NumberAt(const OrderedJson& value, std::string_view place) {
     if (!value.is_number()) {
-      Throw(fmt::format("{} is {}; a number was expected", place, Shown(value)));
+      ThrowInvalid(fmt::format("{} is {}; a number was expected", place, Shown(value)));
     }
     return value.get<double>();
   }
@@ -213,10 +210,10 @@ class Document {
   static void AppendRow(const OrderedJson& row, std::size_t index, std::size_t columns,
                         LinearStructure& structure) {
     if (!row.is_array() || row.empty()) {
-      Throw(fmt::format("coef[{}] is {}; a list of numbers was expected", index, Shown(row)));
+      ThrowInvalid(fmt::format("coef[{}] is {}; a list of numbers was expected", index, Shown(row)));
     }
     if (row.size() != columns) {
-      Throw(
+      ThrowInvalid(
           fmt::format("coef[{}] has {} numbers, but coef[0] has {}; every output needs the same "
                       "number of coefficients",
                       index, row.size(), columns));
@@ -237,7 +234,7 @@ class Document {
       intercept.push_back(NumberAt(value, "\"intercept\""));
     }
     if (intercept.size() != outputs) {
-      Throw(fmt::format("\"intercept\" has {} numbers, but \"coef\" has {} outputs",
+      ThrowInvalid(fmt::format("\"intercept\" has {} numbers, but \"coef\" has {} outputs",
                         intercept.size(), outputs));
     }
     return intercept;

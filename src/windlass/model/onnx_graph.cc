@@ -22,11 +22,6 @@ constexpr std::int64_t kBudget = 32'000'000;
 
 ValuePtr Make(Value value) { return std::make_shared<const Value>(std::move(value)); }
 
-bool IsFloating(std::int64_t type) {
-  return type == static_cast<std::int64_t>(OnnxType::kFloat) ||
-         type == static_cast<std::int64_t>(OnnxType::kDouble);
-}
-
 // Evaluates the nodes that an output needs, in the order of the file, on values that are constant
 // or affine in the inputs. Each operator is a method that gives null for what it does not know:
 // then the graph is not (known to be) linear.

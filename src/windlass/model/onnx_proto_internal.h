@@ -24,6 +24,12 @@ enum class OnnxType : std::int32_t {
   kDouble = 11,
 };
 
+// Whether this TensorProto.DataType is kFloat or kDouble.
+inline bool IsFloating(std::int64_t type) {
+  return type == static_cast<std::int64_t>(OnnxType::kFloat) ||
+         type == static_cast<std::int64_t>(OnnxType::kDouble);
+}
+
 // "float", "int64", "type 16".
 std::string OnnxTypeName(OnnxType type);
 

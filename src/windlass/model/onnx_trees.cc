@@ -18,11 +18,6 @@ namespace {
 constexpr int kMaxSteps = 64;             // nodes on the way from the output or to an input
 constexpr std::size_t kMaxRanges = 4096;  // of columns, in the input of the trees
 
-bool IsFloating(std::int64_t type) {
-  return type == static_cast<std::int64_t>(OnnxType::kFloat) ||
-         type == static_cast<std::int64_t>(OnnxType::kDouble);
-}
-
 const OnnxNode* ProducerOf(const OnnxModelFile& model, std::string_view name) {
   const auto found = model.producers.find(name);
   return found == model.producers.end() ? nullptr : found->second;

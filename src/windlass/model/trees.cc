@@ -12,6 +12,7 @@
 #include "windlass/base/error.h"
 #include "windlass/model/activation_internal.h"
 #include "windlass/model/dot_internal.h"
+#include "windlass/model/invalid_internal.h"
 #include "windlass/model/names_internal.h"
 #include "windlass/model/tree_limit_internal.h"
 
@@ -24,10 +25,6 @@ constexpr std::int32_t kMaxCategory = (1 << 24) - 1;  // floats are exact up to 
 constexpr std::int64_t kTogether = 8;
 // Rows for which a tree is loaded once.
 constexpr std::int64_t kRowsInCache = 64;
-
-[[noreturn]] void Throw(std::string message) {
-  throw Error(ErrorCode::kInvalidInput, std::move(message));
-}
 
 class TreeModel final : public Model {
  public:
@@ -148,14 +145,15 @@ class TreeModel final : public Model {
 };
 
 void CheckEnsemble(const TreeEnsemble& ensemble, Activation activation) {
-  if (ensemble.roots.empty()) Throw("it has no trees");
-  if (ensemble.base.empty()) Throw("it has no outputs");
-  if (ensemble.columns < 1) Throw("it has no columns");
+  if (ensemble.roots.empty()) ThrowInvalid("it has no trees");
+  if (ensemble.base.empty()) ThrowInvalid("it has no outputs");
+  if (ensemble.columns < 1) ThrowInvalid("it has no columns");
   for (const double base : ensemble.base) {
-    if (!std::isfinite(base)) Throw(fmt::format("its base score is {}, no finite margin", base));
+    if (!std::isfinite(base))
+      ThrowInvalid(fmt::format("its base score is {}, no finite margin", base));
   }
   if (activation == Activation::kSoftmax && ensemble.base.size() == 1) {
-    Throw("softmax of one output is always 1; at least two classes were expected");
+    ThrowInvalid("softmax of one output is always 1; at least two classes were expected");
   }
 }
 
@@ -164,7 +162,7 @@ void CheckEnsemble(const TreeEnsemble& ensemble, Activation activation) {
 std::int64_t TreeLimitOf(const ObjectSpec& spec) {
   const std::int64_t limit = spec.Integer(kTreeLimit, 0);
   if (limit < 0) {
-    Throw(fmt::format("{} is {}; 0 (all) or more was expected", kTreeLimit, limit));
+    ThrowInvalid(fmt::format("{} is {}; 0 (all) or more was expected", kTreeLimit, limit));
   }
   return limit;
 }
@@ -194,8 +192,9 @@ double FloatLessEqual(float threshold) {
 }
 
 void TreeBuilder::Begin(std::int64_t nodes) {
-  if (nodes < 1) Throw("a tree has no nodes");
-  if (nodes > std::numeric_limits<std::int32_t>::max() / 2) Throw("a tree has too many nodes");
+  if (nodes < 1) ThrowInvalid("a tree has no nodes");
+  if (nodes > std::numeric_limits<std::int32_t>::max() / 2)
+    ThrowInvalid("a tree has too many nodes");
   splits_.assign(nodes, {});
   cover_.clear();
 }
@@ -221,7 +220,7 @@ std::int32_t TreeBuilder::AddCategories(std::span<const std::int32_t> categories
   const std::int64_t begin = std::ssize(ensemble_.category_words);
   for (const std::int32_t category : sorted) {
     if (category < 0 || category > kMaxCategory) {
-      Throw(fmt::format("category {} is not within 0..{}", category, kMaxCategory));
+      ThrowInvalid(fmt::format("category {} is not within 0..{}", category, kMaxCategory));
     }
     if (std::ssize(ensemble_.category_words) == begin ||
         ensemble_.category_blocks.back() != category / 64) {
@@ -236,8 +235,8 @@ std::int32_t TreeBuilder::AddCategories(std::span<const std::int32_t> categories
 std::int32_t TreeBuilder::AddCategoryBits(std::span<const std::uint32_t> words) {
   const std::int64_t begin = std::ssize(ensemble_.category_words);
   if (std::ssize(words) > (kMaxCategory + 1) / 32) {
-    Throw(fmt::format("a set of categories has {} words of 32; at most {} were expected",
-                      words.size(), (kMaxCategory + 1) / 32));
+    ThrowInvalid(fmt::format("a set of categories has {} words of 32; at most {} were expected",
+                             words.size(), (kMaxCategory + 1) / 32));
   }
   for (std::size_t i = 0; i < words.size(); i += 2) {
     const std::uint64_t high = i + 1 < words.size() ? words[i + 1] : 0;
@@ -265,43 +264,43 @@ std::int32_t TreeBuilder::AddSet(std::int64_t begin) {
 void TreeBuilder::Check(std::int32_t index, const Split& split) const {
   const auto nodes = static_cast<std::int32_t>(splits_.size());
   if (!cover_.empty() && !(cover_[index] >= 0 && std::isfinite(cover_[index]))) {
-    Throw(fmt::format("node {}: its cover is {}; a weight of rows was expected", index,
-                      cover_[index]));
+    ThrowInvalid(fmt::format("node {}: its cover is {}; a weight of rows was expected", index,
+                             cover_[index]));
   }
   if (split.node.leaf()) {
     if (!std::isfinite(split.node.number)) {
-      Throw(fmt::format("node {}: its leaf is {}; a finite number was expected", index,
-                        split.node.number));
+      ThrowInvalid(fmt::format("node {}: its leaf is {}; a finite number was expected", index,
+                               split.node.number));
     }
     return;
   }
   if (split.node.column >= ensemble_.columns) {
-    Throw(fmt::format("node {}: it splits column {}, but the model has {} (0..{})", index,
-                      split.node.column, ensemble_.columns, ensemble_.columns - 1));
+    ThrowInvalid(fmt::format("node {}: it splits column {}, but the model has {} (0..{})", index,
+                             split.node.column, ensemble_.columns, ensemble_.columns - 1));
   }
   if (std::isnan(split.node.number)) {
-    Throw(fmt::format("node {}: its threshold is not a number", index));
+    ThrowInvalid(fmt::format("node {}: its threshold is not a number", index));
   }
   for (const std::int32_t child : {split.left_child, split.right_child}) {
     if (child <= 0 || child >= nodes) {
-      Throw(fmt::format("node {}: its child {} is none of the tree's nodes 1..{}", index, child,
-                        nodes - 1));
+      ThrowInvalid(fmt::format("node {}: its child {} is none of the tree's nodes 1..{}", index,
+                               child, nodes - 1));
     }
   }
 }
 
 void TreeBuilder::Finish(std::int32_t output) {
   if (output < 0 || output >= std::ssize(ensemble_.base)) {
-    Throw(fmt::format("the tree adds to output {}, but the model has {} (0..{})", output,
-                      ensemble_.base.size(), std::ssize(ensemble_.base) - 1));
+    ThrowInvalid(fmt::format("the tree adds to output {}, but the model has {} (0..{})", output,
+                             ensemble_.base.size(), std::ssize(ensemble_.base) - 1));
   }
   if (ensemble_.nodes.size() + splits_.size() > std::numeric_limits<std::int32_t>::max()) {
-    Throw("the model has too many nodes");
+    ThrowInvalid("the model has too many nodes");
   }
   const bool with_cover = !cover_.empty();
   const auto root = static_cast<std::int32_t>(ensemble_.nodes.size());
   if (with_cover != !ensemble_.cover.empty() && root > 0) {
-    Throw("some trees have covers and some do not");
+    ThrowInvalid("some trees have covers and some do not");
   }
   std::vector<bool> seen(splits_.size(), false);
   // Breadth first: (index in the file, index here). A node here is made with its parent.
@@ -318,7 +317,8 @@ void TreeBuilder::Finish(std::int32_t output) {
       node.left = static_cast<std::int32_t>(ensemble_.nodes.size());
       for (const std::int32_t child : {split.left_child, split.right_child}) {
         if (seen[child]) {
-          Throw(fmt::format("node {}: its child {} has another parent as well", from, child));
+          ThrowInvalid(
+              fmt::format("node {}: its child {} has another parent as well", from, child));
         }
         seen[child] = true;
         queue.emplace_back(child, static_cast<std::int32_t>(ensemble_.nodes.size()));
@@ -344,15 +344,15 @@ std::unique_ptr<Model> MakeTreeModel(TreeEnsemble ensemble, Activation activatio
   if (names.outputs.empty()) names.outputs = NumberedNames(outputs);
   CheckNames(names.outputs, outputs, "output", "the trees have");
   if (!names.categories.empty() && std::ssize(names.categories) != ensemble.columns) {
-    Throw(fmt::format("categories are named for {} columns, but the trees have {}",
-                      names.categories.size(), ensemble.columns));
+    ThrowInvalid(fmt::format("categories are named for {} columns, but the trees have {}",
+                             names.categories.size(), ensemble.columns));
   }
   for (std::size_t c = 0; c < names.categories.size(); ++c) {
     std::set<std::string_view> seen;
     for (const std::string& category : names.categories[c]) {
       if (!seen.insert(category).second) {
-        Throw(fmt::format("column {}: category \"{}\" is named twice; names must differ", c,
-                          category));
+        ThrowInvalid(fmt::format("column {}: category \"{}\" is named twice; names must differ", c,
+                                 category));
       }
     }
   }

@@ -14,6 +14,7 @@
 #include "windlass/base/json.h"
 #include "windlass/base/vector_math.h"
 #include "windlass/model/formats_internal.h"
+#include "windlass/model/invalid_internal.h"
 #include "windlass/model/names_internal.h"
 #include "windlass/model/tree_limit_internal.h"
 #include "windlass/model/trees.h"
@@ -21,10 +22,6 @@
 
 namespace windlass::model {
 namespace {
-
-[[noreturn]] void Throw(std::string message) {
-  throw Error(ErrorCode::kInvalidInput, std::move(message));
-}
 
 // What an objective makes of margins, and how its base_score, an output, becomes a margin.
 struct Objective {
@@ -71,15 +68,16 @@ double BaseMargin(double score, const XGBoostDocument& document, Activation acti
       document.objective == "binary:logitraw" && document.version < std::vector<std::int32_t>{2};
   if (activation == Activation::kSigmoid || raw_probability) {
     if (!(score > 0 && score < 1)) {
-      Throw(fmt::format("base_score is {}; a probability between 0 and 1 was expected for {}",
-                        score, document.objective));
+      ThrowInvalid(
+          fmt::format("base_score is {}; a probability between 0 and 1 was expected for {}", score,
+                      document.objective));
     }
     return -Log(1.0 / score - 1.0);
   }
   if (activation == Activation::kExp) {
     if (!(score > 0)) {
-      Throw(fmt::format("base_score is {}; a positive number was expected for {}", score,
-                        document.objective));
+      ThrowInvalid(fmt::format("base_score is {}; a positive number was expected for {}", score,
+                               document.objective));
     }
     return Log(score);
   }
@@ -89,14 +87,16 @@ double BaseMargin(double score, const XGBoostDocument& document, Activation acti
 // The categories of node `from`, whose place in the tree's lists is `at`.
 std::int32_t ReadCategories(const XGBoostTree& tree, std::size_t at, TreeBuilder& builder) {
   if (at >= tree.categories_segments.size() || at >= tree.categories_sizes.size()) {
-    Throw("\"categories_segments\" or \"categories_sizes\" is shorter than \"categories_nodes\"");
+    ThrowInvalid(
+        "\"categories_segments\" or \"categories_sizes\" is shorter than \"categories_nodes\"");
   }
   const std::int64_t begin = tree.categories_segments[at];
   const std::int64_t count = tree.categories_sizes[at];
   const std::int64_t all = std::ssize(tree.categories);
   if (begin < 0 || count < 1 || begin > all || count > all - begin) {
-    Throw(fmt::format("node {}: its categories {}..{} are not within the {} of \"categories\"",
-                      tree.categories_nodes[at], begin, begin + count, all));
+    ThrowInvalid(
+        fmt::format("node {}: its categories {}..{} are not within the {} of \"categories\"",
+                    tree.categories_nodes[at], begin, begin + count, all));
   }
   return builder.AddCategories(std::span(tree.categories).subspan(begin, count));
 }
@@ -110,8 +110,8 @@ void AddTree(const XGBoostTree& tree, std::int32_t output, double weight, TreeBu
                         return std::min(sum + std::clamp(size, 0L, kMost), kMost);
                       });
   if (claimed > std::ssize(tree.categories)) {
-    Throw(fmt::format("its nodes have {} categories in all, but \"categories\" has {}", claimed,
-                      tree.categories.size()));
+    ThrowInvalid(fmt::format("its nodes have {} categories in all, but \"categories\" has {}",
+                             claimed, tree.categories.size()));
   }
   builder.Begin(tree.nodes());
   std::size_t categorical = 0;
@@ -126,11 +126,12 @@ void AddTree(const XGBoostTree& tree, std::int32_t output, double weight, TreeBu
     }
     TreeNode node;
     node.column = tree.split_indices[i];
-    if (node.column < 0) Throw(fmt::format("node {}: its column {} is negative", i, node.column));
+    if (node.column < 0)
+      ThrowInvalid(fmt::format("node {}: its column {} is negative", i, node.column));
     node.missing_left = tree.default_left[i] != 0;
     if (!tree.split_type.empty() && tree.split_type[i] == 1) {
       if (!has_categories) {
-        Throw(
+        ThrowInvalid(
             fmt::format("node {}: \"split_type\" says that it splits by categories, but "
                         "\"categories_nodes\" does not have it in its turn",
                         i));
@@ -142,13 +143,13 @@ void AddTree(const XGBoostTree& tree, std::int32_t output, double weight, TreeBu
     } else {
       node.number = FloatLess(tree.split_conditions[i]);
       if (has_categories) {
-        Throw(fmt::format("node {}: it has categories but splits by number", i));
+        ThrowInvalid(fmt::format("node {}: it has categories but splits by number", i));
       }
       builder.SetSplit(i, node, tree.left_children[i], tree.right_children[i]);
     }
   }
   if (categorical != tree.categories_nodes.size()) {
-    Throw("\"categories_nodes\" is not ascending, or names a node that there is not");
+    ThrowInvalid("\"categories_nodes\" is not ascending, or names a node that there is not");
   }
   builder.Finish(output);
 }
@@ -167,12 +168,13 @@ class XGBoostFormat final : public ModelFormat {
 
 // The outputs that the document's trees add to.
 std::int64_t OutputsOf(const XGBoostDocument& document) {
-  if (document.classes < 0 || document.targets < 0) Throw("num_class or num_target is negative");
+  if (document.classes < 0 || document.targets < 0)
+    ThrowInvalid("num_class or num_target is negative");
   const std::int64_t outputs = std::max({document.classes, document.targets, std::int64_t{1}});
   // So that a number alone cannot claim memory.
   if (outputs > 1 && outputs > std::ssize(document.trees)) {
-    Throw(fmt::format("it has {} outputs but {} trees; at least one tree each was expected",
-                      outputs, document.trees.size()));
+    ThrowInvalid(fmt::format("it has {} outputs but {} trees; at least one tree each was expected",
+                             outputs, document.trees.size()));
   }
   return outputs;
 }
@@ -192,8 +194,8 @@ std::vector<std::vector<std::string>> CategoriesOf(const XGBoostDocument& docume
   const std::vector<std::int32_t>& counts = document.category_counts;
   if (document.category_names.empty()) return {};
   if (std::ssize(counts) != document.features) {
-    Throw(fmt::format("\"cats\" has {} columns, but num_feature is {}", counts.size(),
-                      document.features));
+    ThrowInvalid(fmt::format("\"cats\" has {} columns, but num_feature is {}", counts.size(),
+                             document.features));
   }
   std::vector<std::string> names = NamesOf(document.category_names);
   std::vector<std::vector<std::string>> categories(counts.size());
@@ -211,7 +213,7 @@ std::unique_ptr<Model> ReadXGBoostModel(std::string_view bytes, std::int64_t tre
   // Both forms begin with a brace. JSON goes on with a space, a quote or the closing brace, UBJSON
   // with the type of the first key's length.
   if (bytes.empty() || bytes.front() != '{') {
-    Throw(
+    ThrowInvalid(
         "it does not begin with \"{\": no model that XGBoost saved as JSON or UBJSON (older binary "
         "files: load and save them again with a name ending in .ubj)");
   }
@@ -233,21 +235,21 @@ std::unique_ptr<Model> ReadXGBoostModel(std::string_view bytes, std::int64_t tre
   std::vector<float>& scores = document.base_score;
   if (scores.size() == 1) scores.resize(outputs, scores.front());
   if (std::ssize(scores) != outputs) {
-    Throw(fmt::format("base_score has {} numbers for {} outputs", scores.size(), outputs));
+    ThrowInvalid(fmt::format("base_score has {} numbers for {} outputs", scores.size(), outputs));
   }
   for (const float score : scores) {
     ensemble.base.push_back(BaseMargin(score, document, activation));
   }
   if (document.tree_info.size() != document.trees.size()) {
-    Throw(fmt::format("\"tree_info\" has {} numbers for {} trees", document.tree_info.size(),
-                      document.trees.size()));
+    ThrowInvalid(fmt::format("\"tree_info\" has {} numbers for {} trees", document.tree_info.size(),
+                             document.trees.size()));
   }
   if (!document.weight_drop.empty() && document.weight_drop.size() != document.trees.size()) {
-    Throw(fmt::format("\"weight_drop\" has {} numbers for {} trees", document.weight_drop.size(),
-                      document.trees.size()));
+    ThrowInvalid(fmt::format("\"weight_drop\" has {} numbers for {} trees",
+                             document.weight_drop.size(), document.trees.size()));
   }
   if (document.features < 1) {
-    Throw(fmt::format("num_feature is {}; at least 1 was expected", document.features));
+    ThrowInvalid(fmt::format("num_feature is {}; at least 1 was expected", document.features));
   }
   TreeBuilder builder(ensemble);
   TreeLimit limit(tree_limit, outputs);

@@ -8,16 +8,13 @@
 
 #include "windlass/base/error.h"
 #include "windlass/base/json.h"
+#include "windlass/model/invalid_internal.h"
 #include "windlass/model/xgboost_document_internal.h"
 
 namespace windlass::model {
 namespace {
 
 constexpr std::size_t kMaxDepth = 64;
-
-[[noreturn]] void Throw(std::string message) {
-  throw Error(ErrorCode::kInvalidInput, std::move(message));
-}
 
 // A number that stands in quotes, as the parameters of XGBoost do.
 template <typename T>
@@ -26,7 +23,7 @@ T FromText(std::string_view text, std::string_view where) {
   const char* end = text.data() + text.size();
   const auto [stop, error] = std::from_chars(text.data(), end, value);
   if (error != std::errc() || stop != end) {
-    Throw(fmt::format("{} is \"{}\"; a number was expected", where, text.substr(0, 60)));
+    ThrowInvalid(fmt::format("{} is \"{}\"; a number was expected", where, text.substr(0, 60)));
   }
   return value;
 }
@@ -108,7 +105,7 @@ class Events {
     if (const auto bracket = text.find("] "); bracket != std::string_view::npos) {
       text.remove_prefix(bracket + 2);
     }
-    Throw(fmt::format("byte {}: {}", position, text));
+    ThrowInvalid(fmt::format("byte {}: {}", position, text));
   }
 
  private:
@@ -122,14 +119,14 @@ class Events {
 
   // An array of UBJSON may say that it has any number of elements without bytes ("null").
   bool Count() {
-    if (left_-- == 0) Throw("it says that it holds more values than it has bytes");
+    if (left_-- == 0) ThrowInvalid("it says that it holds more values than it has bytes");
     return true;
   }
 
   void Open() {
     Count();
     if (lengths_.size() >= kMaxDepth) {
-      Throw(fmt::format("values are nested more than {} deep", kMaxDepth));
+      ThrowInvalid(fmt::format("values are nested more than {} deep", kMaxDepth));
     }
     lengths_.push_back(path_.size());
     sink_ = nullptr;
@@ -190,13 +187,14 @@ class Events {
     if constexpr (std::is_floating_point_v<To>) {
       const auto wide = static_cast<double>(value);
       if (std::isfinite(wide) && std::abs(wide) > double{std::numeric_limits<To>::max()}) {
-        Throw(fmt::format("{}: {} does not fit into single precision", Place(), value));
+        ThrowInvalid(fmt::format("{}: {} does not fit into single precision", Place(), value));
       }
       to.push_back(static_cast<To>(value));
     } else if constexpr (std::is_floating_point_v<From>) {
-      Throw(fmt::format("{}: {} is no integer", Place(), value));
+      ThrowInvalid(fmt::format("{}: {} is no integer", Place(), value));
     } else {
-      if (!std::in_range<To>(value)) Throw(fmt::format("{}: {} is out of range", Place(), value));
+      if (!std::in_range<To>(value))
+        ThrowInvalid(fmt::format("{}: {} is out of range", Place(), value));
       to.push_back(static_cast<To>(value));
     }
   }
@@ -224,7 +222,7 @@ class Events {
     number("gradient_booster.model.gbtree_model_param.num_parallel_tree", document_.parallel_trees);
     if (name == "feature_names[]") {
       if (value.empty() || value.find('\0') != std::string::npos) {
-        Throw(fmt::format("{}: a name is empty or has a zero byte", Place()));
+        ThrowInvalid(fmt::format("{}: a name is empty or has a zero byte", Place()));
       }
       document_.feature_names += value;
       document_.feature_names += '\0';
@@ -236,7 +234,7 @@ class Events {
     std::int32_t count = 0;
     const auto add = [&](std::string name) {
       if (name.find('\0') != std::string::npos) {
-        Throw(fmt::format("{}: the name of a category has a zero byte", Place()));
+        ThrowInvalid(fmt::format("{}: the name of a category has a zero byte", Place()));
       }
       document_.category_names += name;
       document_.category_names += '\0';
@@ -248,13 +246,13 @@ class Events {
     for (std::size_t i = 1; i < category_offsets_.size(); ++i) {
       const std::int64_t begin = category_offsets_[i - 1], end = category_offsets_[i];
       if (begin < 0 || end < begin || end > std::ssize(category_values_)) {
-        Throw(fmt::format("{}: \"offsets\" are not ascending within the {} of \"values\"", Place(),
-                          category_values_.size()));
+        ThrowInvalid(fmt::format("{}: \"offsets\" are not ascending within the {} of \"values\"",
+                                 Place(), category_values_.size()));
       }
       std::string name;
       for (std::int64_t at = begin; at < end; ++at) {
         if (category_values_[at] < -128 || category_values_[at] > 255) {
-          Throw(fmt::format("{}: {} is no byte of a name", Place(), category_values_[at]));
+          ThrowInvalid(fmt::format("{}: {} is no byte of a name", Place(), category_values_[at]));
         }
         name += static_cast<char>(category_values_[at]);
       }
@@ -271,12 +269,12 @@ class Events {
     const std::int64_t nodes = tree.nodes();
     const auto check = [&](std::string_view name, std::int64_t size, bool may_lack) {
       if (size == nodes || (may_lack && size == 0)) return;
-      Throw(fmt::format("tree {}: \"{}\" has {} numbers, but \"left_children\" has {}",
-                        document_.trees.size() - 1, name, size, nodes));
+      ThrowInvalid(fmt::format("tree {}: \"{}\" has {} numbers, but \"left_children\" has {}",
+                               document_.trees.size() - 1, name, size, nodes));
     };
     if (nodes == 0) {
-      Throw(fmt::format("tree {} has no nodes (\"left_children\" is missing or empty)",
-                        document_.trees.size() - 1));
+      ThrowInvalid(fmt::format("tree {} has no nodes (\"left_children\" is missing or empty)",
+                               document_.trees.size() - 1));
     }
     if (tree.leaf_vector > 1) {
       throw Error(ErrorCode::kUnsupported,
@@ -308,7 +306,7 @@ XGBoostDocument ReadXGBoostDocument(std::string_view bytes, bool ubjson) {
   Json::sax_parse(bytes.begin(), bytes.end(), &events,
                   ubjson ? Json::input_format_t::ubjson : Json::input_format_t::json);
   if (document.booster.empty()) {
-    Throw("it has no learner.gradient_booster.name: not a model that XGBoost saved");
+    ThrowInvalid("it has no learner.gradient_booster.name: not a model that XGBoost saved");
   }
   return document;
 }
