@@ -196,10 +196,13 @@ int main(int argc, char** argv) {
   std::printf("Windlass %s. %d games a cell, %d seeds a game.\n\n", Version(), games, seeds);
   std::printf("| games | M | coalitions / M | kernel: RMS error / RMS phi");
   for (const Method method : kMethods) {
-    if (method != Method::kKernel) std::printf(" | %s / kernel", std::string(MethodName(method)).c_str());
+    if (method != Method::kKernel)
+      std::printf(" | %s / kernel", std::string(MethodName(method)).c_str());
   }
   std::printf(" | coverage in %%");
-  std::printf(" | width / error | own ns a coalition |\n| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n");
+  std::printf(
+      " | width / error | own ns a coalition |\n| --- | --- | --- | --- | --- | --- | --- | --- | "
+      "--- | --- |\n");
   for (const std::string kind : {"trees, depth 4", "trees, depth 8", "network"}) {
     for (const int players : kPlayers) {
       const auto known = Games(kind, players, games);
@@ -239,9 +242,10 @@ int main(int argc, char** argv) {
       }
     }
   }
-  std::printf("\nRows that stop at a tolerance, M = 40, at most 100 coalitions a player:\n\n"
-              "| games | method | coverage in %% | part of the coalitions taken |\n"
-              "| --- | --- | --- | --- |\n");
+  std::printf(
+      "\nRows that stop at a tolerance, M = 40, at most 100 coalitions a player:\n\n"
+      "| games | method | coverage in %% | part of the coalitions taken |\n"
+      "| --- | --- | --- | --- |\n");
   for (const std::string kind : {"trees, depth 4", "trees, depth 8", "network"}) {
     const auto known = Games(kind, 40, games);
     for (const Method method : kMethods) {

@@ -82,9 +82,10 @@ int Run(const std::filesystem::path& folder, std::int64_t count) {
                  static_cast<long long>(wrong), static_cast<long long>(count));
     return 1;
   }
-  std::printf("{\"count\": %lld, \"put_wall_s\": %.9f, \"put_cpu_s\": %.9f, "
-              "\"lookup_wall_s\": %.9f, \"lookup_cpu_s\": %.9f}\n",
-              static_cast<long long>(count), put.wall, put.cpu, lookup.wall, lookup.cpu);
+  std::printf(
+      "{\"count\": %lld, \"put_wall_s\": %.9f, \"put_cpu_s\": %.9f, "
+      "\"lookup_wall_s\": %.9f, \"lookup_cpu_s\": %.9f}\n",
+      static_cast<long long>(count), put.wall, put.cpu, lookup.wall, lookup.cpu);
   return 0;
 }
 

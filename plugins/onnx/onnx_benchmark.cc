@@ -1,9 +1,9 @@
 // The runtime's cost a row for the shape of the Adult model: Gemm + Sigmoid, 49 columns, double.
+#include <benchmark/benchmark.h>
+
 #include <cstdint>
 #include <string>
 #include <vector>
-
-#include <benchmark/benchmark.h>
 
 #include "windlass/model/model.h"
 
@@ -71,9 +71,11 @@ void Predict(benchmark::State& state, const char* spec) {
 }
 
 BENCHMARK_CAPTURE(Predict, Runtime, "logistic.onnx?opaque=1")
-    ->Arg(1)->Arg(256)->Arg(1024)->Arg(4096);
-BENCHMARK_CAPTURE(Predict, OwnKernel, "logistic.onnx")
-    ->Arg(1)->Arg(256)->Arg(1024)->Arg(4096);
+    ->Arg(1)
+    ->Arg(256)
+    ->Arg(1024)
+    ->Arg(4096);
+BENCHMARK_CAPTURE(Predict, OwnKernel, "logistic.onnx")->Arg(1)->Arg(256)->Arg(1024)->Arg(4096);
 
 }  // namespace
 }  // namespace windlass::model

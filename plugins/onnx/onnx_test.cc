@@ -1,15 +1,15 @@
 // ONNX models through libwindlass.so, the plug-in and ONNX Runtime.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
-#include <thread>
-
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
+#include <thread>
 
 #include "windlass/base/error.h"
 #include "windlass/model/model.h"
@@ -18,9 +18,9 @@
 namespace windlass::model {
 namespace {
 
+using nlohmann::json;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using nlohmann::json;
 
 std::string ReadAll(const std::filesystem::path& path) {
   std::ifstream file(path, std::ios::binary);
@@ -48,8 +48,8 @@ void RegisterOnce() {
 
 std::unique_ptr<Model> Load(const std::string& name, const std::string& options = "") {
   RegisterOnce();
-  return LoadModel({ParseModelSpec(name + ".onnx" + options),
-                    Bytes(ReadAll(Testdata() / (name + ".onnx")))});
+  return LoadModel(
+      {ParseModelSpec(name + ".onnx" + options), Bytes(ReadAll(Testdata() / (name + ".onnx")))});
 }
 
 std::string ErrorOf(const std::string& name, const std::string& options, ErrorCode code) {
@@ -99,9 +99,9 @@ TEST(Onnx0, WithoutThePluginTheErrorSaysWhereItWasSought) {
 
 TEST(Onnx0, WithoutTheRuntimeTheErrorSaysWhatToDo) {
   ::setenv("WINDLASS_ONNXRUNTIME", "/nonexistent/libonnxruntime.so", 1);
-  EXPECT_THAT(ErrorOf("mlp", "", ErrorCode::kUnsupported),
-              AllOf(HasSubstr("$WINDLASS_ONNXRUNTIME"),
-                    HasSubstr("/nonexistent/libonnxruntime.so")));
+  EXPECT_THAT(
+      ErrorOf("mlp", "", ErrorCode::kUnsupported),
+      AllOf(HasSubstr("$WINDLASS_ONNXRUNTIME"), HasSubstr("/nonexistent/libonnxruntime.so")));
   ::unsetenv("WINDLASS_ONNXRUNTIME");
 }
 

@@ -1,13 +1,12 @@
 #include "ort_library.h"
 
 #include <dlfcn.h>
+#include <fmt/format.h>
 
 #include <cstdlib>
 #include <filesystem>
 #include <mutex>
 #include <optional>
-
-#include <fmt/format.h>
 
 #include "windlass/base/error.h"
 
@@ -30,9 +29,9 @@ void* Open() {
   const char* chosen = std::getenv(kVariable);
   if (chosen != nullptr && *chosen != 0) {  // dlopen("") would be the main program
     if (void* module = ::dlopen(chosen, RTLD_NOW | RTLD_LOCAL); module != nullptr) return module;
-    throw Error(ErrorCode::kUnsupported,
-                fmt::format("ONNX Runtime cannot be opened as ${} says: {}", kVariable,
-                            ::dlerror()));
+    throw Error(
+        ErrorCode::kUnsupported,
+        fmt::format("ONNX Runtime cannot be opened as ${} says: {}", kVariable, ::dlerror()));
   }
   const std::filesystem::path beside = Beside();
   if (std::filesystem::exists(beside)) {

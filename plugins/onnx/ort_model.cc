@@ -1,5 +1,8 @@
 #include "ort_model.h"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -7,9 +10,6 @@
 #include <span>
 #include <utility>
 #include <vector>
-
-#include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include "windlass/base/error.h"
 
@@ -123,8 +123,7 @@ class OrtModel final : public model::Model {
   bool accepts_missing() const override { return true; }  // trees do; a graph does not say
   std::string library() const override { return "onnxruntime " + version_; }
 
-  void Predict(std::span<const double> x, std::int64_t rows,
-               std::span<double> out) const override {
+  void Predict(std::span<const double> x, std::int64_t rows, std::span<double> out) const override {
     if (rows < 0 || std::ssize(x) != rows * signature_.columns ||
         std::ssize(out) != rows * width_) {
       throw Error(ErrorCode::kInternal,
@@ -148,8 +147,7 @@ class OrtModel final : public model::Model {
     Check(api_, api_.SetSessionLogSeverityLevel(made, kLogFatal), what_);
     Session* session = nullptr;
     Check(api_,
-          api_.CreateSessionFromArray(library.env,
-                                      static_cast<const void*>(program.content.data()),
+          api_.CreateSessionFromArray(library.env, static_cast<const void*>(program.content.data()),
                                       program.content.size(), made, &session),
           what_);
     session_ = SessionPtr(session, {&api_});
@@ -179,23 +177,24 @@ class OrtModel final : public model::Model {
     output_shape_.resize(rank);
     Check(api_, api_.GetDimensions(seen, output_shape_.data(), rank), what_);
     if (!IsNumber(output_type_)) {
-      Throw(fmt::format("output \"{}\" is no tensor of numbers (float, double, int32 or int64); "
-                        "choose another with ?output=NAME",
-                        signature_.output));
+      Throw(
+          fmt::format("output \"{}\" is no tensor of numbers (float, double, int32 or int64); "
+                      "choose another with ?output=NAME",
+                      signature_.output));
     }
     width_ = rank == 0 ? 0
                        : std::accumulate(output_shape_.begin() + 1, output_shape_.end(),
                                          std::int64_t{1}, std::multiplies<>());
     if (rank == 0 || output_shape_[0] != rows || width_ < 1) {
-      Throw(fmt::format("output \"{}\" has shape [{}] for {} rows of inputs; one row of outputs "
-                        "for each was expected",
-                        signature_.output, fmt::join(output_shape_, ", "), rows));
+      Throw(
+          fmt::format("output \"{}\" has shape [{}] for {} rows of inputs; one row of outputs "
+                      "for each was expected",
+                      signature_.output, fmt::join(output_shape_, ", "), rows));
     }
   }
 
   // Blocks of the graph's fixed number of rows, the last one filled up with its last row.
-  void PredictInBatches(std::span<const double> x, std::int64_t rows,
-                        std::span<double> out) const {
+  void PredictInBatches(std::span<const double> x, std::int64_t rows, std::span<double> out) const {
     const std::int64_t batch = signature_.batch;
     const std::int64_t columns = signature_.columns;
     for (std::int64_t first = 0; first < rows; first += batch) {
@@ -267,8 +266,7 @@ class OrtModel final : public model::Model {
                const OnnxInput& input, void* data) const {
     const std::int64_t stride = signature_.columns;
     switch (input.element) {
-      case OnnxElement::kFloat:
-        return CopyInput<float>(x, rows, stride, first, input, what_, data);
+      case OnnxElement::kFloat: return CopyInput<float>(x, rows, stride, first, input, what_, data);
       case OnnxElement::kDouble:
         return CopyInput<double>(x, rows, stride, first, input, what_, data);
       case OnnxElement::kInt32:

@@ -1,9 +1,9 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
 #include <algorithm>
 #include <fstream>
 #include <set>
-
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
 
 #include "windlass/base/byte_reader.h"
 #include "windlass/base/error.h"
@@ -47,7 +47,10 @@ TEST(Error, SurvivesEncoding) {
   EXPECT_EQ(decoded.code(), ErrorCode::kDeadlineExceeded);
   EXPECT_EQ(decoded.cause()->cause()->code(), ErrorCode::kCorrupt);
   EXPECT_EQ(Error::Decode("").code(), ErrorCode::kInternal);
-  EXPECT_EQ(Error::Decode("\xff" "x").code(), ErrorCode::kInternal);
+  EXPECT_EQ(Error::Decode("\xff"
+                          "x")
+                .code(),
+            ErrorCode::kInternal);
 }
 
 TEST(ByteReader, RefusesToRunPastTheEnd) {
@@ -121,7 +124,9 @@ TEST(ObjectSpec, TakesApartAndChecks) {
   EXPECT_EQ(ObjectSpec::Parse("what?.csv", {}).location, "what?.csv");
   EXPECT_THAT(ErrorOf([] { ObjectSpec::Parse("onnx:a?b=1&b=2", {"onnx"}); }),
               HasSubstr("stands twice"));
-  EXPECT_THAT(ErrorOf([&] { spec.AllowOnly({"opaqe", "output"}); }),
+  EXPECT_THAT(ErrorOf([&] {
+                spec.AllowOnly({"opaqe", "output"});
+              }),
               HasSubstr("did you mean \"opaqe\""));
   EXPECT_THAT(ErrorOf([&] { spec.Integer("output", 0); }), HasSubstr("whole number"));
 }

@@ -10,5 +10,4 @@ namespace windlass {
 WINDLASS_API const char* Version();    // "0.1.0"
 WINDLASS_API const char* BuildHash();  // of sources, pinned dependencies and flags
 
-
 }  // namespace windlass

@@ -14,7 +14,7 @@ const CancelToken* process_token = nullptr;
 void OnSignal(int) {
   if (signals_seen > 0) ::_exit(130);  // asked twice: the user means now
   signals_seen = 1;
-  process_token->Cancel();               // a lock-free store: allowed in a handler
+  process_token->Cancel();  // a lock-free store: allowed in a handler
 }
 
 }  // namespace

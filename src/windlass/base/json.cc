@@ -1,11 +1,11 @@
 #include "windlass/base/json.h"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <numeric>
 #include <set>
-
-#include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include "windlass/base/error.h"
 
@@ -78,8 +78,8 @@ Document Parse(std::string_view text, std::string_view what) {
                 fmt::format("{}: the number {} is larger than a double can hold", what,
                             reason.substr(quote)));
   } catch (const typename Document::exception& error) {
-    throw Error(ErrorCode::kInvalidInput, fmt::format("{}: not valid JSON ({})", what,
-                                                      error.what()));
+    throw Error(ErrorCode::kInvalidInput,
+                fmt::format("{}: not valid JSON ({})", what, error.what()));
   }
 }
 

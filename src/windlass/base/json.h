@@ -1,11 +1,10 @@
 // JSON documents: strict parsing with a place in every error, and one canonical form.
 #pragma once
 
+#include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include <nlohmann/json.hpp>
 
 namespace windlass {
 

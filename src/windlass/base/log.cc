@@ -1,10 +1,10 @@
 #include "windlass/base/log.h"
 
-#include <mutex>
-
 #include <spdlog/sinks/basic_file_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
+
+#include <mutex>
 
 #include "windlass/base/error.h"
 
@@ -37,7 +37,8 @@ struct Sinks {
     if (file) sinks.push_back(std::move(file));
     logger = std::make_shared<spdlog::logger>("windlass", sinks.begin(), sinks.end());
     logger->set_level(spdlog::level::debug);
-    // A log that cannot be written (a full disk) is no reason for noise: what failed says so itself.
+    // A log that cannot be written (a full disk) is no reason for noise: what failed says so
+    // itself.
     logger->set_error_handler([](const std::string&) {});
     logger->flush_on(spdlog::level::debug);  // a killed process leaves all of its log
   }

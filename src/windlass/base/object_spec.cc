@@ -1,10 +1,10 @@
 #include "windlass/base/object_spec.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-
-#include <fmt/format.h>
 
 #include "windlass/base/error.h"
 #include "windlass/base/json.h"

@@ -1,11 +1,10 @@
 #include "windlass/base/registry.h"
 
 #include <dlfcn.h>
+#include <fmt/format.h>
 
 #include <cstdlib>
 #include <filesystem>
-
-#include <fmt/format.h>
 
 #include "windlass/base/error.h"
 #include "windlass/base/json.h"
@@ -35,8 +34,7 @@ Registry& Registry::Global() {
 void Registry::Add(std::string_view kind, std::string_view name,
                    std::shared_ptr<const Registrable> thing) {
   const std::lock_guard lock(mutex_);
-  const bool fresh =
-      things_[std::string(kind)].emplace(std::string(name), std::move(thing)).second;
+  const bool fresh = things_[std::string(kind)].emplace(std::string(name), std::move(thing)).second;
   if (!fresh) {
     throw Error(ErrorCode::kInternal, fmt::format("{} \"{}\" is registered twice", kind, name));
   }
@@ -61,8 +59,7 @@ const Registrable& Registry::Lookup(std::string_view kind, std::string_view name
     }
   }
   throw Error(ErrorCode::kNotFound,
-              fmt::format("unknown {} \"{}\"{}", kind, name,
-                          Suggestion(name, Names(kind))));
+              fmt::format("unknown {} \"{}\"{}", kind, name, Suggestion(name, Names(kind))));
 }
 
 bool Registry::Contains(std::string_view kind, std::string_view name) const {
@@ -106,9 +103,9 @@ void Registry::LoadPlugin(const std::string& path) {
 void Registry::LoadPluginNamed(std::string_view name) {
   const std::filesystem::path file = PluginFolder() / fmt::format("{}.so", name);
   if (!std::filesystem::exists(file)) {
-    throw Error(ErrorCode::kNotFound,
-                fmt::format("the plug-in \"{}\" is not installed: there is no {}", name,
-                            file.string()));
+    throw Error(
+        ErrorCode::kNotFound,
+        fmt::format("the plug-in \"{}\" is not installed: there is no {}", name, file.string()));
   }
   LoadPlugin(file.string());
 }

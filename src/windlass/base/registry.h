@@ -28,8 +28,7 @@ class WINDLASS_API Registry {
 
   // `kind` says what sort of thing it is, in words for error messages: "model format".
   // Throws Error{kInternal} when (kind, name) is taken.
-  void Add(std::string_view kind, std::string_view name,
-           std::shared_ptr<const Registrable> thing);
+  void Add(std::string_view kind, std::string_view name, std::shared_ptr<const Registrable> thing);
 
   // T has `static constexpr std::string_view kRegistryKind`.
   template <typename T>

@@ -5,11 +5,11 @@
 // its neighbours.
 #pragma once
 
+#include <hwy/highway.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <limits>
-
-#include <hwy/highway.h>
 
 #if !HWY_NATIVE_FMA
 #error "compile for x86-64-v3 (or another target with fused multiply-add): results depend on it"
@@ -92,8 +92,8 @@ HWY_INLINE V Log(D d, V x) {
   const V r = hn::Mul(z, p);
   const V half_square = hn::Mul(hn::Set(d, 0.5), hn::Mul(f, f));
   // ln m = f - (f^2/2 - s (f^2/2 + r)); e ln 2 in two parts
-  const V tail = hn::MulAdd(s, hn::Add(half_square, r),
-                            hn::Mul(e, hn::Set(d, 0x1.abc9e3b39803fp-56)));
+  const V tail =
+      hn::MulAdd(s, hn::Add(half_square, r), hn::Mul(e, hn::Set(d, 0x1.abc9e3b39803fp-56)));
   const V small = hn::Sub(f, hn::Sub(half_square, tail));
   const V result = hn::MulAdd(e, hn::Set(d, 0x1.62e42fefa39efp-1), small);
   const V infinity = hn::Set(d, std::numeric_limits<double>::infinity());

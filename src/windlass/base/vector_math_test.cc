@@ -1,10 +1,10 @@
 #include "windlass/base/vector_math.h"
 
+#include <gtest/gtest.h>
+
 #include <cmath>
 #include <cstring>
 #include <limits>
-
-#include <gtest/gtest.h>
 
 #include "windlass/base/random.h"
 

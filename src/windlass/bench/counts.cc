@@ -1,9 +1,9 @@
 #include "windlass/bench/counts.h"
 
+#include <fmt/format.h>
+
 #include <charconv>
 #include <set>
-
-#include <fmt/format.h>
 
 #include "windlass/base/error.h"
 
@@ -25,8 +25,9 @@ std::int64_t ParseCount(std::string_view flag, std::string_view text, std::strin
     Refuse(flag, text, fmt::format("{} is beyond {}", part, maximum));
   }
   if (error != std::errc() || stop != end) {
-    Refuse(flag, text, part.empty() ? "an end of the range is missing"
-                                    : fmt::format("\"{}\" is not a whole number", part));
+    Refuse(flag, text,
+           part.empty() ? "an end of the range is missing"
+                        : fmt::format("\"{}\" is not a whole number", part));
   }
   if (value < 1) Refuse(flag, text, fmt::format("{} is below 1", value));
   if (value > maximum) Refuse(flag, text, fmt::format("{} is beyond {}", value, maximum));

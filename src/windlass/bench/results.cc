@@ -1,9 +1,9 @@
 #include "windlass/bench/results.h"
 
-#include <ctime>
-
 #include <fmt/chrono.h>
 #include <fmt/format.h>
+
+#include <ctime>
 
 #include "windlass/base/build_info.h"
 #include "windlass/base/error.h"
@@ -153,9 +153,8 @@ ResultsFolder::~ResultsFolder() {
 ResultFiles ResultsFolder::Write(const SweepResult& result) const {
   const Json document = bench::ToJson(result);
   const TemporaryFolder beside(folder_);  // the same file system, so that links work
-  const std::string json =
-      document.dump(/*indent=*/1, /*indent_char=*/' ', /*ensure_ascii=*/false,
-                    Json::error_handler_t::replace);
+  const std::string json = document.dump(/*indent=*/1, /*indent_char=*/' ', /*ensure_ascii=*/false,
+                                         Json::error_handler_t::replace);
   WriteFileAtomically(beside.path() / "json", json + "\n");
   WriteFileAtomically(beside.path() / "csv", ToCsv(result));
   WriteFileAtomically(beside.path() / "html", RenderSweep(document));
@@ -169,10 +168,10 @@ ResultFiles ResultsFolder::Write(const SweepResult& result) const {
     if (!MoveWithoutReplacing(beside.path() / "json", files.json)) continue;
     if (!MoveWithoutReplacing(beside.path() / "csv", files.csv) ||
         !MoveWithoutReplacing(beside.path() / "html", files.page)) {
-      throw Error(ErrorCode::kIo, fmt::format("cannot write {0} and {1}: one of them appeared "
-                                              "while {2} was written",
-                                              files.csv.string(), files.page.string(),
-                                              files.json.string()));
+      throw Error(ErrorCode::kIo,
+                  fmt::format("cannot write {0} and {1}: one of them appeared "
+                              "while {2} was written",
+                              files.csv.string(), files.page.string(), files.json.string()));
     }
     return files;
   }

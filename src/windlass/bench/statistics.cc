@@ -26,7 +26,7 @@ std::vector<Configuration> Summarise(std::span<const Sample> samples) {
   std::vector<Configuration> all;
   double alone = 0;  // median wall time of 1 worker with the batch size at hand; 0: not run
   for (const auto& [key, runs] : by_configuration) {
-    const auto spread = [&runs = runs](double Sample::* time) {
+    const auto spread = [&runs = runs](double Sample::*time) {
       std::vector<double> values;
       values.reserve(runs.size());
       for (const Sample* sample : runs) values.push_back(sample->*time);

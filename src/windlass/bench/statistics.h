@@ -21,8 +21,8 @@ struct Sample {
   double cpu_s = 0;           // of all threads, over the same time
   double compute_wall_s = 0;  // from loaded model and tables to attributions in memory
   double compute_cpu_s = 0;
-  std::string job;               // its record's id
-  std::int64_t started_ms = 0;   // since 1970
+  std::string job;              // its record's id
+  std::int64_t started_ms = 0;  // since 1970
 };
 
 struct Spread {
@@ -42,8 +42,8 @@ struct Configuration {
   std::int64_t rows = 0;
   Spread wall;
   Spread compute;
-  double cpu_s = 0;           // median
-  double rows_per_s = 0;      // by the median wall time
+  double cpu_s = 0;                // median
+  double rows_per_s = 0;           // by the median wall time
   std::optional<double> speed_up;  // median wall time of 1 worker, same batch, over this one's
 };
 

@@ -1,5 +1,6 @@
 #include "windlass/bench/sweep.h"
 
+#include <fmt/format.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -8,8 +9,6 @@
 #include <cstdlib>
 #include <fstream>
 #include <thread>
-
-#include <fmt/format.h>
 
 #include "windlass/base/cancel.h"
 #include "windlass/base/file.h"

@@ -14,13 +14,13 @@
 namespace windlass::bench {
 
 struct SweepOptions {
-  Json spec;                    // of kind "explain"
-  std::string what;             // names the spec in errors
+  Json spec;         // of kind "explain"
+  std::string what;  // names the spec in errors
   std::string engine = "local";
   std::vector<std::int64_t> workers;  // at least one, each >= 1
   std::vector<std::int64_t> batches;  // at least one, each >= 1
-  int runs = 1;                 // of each configuration
-  int warm_up = 1;              // runs of the first configuration before any that counts
+  int runs = 1;                       // of each configuration
+  int warm_up = 1;                    // runs of the first configuration before any that counts
   job::Progress::Style progress = job::Progress::Style::kQuiet;
 };
 
@@ -37,10 +37,10 @@ Machine ThisMachine();
 struct SweepResult {
   SweepOptions options;
   Machine machine;
-  Json spec;                     // normalised
-  std::int64_t started_ms = 0;   // since 1970
-  std::vector<Sample> warm_up;   // their `run` is 0
-  std::vector<Sample> samples;   // in the order they ran
+  Json spec;                    // normalised
+  std::int64_t started_ms = 0;  // since 1970
+  std::vector<Sample> warm_up;  // their `run` is 0
+  std::vector<Sample> samples;  // in the order they ran
   std::string method;
   std::string reason;            // why that method
   Json versions;                 // of what computed

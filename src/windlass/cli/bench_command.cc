@@ -1,10 +1,10 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <iostream>
 #include <memory>
-
-#include <fmt/format.h>
 
 #include "windlass/base/error.h"
 #include "windlass/base/share.h"
@@ -33,12 +33,11 @@ void PrintTable(const std::vector<bench::Configuration>& all) {
   std::cout << fmt::format("{:>7} {:>9} {:>5}  {:>8}  {:<21} {:>10} {:>9}\n", "workers", "batch",
                            "runs", "median s", "(min - max)", "rows/s", "speed-up");
   for (const bench::Configuration& one : all) {
-    std::cout << fmt::format(
-        "{:>7} {:>9} {:>5}  {:>8}  {:<21} {:>10} {:>9}\n", one.workers, one.batch, one.runs,
-        Digits(one.wall.median),
-        fmt::format("({} - {})", Digits(one.wall.low), Digits(one.wall.high)),
-        Grouped(std::int64_t{std::llround(one.rows_per_s)}),
-        one.speed_up ? fmt::format("{:.2f}", *one.speed_up) : "-");
+    std::cout << fmt::format("{:>7} {:>9} {:>5}  {:>8}  {:<21} {:>10} {:>9}\n", one.workers,
+                             one.batch, one.runs, Digits(one.wall.median),
+                             fmt::format("({} - {})", Digits(one.wall.low), Digits(one.wall.high)),
+                             Grouped(std::int64_t{std::llround(one.rows_per_s)}),
+                             one.speed_up ? fmt::format("{:.2f}", *one.speed_up) : "-");
   }
 }
 
@@ -129,8 +128,8 @@ struct BenchExplainCommand {
                              first.method, result.machine.cores, result.machine.cpu);
     PrintTable(bench::Summarise(result.samples));
     if (result.stopped) {
-      const auto planned = std::ssize(result.options.workers) *
-                           std::ssize(result.options.batches) * result.options.runs;
+      const auto planned = std::ssize(result.options.workers) * std::ssize(result.options.batches) *
+                           result.options.runs;
       std::cout << fmt::format("\nStopped after {} of {} runs.\n", result.samples.size(), planned);
     }
     const int most = static_cast<int>(std::ranges::max(result.options.workers));
@@ -139,9 +138,10 @@ struct BenchExplainCommand {
                                result.machine.cores);
     }
     if (result.machine.load > 0.5 * result.machine.cores) {
-      std::cout << fmt::format("\nThe machine was busy before: {:.1f} running processes on average "
-                               "for {} cores.\n",
-                               result.machine.load, result.machine.cores);
+      std::cout << fmt::format(
+          "\nThe machine was busy before: {:.1f} running processes on average "
+          "for {} cores.\n",
+          result.machine.load, result.machine.cores);
     }
     std::cout << fmt::format("\nChart: {}\nEvery run: {} and .csv\n", files.page.string(),
                              files.json.string());

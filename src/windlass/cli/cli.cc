@@ -1,10 +1,10 @@
 #include "windlass/cli/cli.h"
 
+#include <fmt/format.h>
+
 #include <cstdio>
 #include <cstdlib>
 #include <iostream>
-
-#include <fmt/format.h>
 
 #include "windlass/base/build_info.h"
 #include "windlass/base/cancel.h"
@@ -76,8 +76,9 @@ std::string Unexpected(const CLI::App& app) {
   const std::string argument = rest.front().substr(0, rest.front().find('='));
   if (argument.starts_with("-")) {
     const std::string nearest = NearestName(argument, KnownOptions(app));
-    return fmt::format("unknown option \"{}\"{}", argument,
-                       nearest.empty() ? "; see windlass --help" : fmt::format("; did you mean \"{}\"?", nearest));
+    return fmt::format(
+        "unknown option \"{}\"{}", argument,
+        nearest.empty() ? "; see windlass --help" : fmt::format("; did you mean \"{}\"?", nearest));
   }
   if (const auto commands = KnownCommands(app); !commands.empty()) {
     return fmt::format("unknown command \"{}\"{}", argument, Suggestion(argument, commands));

@@ -1,10 +1,9 @@
 // The command line: each command fills a spec or asks the store, and prints.
 #pragma once
 
+#include <CLI/CLI.hpp>
 #include <functional>
 #include <string>
-
-#include <CLI/CLI.hpp>
 
 #include "windlass/base/json.h"
 #include "windlass/job/run.h"

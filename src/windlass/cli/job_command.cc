@@ -1,10 +1,10 @@
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
 #include <chrono>
 #include <ctime>
 #include <iostream>
 #include <memory>
-
-#include <fmt/chrono.h>
-#include <fmt/format.h>
 
 #include "windlass/base/error.h"
 #include "windlass/cli/cli.h"

@@ -52,8 +52,8 @@ int main(int argc, char** argv) {
   }
 #endif
   // RTLD_LOCAL: Arrow exports hundreds of symbols of libraries that others may bring as well.
-  // RTLD_LAZY: of Arrow's and Parquet's functions a run calls a few hundred, and looking all of them
-  // up takes a millisecond; that none is missing was the linker's business (-z defs).
+  // RTLD_LAZY: of Arrow's and Parquet's functions a run calls a few hundred, and looking all of
+  // them up takes a millisecond; that none is missing was the linker's business (-z defs).
   const std::string library = OwnFolder() + "/../lib/libwindlass.so";
   void* handle = ::dlopen(library.c_str(), RTLD_LAZY | RTLD_LOCAL);
   if (handle == nullptr) {

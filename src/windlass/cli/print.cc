@@ -1,10 +1,10 @@
 #include "windlass/cli/print.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <iostream>
-
-#include <fmt/format.h>
 
 namespace windlass::cli {
 namespace {
@@ -56,12 +56,11 @@ void PrintImportance(const Json& output, const std::string& unit) {
 void PrintExplain(const job::RunResult& result, const std::string& out) {
   const Json& summary = result.result;
   const Json& tasks = result.run.at("tasks");
-  const std::string memo =
-      tasks.at("recalled").get<std::int64_t>() > 0
-          ? fmt::format(" ({} of {} blocks were remembered)",
-                        Grouped(tasks.at("recalled").get<std::int64_t>()),
-                        Grouped(tasks.at("total").get<std::int64_t>()))
-          : "";
+  const std::string memo = tasks.at("recalled").get<std::int64_t>() > 0
+                               ? fmt::format(" ({} of {} blocks were remembered)",
+                                             Grouped(tasks.at("recalled").get<std::int64_t>()),
+                                             Grouped(tasks.at("total").get<std::int64_t>()))
+                               : "";
   std::cout << fmt::format("Explained {} rows over {} groups in {}{}.\n",
                            Grouped(summary.at("rows").get<std::int64_t>()),
                            summary.at("groups").get<std::int64_t>(), Seconds(result.seconds), memo);
@@ -80,8 +79,7 @@ void PrintExplain(const job::RunResult& result, const std::string& out) {
         Grouped(tolerance->at("rows_not_reached").get<std::int64_t>()),
         tolerance->at("half_width").get<double>());
   }
-  const std::string unit =
-      summary.at("link") == "logit" ? "mean |phi|, log-odds" : "mean |phi|";
+  const std::string unit = summary.at("link") == "logit" ? "mean |phi|, log-odds" : "mean |phi|";
   for (const Json& output : summary.at("outputs")) PrintImportance(output, unit);
   std::cout << fmt::format("\nReport: {0}/report.html\nNumbers: {0}/attributions.parquet\n", out);
 }

@@ -1,8 +1,8 @@
+#include <fmt/format.h>
+
 #include <filesystem>
 #include <iostream>
 #include <memory>
-
-#include <fmt/format.h>
 
 #include "windlass/base/error.h"
 #include "windlass/base/file.h"
@@ -43,7 +43,8 @@ job::RunOptions RunFlags::Finish() const {
 void RunAndPrint(const Json& spec, const std::string& what, const RunFlags& flags) {
   const job::RunResult result = job::Run(spec, what, flags.Finish());
   if (flags.json) {
-    std::cout << Json{{"job", result.job_id}, {"result", result.result}, {"run", result.run}}.dump(2)
+    std::cout << Json{{"job", result.job_id}, {"result", result.result}, {"run", result.run}}.dump(
+                     2)
               << "\n";
   } else if (!flags.quiet) {
     PrintResult(spec.at("kind"), result, flags.out);

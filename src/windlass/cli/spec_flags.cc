@@ -1,10 +1,10 @@
 #include "windlass/cli/spec_flags.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cctype>
 #include <charconv>
-
-#include <fmt/format.h>
 
 #include "windlass/base/error.h"
 #include "windlass/base/registry.h"
@@ -54,8 +54,8 @@ void SpecFlags::AddTo(CLI::App& command, bool require) {
     text[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(text[0])));
     if (!field.otherwise.is_null()) {
       text += fmt::format(" (default {})", field.otherwise.is_string()
-                                                ? field.otherwise.get<std::string>()
-                                                : field.otherwise.dump());
+                                               ? field.otherwise.get<std::string>()
+                                               : field.otherwise.dump());
     }
     auto* option = command.add_option(FlagOf(field.name), texts_[field.name], text);
     if (field.required && require) option->required();

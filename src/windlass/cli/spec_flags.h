@@ -1,10 +1,9 @@
 // The flags of a capability: the fields of its schema.
 #pragma once
 
+#include <CLI/CLI.hpp>
 #include <map>
 #include <string>
-
-#include <CLI/CLI.hpp>
 
 #include "windlass/base/json.h"
 

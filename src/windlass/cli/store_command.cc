@@ -1,8 +1,8 @@
+#include <fmt/format.h>
+
 #include <iostream>
 #include <memory>
 #include <optional>
-
-#include <fmt/format.h>
 
 #include "windlass/base/error.h"
 #include "windlass/cli/cli.h"
@@ -41,8 +41,8 @@ struct StoreCommand {
   }
 
   void Gc() const {
-    const store::GcReport report = Open()->Gc(
-        limit_option->count() > 0 ? std::optional<std::uint64_t>(limit) : std::nullopt);
+    const store::GcReport report =
+        Open()->Gc(limit_option->count() > 0 ? std::optional<std::uint64_t>(limit) : std::nullopt);
     if (json) {
       std::cout << Json{{"bytes_before", report.bytes_before},
                         {"bytes_after", report.bytes_after},

@@ -1,9 +1,9 @@
 // The workers' cache, and the mode that takes everything away from it.
-#include <latch>
-#include <set>
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include <latch>
+#include <set>
 
 #include "windlass/engine/testing_internal.h"
 

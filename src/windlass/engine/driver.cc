@@ -1,5 +1,7 @@
 #include "windlass/engine/driver.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <condition_variable>
 #include <map>
@@ -8,8 +10,6 @@
 #include <system_error>
 #include <thread>
 #include <utility>
-
-#include <fmt/format.h>
 
 #include "windlass/base/sync_point.h"
 #include "windlass/engine/deadline_internal.h"

@@ -4,13 +4,13 @@
 // fails in Drive.ReducesInIndexOrderUnderChaos, among others.
 #include "windlass/engine/driver.h"
 
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
 #include <algorithm>
 #include <deque>
 #include <limits>
 #include <map>
-
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
 
 #include "windlass/base/sync_point.h"
 #include "windlass/engine/local_internal.h"

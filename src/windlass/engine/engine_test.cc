@@ -1,3 +1,6 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
 #include <algorithm>
 #include <limits>
 #include <map>
@@ -5,9 +8,6 @@
 #include <set>
 #include <stdexcept>
 #include <system_error>
-
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
 
 #include "windlass/base/sync_point.h"
 #include "windlass/engine/local_internal.h"

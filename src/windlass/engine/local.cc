@@ -1,5 +1,7 @@
 #include "windlass/engine/local.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <condition_variable>
 #include <deque>
@@ -12,8 +14,6 @@
 #include <unordered_map>
 #include <utility>
 #include <vector>
-
-#include <fmt/format.h>
 
 #include "windlass/base/cpu_clock.h"
 #include "windlass/base/random.h"
@@ -363,9 +363,9 @@ class LocalSession final : public Session {
     } catch (const std::exception& caught) {
       completion.error = Error(ErrorCode::kInternal, caught.what());
     } catch (...) {
-      completion.error = Error(
-          ErrorCode::kInternal,
-          fmt::format("task kind \"{}\" threw what is not an exception", queued.task.kind));
+      completion.error =
+          Error(ErrorCode::kInternal,
+                fmt::format("task kind \"{}\" threw what is not an exception", queued.task.kind));
     }
   }
 
@@ -421,8 +421,8 @@ class LocalEngine final : public Engine {
                               kMaxWorkers, wanted));
     }
     const auto cores = static_cast<std::int64_t>(std::thread::hardware_concurrency());
-    options.workers = static_cast<int>(
-        std::clamp<std::int64_t>(wanted == 0 ? cores : wanted, 1, kMaxWorkers));
+    options.workers =
+        static_cast<int>(std::clamp<std::int64_t>(wanted == 0 ? cores : wanted, 1, kMaxWorkers));
     if (spec.options.contains("chaos")) {
       options.chaos = static_cast<std::uint64_t>(spec.Integer("chaos", 0));
     }

@@ -22,7 +22,7 @@ using TaskId = std::uint64_t;
 struct Completion {
   TaskId id = 0;
   std::optional<Error> error;
-  ObjectRef result;      // valid when there is no error
+  ObjectRef result;  // valid when there is no error
   int attempts = 1;
   double wall_seconds = 0;
   double cpu_seconds = 0;

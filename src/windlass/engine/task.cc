@@ -58,8 +58,8 @@ Hash TaskIdentity(const Task& task, std::string_view libraries) {
   hasher.Update({reinterpret_cast<const char*>(&task.version), sizeof task.version});
   hasher.Field(task.arguments).Field(libraries);
   for (const ObjectRef& input : task.inputs) {
-    hasher.Update({reinterpret_cast<const char*>(input.hash.bytes.data()),
-                   input.hash.bytes.size()});
+    hasher.Update(
+        {reinterpret_cast<const char*>(input.hash.bytes.data()), input.hash.bytes.size()});
   }
   return hasher.Finish();
 }

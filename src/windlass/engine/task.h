@@ -39,7 +39,7 @@ struct Task {
   std::string hints;  // how to get at the result, never what it is (an address, a time-out); small,
                       // no secrets, no part of the identity
   std::chrono::nanoseconds time_limit{0};  // zero: none
-  std::int32_t attempts = 1;      // how often it may run in all when it fails retryably
+  std::int32_t attempts = 1;               // how often it may run in all when it fails retryably
 
   std::string Encode() const;
   static Task Decode(std::string_view bytes);
@@ -65,8 +65,8 @@ class TaskContext {
   virtual Bytes Input(std::size_t index) const = 0;
 
   // A value made from an input once a worker and kept as long as it is of use: `load` runs when
-  // the worker does not have it. Keyed by the input's content, the task's hints and T; it may vanish
-  // between tasks, so it can hold nothing but what follows from the input.
+  // the worker does not have it. Keyed by the input's content, the task's hints and T; it may
+  // vanish between tasks, so it can hold nothing but what follows from the input.
   template <typename T>
   std::shared_ptr<const T> Cached(
       std::size_t index, const std::function<std::shared_ptr<const T>(const Bytes&)>& load) {

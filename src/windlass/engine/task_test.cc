@@ -1,10 +1,10 @@
 #include "windlass/engine/task.h"
 
+#include <gtest/gtest.h>
+
 #include <cstring>
 #include <limits>
 #include <set>
-
-#include <gtest/gtest.h>
 
 #include "windlass/engine/testing_internal.h"
 
@@ -50,8 +50,8 @@ TEST(Task, HugeCountsAndUnknownModesAreCorrupt) {
   const std::string bytes = Task{}.Encode();
   // An empty task: the counts of kind, arguments and inputs stand at bytes 0, 13 and 21.
   for (const std::size_t place : {0, 13, 21}) {
-    for (const std::uint64_t count : {std::uint64_t{1}, std::uint64_t{1} << 40,
-                                      std::numeric_limits<std::uint64_t>::max()}) {
+    for (const std::uint64_t count :
+         {std::uint64_t{1}, std::uint64_t{1} << 40, std::numeric_limits<std::uint64_t>::max()}) {
       std::string changed = bytes;
       std::memcpy(changed.data() + place, &count, sizeof count);
       EXPECT_EQ(CodeOf(Caught([&] { Task::Decode(changed); })), "corrupt data")

@@ -40,9 +40,9 @@ struct Adult {
     rows = ReadRows("examples/adult/adult.parquet", columns);
     plan.columns = std::ssize(columns);
     plan.background = ReadRows("examples/adult/background.parquet", columns);
-    plan.weights.assign(plan.background.size() / columns.size(),
-                        static_cast<double>(columns.size()) /
-                            static_cast<double>(plan.background.size()));
+    plan.weights.assign(
+        plan.background.size() / columns.size(),
+        static_cast<double>(columns.size()) / static_cast<double>(plan.background.size()));
     const Groups groups =
         Groups::Parse(ReadFile(SourcePath("examples/adult/groups.json")), columns);
     for (const Group& group : groups) {

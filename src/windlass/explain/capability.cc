@@ -326,8 +326,8 @@ class Explain final : public job::Capability {
     for (std::size_t k = 0; k < prepared.output_names.size(); ++k) {
       Json groups = Json::array();
       for (std::size_t g = 0; g < players; ++g) {
-        groups.push_back({{"group", prepared.groups[g].name},
-                          {"mean_abs", importance[k * players + g]}});
+        groups.push_back(
+            {{"group", prepared.groups[g].name}, {"mean_abs", importance[k * players + g]}});
         if (half_width.empty()) continue;
         groups.back()["half_width"] = half_width[k * players + g];
         groups.back()["rank"] = Rank(std::span(importance).subspan(k * players, players),

@@ -18,10 +18,10 @@ using Mask = std::vector<std::uint64_t>;  // [words]
 // Coalitions of one size with their complements.
 struct Stratum {
   int size = 0;
-  bool middle = false;   // its complements have the same size
-  double weight = 0;     // of all of them, complements included
-  double share = 0;      // of the budget, in proportion
-  double pairs = 0;      // how many there are; infinite when beyond double
+  bool middle = false;  // its complements have the same size
+  double weight = 0;    // of all of them, complements included
+  double share = 0;     // of the budget, in proportion
+  double pairs = 0;     // how many there are; infinite when beyond double
   std::int64_t taken = 0;
   bool enumerated = false;
 };
@@ -38,8 +38,8 @@ std::vector<Stratum> Strata(int players, Allocation allocation) {
     Stratum& s = strata.emplace_back();
     s.size = size;
     s.middle = 2 * size == players;
-    s.weight = (s.middle ? 1.0 : 2.0) * (players - 1) /
-               (static_cast<double>(size) * (players - size));
+    s.weight =
+        (s.middle ? 1.0 : 2.0) * (players - 1) / (static_cast<double>(size) * (players - size));
     const double alike = s.middle ? 0.5 : 1.0;
     s.share = allocation == Allocation::kKernel ? s.weight : alike;
     s.pairs = Binomial(players, size) / (s.middle ? 2 : 1);
@@ -66,11 +66,10 @@ void Allocate(std::int64_t budget, int players, Allocation allocation,
     changed = false;
     for (Stratum& s : strata) {
       if (s.enumerated) continue;
-      const bool last = std::ranges::all_of(strata, [&](const Stratum& other) {
-        return &other == &s || other.enumerated;
-      });
-      const double share = last ? static_cast<double>(left)
-                                : static_cast<double>(left) * (s.share / shares);
+      const bool last = std::ranges::all_of(
+          strata, [&](const Stratum& other) { return &other == &s || other.enumerated; });
+      const double share =
+          last ? static_cast<double>(left) : static_cast<double>(left) * (s.share / shares);
       if (share + 1e-9 >= s.pairs && static_cast<double>(left) >= s.pairs) {
         enumerate(s);
         changed = true;
@@ -147,8 +146,8 @@ std::vector<Mask> Draw(const Stratum& s, std::int64_t count, int players, int wo
 // The pairs of a stratum in the order in which budgets take them.
 std::vector<Mask> Sequence(const Stratum& s, int players, int words, std::uint64_t seed) {
   // Mixed from the number of players too, so that games of different numbers differ.
-  Random random(seed, static_cast<std::uint64_t>(players) << 32 |
-                          static_cast<std::uint64_t>(s.size));
+  Random random(seed,
+                static_cast<std::uint64_t>(players) << 32 | static_cast<std::uint64_t>(s.size));
   if (2 * static_cast<double>(s.taken) <= s.pairs) {
     return Draw(s, s.taken, players, words, random);
   }
@@ -229,9 +228,8 @@ std::vector<Design> MakeDesigns(int players, const std::vector<std::int64_t>& ns
         stratum_of.push_back(i);
       }
     }
-    grown.complete = std::ranges::all_of(strata[k], [](const Stratum& s) {
-      return static_cast<double>(s.taken) >= s.pairs;
-    });
+    grown.complete = std::ranges::all_of(
+        strata[k], [](const Stratum& s) { return static_cast<double>(s.taken) >= s.pairs; });
     Weigh(strata[k], stratum_of, grown);
     designs[k] = grown;
   }

@@ -81,8 +81,7 @@ Json CheaperWays(const PreparedPlan& prepared, const Json& spec) {
     ways.push_back(fmt::format("--method msr: a sample of {} of the 2^{} coalitions",
                                AutoSamples(Method::kMsr, plan.players()), plan.players()));
   }
-  if (IsSampled(plan.method) &&
-      plan.nsamples > 2 * MinimumSamples(plan.method, plan.players())) {
+  if (IsSampled(plan.method) && plan.nsamples > 2 * MinimumSamples(plan.method, plan.players())) {
     ways.push_back(fmt::format("--nsamples {}: half the evaluations, 1.4 times the errors",
                                plan.nsamples / 2));
   }

@@ -1,10 +1,10 @@
 #include "windlass/explain/estimator.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <numeric>
-
-#include <fmt/format.h>
 
 #include "windlass/base/error.h"
 #include "windlass/explain/estimator_internal.h"
@@ -56,11 +56,12 @@ void CheckSamples(Method method, std::int64_t nsamples, int players) {
                             AutoSamples(method, players)));
   }
   if (nsamples >= MinimumSamples(method, players)) return;
-  throw Error(ErrorCode::kInvalidInput,
-              fmt::format("nsamples is {}, but {} over {} groups needs at least {} coalitions; auto "
-                          "takes {}",
-                          nsamples, WhatNeeds(method), players, MinimumSamples(method, players),
-                          AutoSamples(method, players)));
+  throw Error(
+      ErrorCode::kInvalidInput,
+      fmt::format("nsamples is {}, but {} over {} groups needs at least {} coalitions; auto "
+                  "takes {}",
+                  nsamples, WhatNeeds(method), players, MinimumSamples(method, players),
+                  AutoSamples(method, players)));
 }
 
 bool IsComplete(const Plan& plan, int players) { return plan.nsamples >= AllCoalitions(players); }
@@ -77,7 +78,8 @@ std::int32_t CountRanked(std::span<const double> phi,
                          const std::function<bool(int, int, double)>& differs) {
   std::vector<int> order(phi.size());
   std::iota(order.begin(), order.end(), 0);
-  std::ranges::stable_sort(order, [&](int a, int b) { return std::abs(phi[a]) > std::abs(phi[b]); });
+  std::ranges::stable_sort(order,
+                           [&](int a, int b) { return std::abs(phi[a]) > std::abs(phi[b]); });
   std::int32_t ranked = 0;
   for (std::size_t k = 0; k + 1 < order.size(); ++k, ++ranked) {
     // |phi_i| - |phi_j| is +-(phi_i + sign phi_j).

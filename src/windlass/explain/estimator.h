@@ -15,7 +15,7 @@ namespace windlass::explain {
 
 // Attributions of one game.
 struct Estimate {
-  std::vector<double> phi;         // [players]; they sum to the total
+  std::vector<double> phi;  // [players]; they sum to the total
   // [players], half the width of 95 % intervals: 0 where the answer is exact, infinite where there
   // is too little to tell; empty where the method has none.
   std::vector<double> half_width;

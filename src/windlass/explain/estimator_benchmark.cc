@@ -14,8 +14,7 @@ class FirstColumn final : public model::Model {
  public:
   std::int64_t columns() const override { return kPlayers; }
   std::vector<std::string> output_names() const override { return {"0"}; }
-  void Predict(std::span<const double> x, std::int64_t rows,
-               std::span<double> out) const override {
+  void Predict(std::span<const double> x, std::int64_t rows, std::span<double> out) const override {
     for (std::int64_t r = 0; r < rows; ++r) out[r] = x[r * kPlayers] + x[r * kPlayers + 1];
   }
 };
@@ -35,14 +34,14 @@ void Row(benchmark::State& state) {
   Attributions out;
   std::int64_t evaluations = 0;
   for (auto _ : state) {
-    explainer->Explain(x, kRows, [] {}, out);
+    explainer->Explain(
+        x, kRows, [] {}, out);
     evaluations += out.model_evaluations;
     benchmark::DoNotOptimize(out.phi.data());
   }
   state.SetLabel(std::string(MethodName(plan.method)));
-  state.counters["s_an_evaluation"] =
-      benchmark::Counter(static_cast<double>(evaluations),
-                         benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
+  state.counters["s_an_evaluation"] = benchmark::Counter(
+      static_cast<double>(evaluations), benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
 }
 BENCHMARK(Row)
     ->ArgsProduct({{static_cast<int>(Method::kKernel), static_cast<int>(Method::kPermutation),

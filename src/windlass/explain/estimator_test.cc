@@ -1,15 +1,16 @@
 // Every method that samples: against brute force, against games of many players whose values are
 // known, and whether its intervals hold as often as they say.
-#include <cmath>
-#include <numeric>
-#include <set>
+#include "windlass/explain/estimator.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <numeric>
+#include <set>
+
 #include "windlass/base/error.h"
 #include "windlass/explain/design.h"
-#include "windlass/explain/estimator.h"
 #include "windlass/explain/exact.h"
 #include "windlass/explain/game_testing_internal.h"
 #include "windlass/explain/random_games_testing_internal.h"
@@ -25,8 +26,7 @@ using ::testing::Each;
 using ::testing::HasSubstr;
 using ::testing::Pointwise;
 
-Plan SampledPlan(Method method, std::int64_t columns, int players,
-                 std::vector<double> background) {
+Plan SampledPlan(Method method, std::int64_t columns, int players, std::vector<double> background) {
   Plan plan = PlanOf(columns, players, std::move(background), method);
   plan.nsamples = AutoSamples(method, players);
   return plan;
@@ -75,8 +75,8 @@ TEST(RandomGames, KnowTheirShapleyValues) {
     const int players = 3 + static_cast<int>(seed);
     const TreeGame trees(players, 5, 4, 3, seed);
     const NetworkGame network(players, 4, 2, seed);
-    for (const RandomGame* game : {static_cast<const RandomGame*>(&trees),
-                                   static_cast<const RandomGame*>(&network)}) {
+    for (const RandomGame* game :
+         {static_cast<const RandomGame*>(&trees), static_cast<const RandomGame*>(&network)}) {
       std::vector<double> v(std::size_t{1} << players);
       for (std::size_t s = 0; s < v.size(); ++s) v[s] = game->Value(s);
       EXPECT_THAT(game->ShapleyValues(), Pointwise(DoubleNear(1e-10), NaiveShapley(v, players)));
@@ -120,8 +120,8 @@ TEST(Designs, GrowByAddingPairs) {
 
 class EveryMethod : public ::testing::TestWithParam<Method> {};
 INSTANTIATE_TEST_SUITE_P(Methods, EveryMethod,
-                         ::testing::Values(Method::kKernel, Method::kPermutation,
-                                           Method::kLeverage, Method::kMsr),
+                         ::testing::Values(Method::kKernel, Method::kPermutation, Method::kLeverage,
+                                           Method::kMsr),
                          [](const auto& info) { return std::string(MethodName(info.param)); });
 
 TEST_P(EveryMethod, WithAllCoalitionsIsExact) {
@@ -218,8 +218,8 @@ TEST_P(EveryMethod, ARowAloneGivesTheBytesItHasAmongOthers) {
       const auto fresh = MakeSampledExplainer(plan, ModelOf(plan, Wavy(4, 14), 2));
       const Attributions one = ExplainAll(*fresh, plan, std::span(x).subspan(r * 14, 14));
       EXPECT_TRUE(std::equal(one.phi.begin(), one.phi.end(), &all.phi[r * 28]));
-      EXPECT_TRUE(std::equal(one.half_width.begin(), one.half_width.end(),
-                             &all.half_width[r * 28]));
+      EXPECT_TRUE(
+          std::equal(one.half_width.begin(), one.half_width.end(), &all.half_width[r * 28]));
       EXPECT_TRUE(std::equal(one.ranked.begin(), one.ranked.end(), &all.ranked[r * 2]));
       coalitions += one.coalitions;
     }
@@ -269,8 +269,8 @@ TEST_P(EveryMethod, IntervalsHoldAsOftenAsTheySay) {
       for (std::uint64_t g = 0; g < 4; ++g) {
         const TreeGame trees(kPlayers, 10, 6, 4, 10 * seed + g);
         const NetworkGame network(kPlayers, 4, 2, 10 * seed + g);
-        for (const RandomGame* game : {static_cast<const RandomGame*>(&trees),
-                                       static_cast<const RandomGame*>(&network)}) {
+        for (const RandomGame* game :
+             {static_cast<const RandomGame*>(&trees), static_cast<const RandomGame*>(&network)}) {
           const std::vector<double> exact = game->ShapleyValues();
           const Estimate estimate = RunLast(*estimator, *game, kPlayers);
           for (int i = 0; i < kPlayers; ++i) {
@@ -304,9 +304,8 @@ TEST_P(EveryMethod, RankedGroupsStandInTheirTrueOrder) {
     const Estimate estimate = RunLast(*estimator, game, kPlayers);
     std::vector<int> order(kPlayers);
     std::iota(order.begin(), order.end(), 0);
-    std::ranges::sort(order, [&](int a, int b) {
-      return std::abs(estimate.phi[a]) > std::abs(estimate.phi[b]);
-    });
+    std::ranges::sort(
+        order, [&](int a, int b) { return std::abs(estimate.phi[a]) > std::abs(estimate.phi[b]); });
     for (int k = 0; k + 1 < kPlayers && k < estimate.ranked; ++k) {
       ++steps;
       wrong += std::abs(exact[order[k]]) <= std::abs(exact[order[k + 1]]) ? 1 : 0;
@@ -318,7 +317,9 @@ TEST_P(EveryMethod, RankedGroupsStandInTheirTrueOrder) {
 
 TEST_P(EveryMethod, SaysHowManySamplesAreNeeded) {
   const std::int64_t least = MinimumSamples(GetParam(), 20);
-  EXPECT_EQ(least, GetParam() == Method::kKernel ? 40 : GetParam() == Method::kPermutation ? 76 : 80);
+  EXPECT_EQ(least, GetParam() == Method::kKernel        ? 40
+                   : GetParam() == Method::kPermutation ? 76
+                                                        : 80);
   CheckSamples(GetParam(), least, 20);
   EXPECT_THROW(CheckSamples(GetParam(), least - 1, 20), Error);
   EXPECT_THROW(CheckSamples(GetParam(), (std::int64_t{1} << 24) + 1, 30), Error);

@@ -1,12 +1,12 @@
 #include "windlass/explain/exact.h"
 
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
 #include <cmath>
 #include <limits>
 #include <numeric>
 #include <set>
-
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
 
 #include "windlass/base/error.h"
 #include "windlass/explain/game_testing_internal.h"
@@ -86,10 +86,10 @@ TEST_P(ExactOverLinks, IsBruteForce) {
     const std::int64_t columns = players + static_cast<std::int64_t>(random.Below(4));
     const std::int64_t rows = 1 + static_cast<std::int64_t>(random.Below(12));
     const bool coarse = seed % 3 != 0;
-    Plan plan = PlanOf(columns, players,
-                       coarse ? CoarseValues(rows * columns, random)
-                              : RandomValues(rows * columns, random),
-                       Method::kExact);
+    Plan plan =
+        PlanOf(columns, players,
+               coarse ? CoarseValues(rows * columns, random) : RandomValues(rows * columns, random),
+               Method::kExact);
     plan.link = GetParam();
     plan.outputs = {2, 0};
     plan.weights = RandomValues(rows, random, 0.1, 1);
@@ -234,8 +234,7 @@ TEST(Exact, ManyPlayersWithoutTables) {
     out[0] = 0;
     for (std::size_t c = 0; c < row.size(); ++c) out[0] += static_cast<double>(c) * row[c];
   };
-  const Attributions out =
-      ExplainAll(*MakeExactExplainer(plan, ModelOf(plan, function)), plan, x);
+  const Attributions out = ExplainAll(*MakeExactExplainer(plan, ModelOf(plan, function)), plan, x);
   for (int g = 0; g < kPlayers; ++g) {
     double mean = 0;
     for (int b = 0; b < 40; ++b) mean += plan.background[b * kPlayers + g] / 40;
@@ -321,8 +320,8 @@ TEST(Exact, KeepsTheDigitsOfSaturatedProbabilitiesWhereOutputsSumToOne) {
     out[1] = 1 / (1 + std::exp(-x[0]));
     out[0] = x[0] > 40 ? 1e-30 : 0.25;
   };
-  EXPECT_EQ(ExplainAll(*MakeExactExplainer(plan, ModelOf(plan, labels, 2)), plan, x)
-                .failures.size(), 1);
+  EXPECT_EQ(
+      ExplainAll(*MakeExactExplainer(plan, ModelOf(plan, labels, 2)), plan, x).failures.size(), 1);
 }
 
 TEST(Exact, SaysWhatDoesNotFit) {
@@ -359,9 +358,13 @@ TEST(Exact, StopsBetweenCalls) {
   int left = 3;
   Attributions out;
   const std::vector<double> x = RandomValues(12, random);
-  EXPECT_THROW(explainer->Explain(x, 1, [&] {
-                 if (left-- == 0) throw Error(ErrorCode::kCancelled, "stop");
-               }, out), Error);
+  EXPECT_THROW(explainer->Explain(
+                   x, 1,
+                   [&] {
+                     if (left-- == 0) throw Error(ErrorCode::kCancelled, "stop");
+                   },
+                   out),
+               Error);
 }
 
 }  // namespace

@@ -29,9 +29,9 @@ struct Attributions {
   // Of pairs (0, 1), (0, 2), ... of players, where the plan wants them; see PairIndex in shapley.h.
   std::vector<double> interactions;  // [rows, outputs, pairs]
   std::int64_t model_evaluations = 0;
-  std::int64_t coalitions = 0;             // that methods that sample looked at, in all rows
-  std::int64_t coalitions_saved = 0;       // by rows that stopped early
-  std::int64_t rows_above_tolerance = 0;   // although they took all of nsamples
+  std::int64_t coalitions = 0;            // that methods that sample looked at, in all rows
+  std::int64_t coalitions_saved = 0;      // by rows that stopped early
+  std::int64_t rows_above_tolerance = 0;  // although they took all of nsamples
   std::vector<Failure> failures;
   std::int64_t outputs = 0;
   std::int64_t players = 0;

@@ -247,8 +247,8 @@ std::vector<std::int32_t> FeatureSelection::Select(std::span<const double> insid
     if (!(variance > 1e-20 * square / n)) return candidates.back().features;
     double least = std::numeric_limits<double>::infinity();
     for (Candidate& candidate : candidates) {
-      const double criterion = candidate.residual / variance +
-                               penalty * static_cast<double>(candidate.features.size());
+      const double criterion =
+          candidate.residual / variance + penalty * static_cast<double>(candidate.features.size());
       if (criterion < least) {
         least = criterion;
         selected = candidate.features;

@@ -13,9 +13,9 @@ namespace windlass::explain {
 
 // One corner of a LARS path: where a feature comes in or leaves.
 struct LarsCorner {
-  std::span<const double> coef;         // [features]
-  std::span<const double> correlation;  // X^T (y - X coef), [features]
-  std::span<const std::int32_t> active; // in the order in which they came in
+  std::span<const double> coef;          // [features]
+  std::span<const double> correlation;   // X^T (y - X coef), [features]
+  std::span<const std::int32_t> active;  // in the order in which they came in
 };
 
 // Walks the path of least-angle regression (Efron, Hastie, Johnstone & Tibshirani 2004, section

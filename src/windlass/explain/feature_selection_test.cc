@@ -1,10 +1,10 @@
 #include "windlass/explain/feature_selection.h"
 
-#include <cstdlib>
-#include <string>
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <string>
 
 #include "windlass/base/file.h"
 #include "windlass/base/json.h"
@@ -111,8 +111,8 @@ TEST(WalkLars, HasTheCornersOfScikitLearn) {
         corners.emplace_back(corner.coef.begin(), corner.coef.end());
         return true;
       });
-      const auto expected = json.at(lasso ? "lasso_path" : "lar_path")
-                                .get<std::vector<std::vector<double>>>();
+      const auto expected =
+          json.at(lasso ? "lasso_path" : "lar_path").get<std::vector<std::vector<double>>>();
       ASSERT_EQ(corners.size(), expected.size());
       for (std::size_t i = 0; i < corners.size(); ++i) {
         EXPECT_THAT(corners[i], Pointwise(DoubleNear(1e-9), expected[i])) << i;
@@ -136,9 +136,8 @@ TEST(WalkLars, LeavesOutFeaturesThatDependOnOthersAndEnds) {
   EXPECT_NEAR(last[0] + last[2], 1, 1e-12);
   EXPECT_NEAR(last[1] + last[2], 0.5, 1e-12);
   corners = 0;
-  WalkLars(gram, std::vector<double>{0, 0, 0}, true, [&](const LarsCorner&) {
-    return ++corners < 100;
-  });
+  WalkLars(gram, std::vector<double>{0, 0, 0}, true,
+           [&](const LarsCorner&) { return ++corners < 100; });
   EXPECT_EQ(corners, 1);
 }
 

@@ -34,8 +34,7 @@ class FunctionModel final : public model::Model {
     for (int k = 0; k < outputs_; ++k) names.push_back(std::to_string(k));
     return names;
   }
-  void Predict(std::span<const double> x, std::int64_t rows,
-               std::span<double> out) const override {
+  void Predict(std::span<const double> x, std::int64_t rows, std::span<double> out) const override {
     calls.push_back(rows);
     for (std::int64_t r = 0; r < rows; ++r) {
       function_(x.subspan(r * columns_, columns_), out.subspan(r * outputs_, outputs_));
@@ -146,7 +145,8 @@ inline std::vector<double> NaiveShapley(std::span<const double> v, int players) 
 inline Attributions ExplainAll(const Explainer& explainer, const Plan& plan,
                                std::span<const double> x) {
   Attributions out;
-  explainer.Explain(x, std::ssize(x) / plan.columns, [] {}, out);
+  explainer.Explain(
+      x, std::ssize(x) / plan.columns, [] {}, out);
   return out;
 }
 

@@ -1,10 +1,10 @@
 #include "windlass/explain/groups.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <iterator>
 #include <utility>
-
-#include <fmt/format.h>
 
 #include "windlass/base/error.h"
 #include "windlass/base/json.h"
@@ -20,20 +20,20 @@ int ColumnOf(const OrderedJson& entry, const std::string& group,
     const auto& name = entry.get_ref<const std::string&>();
     const auto found = std::ranges::find(column_names, name);
     if (found == column_names.end()) {
-      throw Error(ErrorCode::kInvalidInput,
-                  fmt::format("group \"{}\" names column \"{}\", which the data does not have{}", group,
-                              name,
-                              Suggestion(name, {column_names.begin(), column_names.end()})));
+      throw Error(
+          ErrorCode::kInvalidInput,
+          fmt::format("group \"{}\" names column \"{}\", which the data does not have{}", group,
+                      name, Suggestion(name, {column_names.begin(), column_names.end()})));
     }
     return static_cast<int>(found - column_names.begin());
   }
   if (entry.is_number_integer()) {
     const auto index = entry.get<std::int64_t>();  // one beyond 63 bits turns negative
     if (index < 0 || index >= std::ssize(column_names)) {
-      throw Error(ErrorCode::kInvalidInput,
-                  fmt::format("group \"{}\" names column {}, but the data has {} columns (0..{})",
-                              group, entry.dump(), column_names.size(),
-                              std::ssize(column_names) - 1));
+      throw Error(
+          ErrorCode::kInvalidInput,
+          fmt::format("group \"{}\" names column {}, but the data has {} columns (0..{})", group,
+                      entry.dump(), column_names.size(), std::ssize(column_names) - 1));
     }
     return static_cast<int>(index);
   }
@@ -59,7 +59,8 @@ std::vector<Group> GroupsOf(const OrderedJson& document,
                               column_names.empty() ? "Age" : column_names.front()));
     }
     Group group{name, {}};
-    for (const OrderedJson& entry : entries) group.columns.push_back(ColumnOf(entry, name, column_names));
+    for (const OrderedJson& entry : entries)
+      group.columns.push_back(ColumnOf(entry, name, column_names));
     std::ranges::sort(group.columns);
     groups.push_back(std::move(group));
   }

@@ -39,8 +39,8 @@ class RegressionEstimator final : public Estimator {
   CoalitionPairs coalitions() const override { return systems_.back()->design.coalitions(); }
   std::span<const std::int64_t> stages() const override { return stages_; }
 
-  void Run(int stage, std::span<const double> inside, std::span<const double> outside,
-           double total, Estimate& out) const override {
+  void Run(int stage, std::span<const double> inside, std::span<const double> outside, double total,
+           Estimate& out) const override {
     const System& system = *systems_[stage];
     const int players = system.design.players;
     out.phi.resize(players);
@@ -67,8 +67,7 @@ class RegressionEstimator final : public Estimator {
     out.half_width.resize(players);
     for (int i = 0; i < players; ++i) {
       const double t = system.t[i];
-      out.half_width[i] =
-          std::isinf(t) ? t : t * std::sqrt(system.regression.Variance(spread, i));
+      out.half_width[i] = std::isinf(t) ? t : t * std::sqrt(system.regression.Variance(spread, i));
     }
     out.ranked = CountRanked(out.phi, [&](int i, int j, double sign) {
       const double error = std::sqrt(system.regression.Variance(spread, i, j, sign));

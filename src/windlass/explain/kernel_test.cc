@@ -1,18 +1,17 @@
-#include "windlass/explain/sampled.h"
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
 
 #include <cmath>
 #include <map>
 #include <numeric>
 #include <set>
 
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-
 #include "windlass/base/error.h"
 #include "windlass/explain/adult_testing_internal.h"
 #include "windlass/explain/design.h"
 #include "windlass/explain/exact.h"
 #include "windlass/explain/game_testing_internal.h"
+#include "windlass/explain/sampled.h"
 
 namespace windlass::explain {
 namespace {
@@ -44,15 +43,16 @@ TEST(Design, KeepsBudgetPairsAndTheWeightOfEverySize) {
     const std::int64_t full =
         players < 20 ? (std::int64_t{1} << players) - 2 : std::int64_t{1} << 20;
     for (const std::int64_t nsamples :
-         {MinimumSamples(Method::kKernel, players), std::int64_t{2 * players + 7}, AutoSamples(Method::kKernel, players)}) {
+         {MinimumSamples(Method::kKernel, players), std::int64_t{2 * players + 7},
+          AutoSamples(Method::kKernel, players)}) {
       if (nsamples > full) continue;
       const Design design = MakeDesign(players, nsamples, 3);
       EXPECT_EQ(design.pairs(), nsamples / 2) << players;
       std::set<std::vector<std::uint64_t>> seen;
       std::vector<double> weight_of_size(players, 0.0);
       std::vector<double> singles(players, 0.0);
-      const std::uint64_t last = players % 64 == 0 ? ~std::uint64_t{0}
-                                                   : (std::uint64_t{1} << (players % 64)) - 1;
+      const std::uint64_t last =
+          players % 64 == 0 ? ~std::uint64_t{0} : (std::uint64_t{1} << (players % 64)) - 1;
       for (std::int64_t i = 0; i < design.pairs(); ++i) {
         std::vector<std::uint64_t> mask(&design.masks[i * design.words],
                                         &design.masks[i * design.words] + design.words);
@@ -151,15 +151,17 @@ TEST(Kernel, WithAllCoalitionsIsExact) {
     Random random(seed, 0);
     const int players = 1 + static_cast<int>(random.Below(9));
     const std::int64_t columns = players + static_cast<std::int64_t>(random.Below(3));
-    Plan plan = KernelPlan(columns, players, seed % 2 == 0 ? CoarseValues(7 * columns, random)
-                                                           : RandomValues(7 * columns, random));
+    Plan plan = KernelPlan(
+        columns, players,
+        seed % 2 == 0 ? CoarseValues(7 * columns, random) : RandomValues(7 * columns, random));
     plan.link = seed % 3 == 0 ? Link::kLogit : Link::kIdentity;
     plan.outputs = {1, 0};
     plan.weights = {0.4, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1};
     const auto function = Wavy(seed, columns);
-    const std::vector<double> x = seed % 2 == 0 ? CoarseValues(6 * columns, random)
-                                                : RandomValues(6 * columns, random);
-    const auto kernel = ExplainAll(*MakeSampledExplainer(plan, ModelOf(plan, function, 2)), plan, x);
+    const std::vector<double> x =
+        seed % 2 == 0 ? CoarseValues(6 * columns, random) : RandomValues(6 * columns, random);
+    const auto kernel =
+        ExplainAll(*MakeSampledExplainer(plan, ModelOf(plan, function, 2)), plan, x);
     const auto exact = ExplainAll(*MakeExactExplainer(plan, ModelOf(plan, function, 2)), plan, x);
     EXPECT_THAT(kernel.phi, Pointwise(DoubleNear(1e-9), exact.phi)) << seed;
     EXPECT_EQ(kernel.prediction, exact.prediction);
@@ -322,8 +324,8 @@ TEST_F(AdultJob, KernelIsNoLessAccurateThanShap) {
   double most = 0;
   constexpr int kSeeds = 10;
   for (adult_.plan.seed = 0; adult_.plan.seed < kSeeds; ++adult_.plan.seed) {
-    const auto out = ExplainAll(*MakeSampledExplainer(adult_.plan, adult_.model()), adult_.plan,
-                                first_rows(64));
+    const auto out =
+        ExplainAll(*MakeSampledExplainer(adult_.plan, adult_.model()), adult_.plan, first_rows(64));
     const double rms = RmsDifference(out.phi, exact);
     ours += rms * rms / kSeeds;
     most = std::max(most, MaxDifference(out.phi, exact));

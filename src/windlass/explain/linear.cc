@@ -1,11 +1,11 @@
 #include "windlass/explain/linear.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
 #include <utility>
-
-#include <fmt/format.h>
 
 #include "windlass/base/error.h"
 #include "windlass/explain/linear_internal.h"
@@ -42,8 +42,8 @@ Varying::Varying(const Plan& plan) : plan_(plan) {
     bool constant = true;
     for (std::int64_t b = 1; b < plan.background_rows() && constant; ++b) {
       for (const std::int32_t column : group) {
-        constant = constant && plan.background[b * plan.columns + column] ==
-                                   plan.background[column];
+        constant =
+            constant && plan.background[b * plan.columns + column] == plan.background[column];
       }
     }
     constant_.push_back(constant);
@@ -69,8 +69,9 @@ class IdentityExplainer final : public Explainer {
       : plan_(plan), varying_(plan_) {
     const int players = plan_.players();
     for (const std::int32_t output : plan_.outputs) {
-      sums_.emplace_back(plan_, std::span(structure.coef)
-                                    .subspan(output * structure.columns(), structure.columns()));
+      sums_.emplace_back(
+          plan_,
+          std::span(structure.coef).subspan(output * structure.columns(), structure.columns()));
       const std::vector<double> background = sums_.back().OfBackground(plan_);
       std::vector<double> mean(players, 0.0);
       for (std::int64_t b = 0; b < plan_.background_rows(); ++b) {
@@ -88,8 +89,8 @@ class IdentityExplainer final : public Explainer {
 
   std::span<const double> base_value() const override { return base_value_; }
 
-  void Explain(std::span<const double> x, std::int64_t rows,
-               const std::function<void()>& check, Attributions& out) const override {
+  void Explain(std::span<const double> x, std::int64_t rows, const std::function<void()>& check,
+               Attributions& out) const override {
     const int players = plan_.players();
     const auto outputs = static_cast<std::int64_t>(plan_.outputs.size());
     out.Resize(rows, outputs, players);
@@ -158,13 +159,13 @@ class SigmoidExplainer final : public Explainer {
 
   std::span<const double> base_value() const override { return base_value_; }
 
-  void Explain(std::span<const double> x, std::int64_t rows,
-               const std::function<void()>& check, Attributions& out) const override {
+  void Explain(std::span<const double> x, std::int64_t rows, const std::function<void()>& check,
+               Attributions& out) const override {
     const auto outputs = static_cast<std::int64_t>(outputs_.size());
     out.Resize(rows, outputs, plan_.players());
     for (std::int64_t begin = 0; begin < rows; begin += SigmoidGame::kBlock) {
-      const auto count = static_cast<int>(
-          std::min<std::int64_t>(SigmoidGame::kBlock, rows - begin));
+      const auto count =
+          static_cast<int>(std::min<std::int64_t>(SigmoidGame::kBlock, rows - begin));
       for (std::size_t game = 0; game < games_.size(); ++game) {
         ExplainBlock(static_cast<int>(game), x.subspan(begin * plan_.columns), begin, count, check,
                      out);
@@ -190,9 +191,7 @@ class SigmoidExplainer final : public Explainer {
     return {static_cast<int>(games_.size()) - 1, false};
   }
 
-  double Mirror(double value) const {
-    return plan_.link == Link::kLogit ? -value : 1 - value;
-  }
+  double Mirror(double value) const { return plan_.link == Link::kLogit ? -value : 1 - value; }
 
   void ExplainBlock(int game, std::span<const double> x, std::int64_t begin, int count,
                     const std::function<void()>& check, Attributions& out) const {
@@ -236,7 +235,7 @@ class SigmoidExplainer final : public Explainer {
   const Plan plan_;
   Varying varying_;
   std::vector<std::pair<std::vector<double>, double>> margins_;  // coefficients and intercept
-  std::vector<GroupSums> sums_;                      // one a game, as the one above
+  std::vector<GroupSums> sums_;                                  // one a game, as the one above
   std::vector<std::unique_ptr<SigmoidGame>> games_;
   std::vector<GameOutput> outputs_;
   std::vector<double> base_value_;

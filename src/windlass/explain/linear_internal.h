@@ -17,8 +17,8 @@ class GroupSums {
  public:
   GroupSums(const Plan& plan, std::span<const double> coef);
 
-  void Of(const double* row, std::span<double> out) const;          // out: [players]
-  std::vector<double> OfBackground(const Plan& plan) const;         // [background rows, players]
+  void Of(const double* row, std::span<double> out) const;   // out: [players]
+  std::vector<double> OfBackground(const Plan& plan) const;  // [background rows, players]
 
  private:
   std::vector<std::vector<std::int32_t>> groups_;

@@ -14,8 +14,8 @@ class SoftmaxExplainer final : public Explainer {
   SoftmaxExplainer(const Plan& plan, const model::LinearStructure& structure)
       : plan_(plan), classes_(static_cast<int>(structure.outputs())), varying_(plan_) {
     for (int j = 0; j < classes_; ++j) {
-      sums_.emplace_back(plan_, std::span(structure.coef)
-                                    .subspan(j * structure.columns(), structure.columns()));
+      sums_.emplace_back(
+          plan_, std::span(structure.coef).subspan(j * structure.columns(), structure.columns()));
       background_.push_back(sums_.back().OfBackground(plan_));
       intercept_.push_back(structure.intercept[j]);
     }
@@ -26,8 +26,8 @@ class SoftmaxExplainer final : public Explainer {
 
   std::span<const double> base_value() const override { return base_value_; }
 
-  void Explain(std::span<const double> x, std::int64_t rows,
-               const std::function<void()>& check, Attributions& out) const override {
+  void Explain(std::span<const double> x, std::int64_t rows, const std::function<void()>& check,
+               Attributions& out) const override {
     const int players = plan_.players();
     const std::size_t outputs = plan_.outputs.size();
     const std::uint32_t coalitions = 1u << players;
@@ -102,8 +102,8 @@ class SoftmaxExplainer final : public Explainer {
   const Plan plan_;
   const int classes_;
   Varying varying_;
-  std::vector<GroupSums> sums_;                 // one a class
-  std::vector<std::vector<double>> background_; // one a class: [background rows, players]
+  std::vector<GroupSums> sums_;                  // one a class
+  std::vector<std::vector<double>> background_;  // one a class: [background rows, players]
   std::vector<double> intercept_;
   std::vector<double> base_value_;
 };

@@ -1,10 +1,10 @@
 #include "windlass/explain/linear.h"
 
-#include <cmath>
-#include <thread>
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include <cmath>
+#include <thread>
 
 #include "windlass/base/random.h"
 #include "windlass/explain/shapley.h"
@@ -102,7 +102,8 @@ long double BruteValue(const Case& c, const double* row, std::uint32_t coalition
 void ExpectEqualsBruteForce(const Case& c, double tolerance) {
   const auto explainer = MakeLinearExplainer(c.plan, c.structure);
   Attributions got;
-  explainer->Explain(c.x, c.rows, [] {}, got);
+  explainer->Explain(
+      c.x, c.rows, [] {}, got);
   const int players = c.plan.players();
   const auto outputs = static_cast<std::int64_t>(c.plan.outputs.size());
   ASSERT_TRUE(got.failures.empty());
@@ -154,11 +155,13 @@ TEST(Linear, ARowsResultDoesNotDependOnItsCompany) {
   const Case c = RandomCase(7, 9, 1, Activation::kSigmoid, Link::kLogit, 2, 300);
   const auto together = MakeLinearExplainer(c.plan, c.structure);
   Attributions all;
-  together->Explain(c.x, c.rows, [] {}, all);
+  together->Explain(
+      c.x, c.rows, [] {}, all);
   const auto alone = MakeLinearExplainer(c.plan, c.structure);  // another order of filling cells
   for (std::int64_t r = c.rows - 1; r >= 0; r -= 7) {
     Attributions one;
-    alone->Explain(std::span(c.x).subspan(r * c.plan.columns, c.plan.columns), 1, [] {}, one);
+    alone->Explain(
+        std::span(c.x).subspan(r * c.plan.columns, c.plan.columns), 1, [] {}, one);
     for (int g = 0; g < 9; ++g) ASSERT_EQ(one.phi[g], all.phi[r * 9 + g]);
     ASSERT_EQ(one.prediction[0], all.prediction[r]);
   }
@@ -174,7 +177,8 @@ TEST(Linear, AGroupThatDoesNotVaryGetsExactlyZero) {
   }
   const auto explainer = MakeLinearExplainer(c.plan, c.structure);
   Attributions got;
-  explainer->Explain(c.x, c.rows, [] {}, got);
+  explainer->Explain(
+      c.x, c.rows, [] {}, got);
   for (int r = 0; r < 2; ++r) {
     EXPECT_EQ(got.phi[r * 6 + 2], 0.0);
     double sum = explainer->base_value()[0];
@@ -195,7 +199,8 @@ TEST(Linear, MirroredOutputsShareAGame) {
   c.plan.outputs = {0, 1};
   const auto explainer = MakeLinearExplainer(c.plan, c.structure);
   Attributions got;
-  explainer->Explain(c.x, c.rows, [] {}, got);
+  explainer->Explain(
+      c.x, c.rows, [] {}, got);
   EXPECT_EQ(got.model_evaluations, c.rows);
   for (int g = 0; g < 6; ++g) EXPECT_EQ(got.phi[g], -got.phi[6 + g]);
   for (const Link link : {Link::kIdentity, Link::kLogit}) {
@@ -208,7 +213,8 @@ TEST(Linear, TheInterpolationKeepsToTheDirectValues) {
   const Case c = RandomCase(11, 8, 1, Activation::kSigmoid, Link::kLogit, 2, 64);
   const auto explainer = MakeLinearExplainer(c.plan, c.structure);
   Attributions got;
-  explainer->Explain(c.x, c.rows, [] {}, got);
+  explainer->Explain(
+      c.x, c.rows, [] {}, got);
   ExpectEqualsBruteForce(c, 1e-10);
 }
 
@@ -247,11 +253,13 @@ TEST(Linear, ARowAloneHasTheBytesOfItsCommonValues) {
   const Case c = CommonCase(41, 8, 5, Link::kLogit, 300);
   const auto together = MakeLinearExplainer(c.plan, c.structure);
   Attributions all;
-  together->Explain(c.x, c.rows, [] {}, all);
+  together->Explain(
+      c.x, c.rows, [] {}, all);
   const auto alone = MakeLinearExplainer(c.plan, c.structure);
   for (std::int64_t r = c.rows - 1; r >= 0; r -= 3) {
     Attributions one;
-    alone->Explain(std::span(c.x).subspan(r * c.plan.columns, c.plan.columns), 1, [] {}, one);
+    alone->Explain(
+        std::span(c.x).subspan(r * c.plan.columns, c.plan.columns), 1, [] {}, one);
     for (int g = 0; g < 8; ++g) ASSERT_EQ(one.phi[g], all.phi[r * 8 + g]);
   }
 }
@@ -259,13 +267,18 @@ TEST(Linear, ARowAloneHasTheBytesOfItsCommonValues) {
 TEST(Linear, ThreadsShareTables) {
   const Case c = CommonCase(43, 10, 4, Link::kLogit, 64);
   Attributions alone;
-  MakeLinearExplainer(c.plan, c.structure)->Explain(c.x, c.rows, [] {}, alone);
+  MakeLinearExplainer(c.plan, c.structure)
+      ->Explain(
+          c.x, c.rows, [] {}, alone);
   const auto explainer = MakeLinearExplainer(c.plan, c.structure);
   std::vector<Attributions> got(4);
   {
     std::vector<std::jthread> threads;
     for (Attributions& own : got) {
-      threads.emplace_back([&] { explainer->Explain(c.x, c.rows, [] {}, own); });
+      threads.emplace_back([&] {
+        explainer->Explain(
+            c.x, c.rows, [] {}, own);
+      });
     }
   }
   for (const Attributions& own : got) EXPECT_EQ(own.phi, alone.phi);
@@ -278,10 +291,19 @@ TEST(Linear, StopsWhereItIsAskedTo) {
   Attributions got, again;
   for (int left = 0; left < 4; ++left) {
     int calls = left;
-    EXPECT_THROW(explainer->Explain(c.x, c.rows, [&] { if (calls-- == 0) throw 1; }, got), int);
+    EXPECT_THROW(explainer->Explain(
+                     c.x, c.rows,
+                     [&] {
+                       if (calls-- == 0) throw 1;
+                     },
+                     got),
+                 int);
   }
-  explainer->Explain(c.x, c.rows, [] {}, got);
-  MakeLinearExplainer(c.plan, c.structure)->Explain(c.x, c.rows, [] {}, again);
+  explainer->Explain(
+      c.x, c.rows, [] {}, got);
+  MakeLinearExplainer(c.plan, c.structure)
+      ->Explain(
+          c.x, c.rows, [] {}, again);
   EXPECT_EQ(got.phi, again.phi);
 }
 
@@ -291,7 +313,8 @@ TEST(Linear, ARowWhoseMarginOverflowsFails) {
   c.structure.coef[0] = 1e10;
   const auto explainer = MakeLinearExplainer(c.plan, c.structure);
   Attributions got;
-  explainer->Explain(c.x, c.rows, [] {}, got);
+  explainer->Explain(
+      c.x, c.rows, [] {}, got);
   ASSERT_EQ(got.failures.size(), 1u);
   EXPECT_EQ(got.failures[0].row, 1);
   EXPECT_TRUE(std::isnan(got.phi[4]));

@@ -106,8 +106,8 @@ constexpr Winner kWinners[] = {{4, Method::kMsr}, {2, Method::kKernel}};
 
 Choice ChooseSampled(const Json& spec, const Plan& plan, std::int64_t allowed) {
   const int players = plan.players();
-  const std::string sampled = fmt::format(
-      "sampled: 2^{} coalitions are more than the {} allowed", players, allowed);
+  const std::string sampled =
+      fmt::format("sampled: 2^{} coalitions are more than the {} allowed", players, allowed);
   if (plan.l1_reg != L1Reg::kNone) {
     return {Method::kKernel, sampled + "; l1_reg selects features for kernel"};
   }
@@ -227,8 +227,8 @@ void CheckIntervalNames(const std::vector<Group>& groups) {
 // How much a row is sampled.
 void ParseSampling(const Json& spec, Plan& plan) {
   const Json& wanted = spec.at("nsamples");
-  plan.nsamples = wanted.is_number() ? wanted.get<std::int64_t>()
-                                     : AutoSamples(plan.method, plan.players());
+  plan.nsamples =
+      wanted.is_number() ? wanted.get<std::int64_t>() : AutoSamples(plan.method, plan.players());
   CheckSamples(plan.method, plan.nsamples, plan.players());
   if (plan.l1_reg != L1Reg::kNone && plan.method != Method::kKernel) {
     throw Error(ErrorCode::kInvalidInput,
@@ -248,8 +248,8 @@ void ParseSampling(const Json& spec, Plan& plan) {
   }
 }
 
-// Shows a model that lives elsewhere some rows of the background, evenly spread over it; nothing for
-// other models. What it predicts enters the plan, and with that the keys of what is remembered.
+// Shows a model that lives elsewhere some rows of the background, evenly spread over it; nothing
+// for other models. What it predicts enters the plan, and with that the keys of what is remembered.
 std::unique_ptr<model::Model> Introduce(const model::Model& model,
                                         const std::vector<std::string>& names, Plan& plan) {
   constexpr std::int64_t kShown = 16;
@@ -419,8 +419,8 @@ PreparedPlan MakePlan(const Json& spec) {
                                  most.get<std::uint64_t>(), std::int64_t{1} << 62))
                            : most.get<std::int64_t>();
   plan.interactions = spec.at("interactions") == 2;
-  const Choice choice = ChooseMethod(plan.tree_path ? "tree" : spec.at("method"), *model, spec,
-                                     plan, allowed);
+  const Choice choice =
+      ChooseMethod(plan.tree_path ? "tree" : spec.at("method"), *model, spec, plan, allowed);
   plan.method = choice.method;
   prepared.reason = choice.reason;
   if (plan.interactions && plan.method != Method::kTree && plan.method != Method::kExact) {

@@ -55,9 +55,9 @@ void Mix(const double* x, const double* background, std::uint64_t rest,
     const __m256i player =
         _mm256_loadu_si256(reinterpret_cast<const __m256i*>(player_of_column + c));
     const __m256i chosen = _mm256_slli_epi64(_mm256_srlv_epi64(bits, player), 63);
-    _mm256_storeu_pd(row + c, _mm256_blendv_pd(_mm256_loadu_pd(x + c),
-                                               _mm256_loadu_pd(background + c),
-                                               _mm256_castsi256_pd(chosen)));
+    _mm256_storeu_pd(row + c,
+                     _mm256_blendv_pd(_mm256_loadu_pd(x + c), _mm256_loadu_pd(background + c),
+                                      _mm256_castsi256_pd(chosen)));
   }
   for (; c < columns; ++c) {
     const std::int64_t player = player_of_column[c];
@@ -91,7 +91,7 @@ struct DifferingSet {
   bool direct = true;                    // sums are indexed by S & D moved together
   std::vector<std::int32_t> inside;      // else: for each pair, where its sum is
   std::vector<std::int32_t> outside;
-  std::vector<double> sums;              // [S & D, channels]
+  std::vector<double> sums;  // [S & D, channels]
 };
 
 // A mixed row's outputs, to be added to a sum with the background row's weight.
@@ -115,14 +115,14 @@ struct MaskedGame::Workspace {
   std::vector<std::int32_t> order;            // background rows sorted by what differs
 
   // Outputs of mixed rows: slot 0 is x, slot 1 + b the background row b, others as they come.
-  std::vector<double> slots;                  // [slots, channels]
+  std::vector<double> slots;  // [slots, channels]
   std::int32_t slot_count = 0;
-  std::vector<std::int32_t> slot_of_class;    // kNoSlot where not asked for yet
+  std::vector<std::int32_t> slot_of_class;  // kNoSlot where not asked for yet
   std::vector<std::int32_t> used_classes;
 
-  std::vector<double> block;                  // [block, columns]
-  std::vector<double> outputs;                // [block, model outputs]
-  std::vector<std::int32_t> pending;          // slots of the rows in the block
+  std::vector<double> block;          // [block, columns]
+  std::vector<double> outputs;        // [block, model outputs]
+  std::vector<std::int32_t> pending;  // slots of the rows in the block
   // [columns rounded up to four], the varying player of a column, 64 where there is none; empty
   // where columns are too many, or players more than 64, for rows to be mixed column by column.
   std::vector<std::int64_t> player_of_column;
@@ -132,14 +132,14 @@ struct MaskedGame::Workspace {
   std::size_t open = 0;
   bool last_is_growing = false;
   CoalitionPairs pairs;
-  std::vector<double> inside;                 // [pairs, channels]
+  std::vector<double> inside;  // [pairs, channels]
   std::vector<double> outside;
 
   std::vector<std::uint8_t> marks;
-  std::vector<std::uint64_t> submasks;        // what S & D takes for a set: indices, or words
-  std::vector<std::int32_t> table;            // hash table over them
-  std::vector<std::uint64_t> taken, rest;     // [words]
-  std::vector<std::int32_t> classes;          // of the background rows of a set, a chunk at a time
+  std::vector<std::uint64_t> submasks;     // what S & D takes for a set: indices, or words
+  std::vector<std::int32_t> table;         // hash table over them
+  std::vector<std::uint64_t> taken, rest;  // [words]
+  std::vector<std::int32_t> classes;       // of the background rows of a set, a chunk at a time
 };
 
 void MaskedGame::DeleteWorkspace::operator()(Workspace* workspace) const { delete workspace; }
@@ -244,8 +244,8 @@ std::int64_t MaskedGame::Evaluate(const CoalitionPairs& pairs, const std::functi
   for (std::int32_t begin = 0; begin < rows && pairs.count > 0;) {
     const auto* differing = &w.differing[w.order[begin] * w.words];
     std::int32_t end = begin + 1;
-    while (end < rows && std::equal(differing, differing + w.words,
-                                    &w.differing[w.order[end] * w.words])) {
+    while (end < rows &&
+           std::equal(differing, differing + w.words, &w.differing[w.order[end] * w.words])) {
       ++end;
     }
     EnqueueSet(std::span(w.order).subspan(begin, end - begin), pairs, check, w);
@@ -269,8 +269,8 @@ void MaskedGame::EnqueueSet(std::span<const std::int32_t> rows, const CoalitionP
   set.differing.assign(differing, differing + w.words);
   set.size = 0;
   for (const std::uint64_t word : set.differing) set.size += std::popcount(word);
-  set.direct = pairs.masks == nullptr ||
-               (set.size < 32 && (std::int64_t{1} << set.size) <= 8 * pairs.count);
+  set.direct =
+      pairs.masks == nullptr || (set.size < 32 && (std::int64_t{1} << set.size) <= 8 * pairs.count);
 
   // The values of S & D that occur: in `submasks`, as indices where direct, else as words.
   w.submasks.clear();
@@ -314,8 +314,8 @@ void MaskedGame::EnqueueSet(std::span<const std::int32_t> rows, const CoalitionP
 
   set.sums.assign(values * channels_, 0.0);
   const std::size_t count = pairs.masks == nullptr ? values
-                            : set.direct          ? w.submasks.size()
-                                                  : values;
+                            : set.direct           ? w.submasks.size()
+                                                   : values;
   const auto target_of = [&](std::size_t i) {
     return set.direct && pairs.masks != nullptr ? w.submasks[i] : i;
   };
@@ -441,8 +441,10 @@ void MaskedGame::AddFinishedSets(Workspace& w) const {
     double* inside = w.inside.data();
     double* outside = w.outside.data();
     if (!set.direct) {
-      Gather(sums, count, channels_, [&](std::int64_t i) { return set.inside[i]; }, inside);
-      Gather(sums, count, channels_, [&](std::int64_t i) { return set.outside[i]; }, outside);
+      Gather(
+          sums, count, channels_, [&](std::int64_t i) { return set.inside[i]; }, inside);
+      Gather(
+          sums, count, channels_, [&](std::int64_t i) { return set.outside[i]; }, outside);
       continue;
     }
     const std::uint64_t everyone = (std::uint64_t{1} << set.size) - 1;
@@ -451,18 +453,21 @@ void MaskedGame::AddFinishedSets(Workspace& w) const {
     if (w.pairs.masks == nullptr) {
       const auto index = [&](std::int64_t i) { return _pext_u64(i, first); };
       Gather(sums, count, channels_, index, inside);
-      Gather(sums, count, channels_, [&](std::int64_t i) { return everyone ^ index(i); }, outside);
+      Gather(
+          sums, count, channels_, [&](std::int64_t i) { return everyone ^ index(i); }, outside);
     } else if (w.words == 1) {
       const std::uint64_t* masks = w.pairs.masks;
       const auto index = [&](std::int64_t i) { return _pext_u64(masks[i], first); };
       Gather(sums, count, channels_, index, inside);
-      Gather(sums, count, channels_, [&](std::int64_t i) { return everyone ^ index(i); }, outside);
+      Gather(
+          sums, count, channels_, [&](std::int64_t i) { return everyone ^ index(i); }, outside);
     } else {
       const auto index = [&](std::int64_t i) {
         return Compress(w.pairs.masks + i * w.words, differing, w.words);
       };
       Gather(sums, count, channels_, index, inside);
-      Gather(sums, count, channels_, [&](std::int64_t i) { return everyone ^ index(i); }, outside);
+      Gather(
+          sums, count, channels_, [&](std::int64_t i) { return everyone ^ index(i); }, outside);
     }
   }
   if (finished < w.open) std::swap(w.sets[0], w.sets[finished]);

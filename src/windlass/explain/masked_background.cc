@@ -1,11 +1,11 @@
 // What a masked game knows before any row: the merged background, its predictions and classes; and
 // how outputs become values.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <bit>
 #include <cmath>
 #include <limits>
-
-#include <fmt/format.h>
 
 #include "windlass/base/error.h"
 #include "windlass/base/vector_math.h"
@@ -80,8 +80,8 @@ MaskedGame::MaskedGame(const Plan& plan, std::unique_ptr<model::Model> model)
   MergeBackground(plan);
   // A row never needs more mixed rows than this; where it is little, whole blocks would be waste.
   const int players = plan.players();
-  const double coalitions = IsSampled(plan.method) ? static_cast<double>(plan.nsamples)
-                                                    : std::ldexp(1.0, players);
+  const double coalitions =
+      IsSampled(plan.method) ? static_cast<double>(plan.nsamples) : std::ldexp(1.0, players);
   const double most = 1 + coalitions * static_cast<double>(weights_.size());
   block_ = kMaxBlock;
   while (block_ > kMinBlock && block_ * plan.columns * 8 > kBlockBytes) block_ /= 2;
@@ -112,8 +112,8 @@ void MaskedGame::MergeBackground(const Plan& plan) {
       const double* row = &plan.background[hashed[i].second * columns];
       std::size_t j = begin;
       while (j < i && !(first[hashed[j].second] == hashed[j].second &&
-                        std::equal(row, row + columns,
-                                   &plan.background[hashed[j].second * columns], SameValue))) {
+                        std::equal(row, row + columns, &plan.background[hashed[j].second * columns],
+                                   SameValue))) {
         ++j;
       }
       first[hashed[i].second] = hashed[j].second;
@@ -218,7 +218,7 @@ void MaskedGame::BuildClasses() {
   const std::size_t sets = std::size_t{1} << players;
   class_of_.assign(sets * rows, 0);
   class_offset_.resize(sets + 1);
-  class_offset_[1] = 1;  // all rows agree on nobody
+  class_offset_[1] = 1;                                 // all rows agree on nobody
   std::vector<std::int32_t> class_at(rows * rows, -1);  // by class without the player, and code
   std::vector<std::size_t> touched;
   for (std::size_t set = 1; set < sets; ++set) {
@@ -269,9 +269,10 @@ bool MaskedGame::ReadOutputs(const double* outputs, double* channels) const {
 std::string MaskedGame::NoProbability(const double* outputs) const {
   for (const std::int32_t output : plan_.outputs) {
     if (outputs[output] < -kRounding || outputs[output] > 1 + kRounding) {
-      return fmt::format("the model's output {} is {}, but link logit needs probabilities between "
-                         "0 and 1; use --link identity",
-                         output, outputs[output]);
+      return fmt::format(
+          "the model's output {} is {}, but link logit needs probabilities between "
+          "0 and 1; use --link identity",
+          output, outputs[output]);
     }
   }
   return "the model's outputs are no probabilities";

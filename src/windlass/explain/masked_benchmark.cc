@@ -14,7 +14,8 @@ constexpr std::int64_t kRows = 64;
 void Explain(benchmark::State& state, const Adult& adult, const Explainer& explainer) {
   Attributions out;
   for (auto _ : state) {
-    explainer.Explain(std::span(adult.rows).first(kRows * adult.plan.columns), kRows, [] {}, out);
+    explainer.Explain(
+        std::span(adult.rows).first(kRows * adult.plan.columns), kRows, [] {}, out);
     benchmark::DoNotOptimize(out.phi.data());
   }
   state.counters["s_a_row"] =

@@ -12,9 +12,9 @@ namespace {
 
 // Castro, Gomez & Tejada 2009 with an ordering and its reverse (Mitchell, Cooper, Frank & Holmes
 // 2022, section 4.2). An ordering has the coalitions of its first 1, 2, ... players, its reverse
-// their complements: players - 1 pairs. What a player adds in both, on average, is the difference of
-// h = (v(S) - v(complement)) / 2 from before it to after it. So each of `orderings` is one draw of
-// all phi, unbiased, with exactly the total as its sum.
+// their complements: players - 1 pairs. What a player adds in both, on average, is the difference
+// of h = (v(S) - v(complement)) / 2 from before it to after it. So each of `orderings` is one draw
+// of all phi, unbiased, with exactly the total as its sum.
 class PermutationEstimator final : public Estimator {
  public:
   PermutationEstimator(const Plan& plan, int players)
@@ -44,8 +44,8 @@ class PermutationEstimator final : public Estimator {
   CoalitionPairs coalitions() const override { return {masks_.data(), stages_.back()}; }
   std::span<const std::int64_t> stages() const override { return stages_; }
 
-  void Run(int stage, std::span<const double> inside, std::span<const double> outside,
-           double total, Estimate& out) const override {
+  void Run(int stage, std::span<const double> inside, std::span<const double> outside, double total,
+           Estimate& out) const override {
     const std::int64_t draws = stages_[stage] / (players_ - 1);
     std::vector<double> added(draws * players_);  // [draws, players]
     out.phi.assign(players_, 0.0);
@@ -101,8 +101,8 @@ class PermutationEstimator final : public Estimator {
   int players_;
   int words_;
   std::vector<std::int64_t> stages_;
-  std::vector<std::uint64_t> masks_;   // [draws, players - 1, words]
-  std::vector<std::int32_t> orders_;   // [draws, players]
+  std::vector<std::uint64_t> masks_;  // [draws, players - 1, words]
+  std::vector<std::int32_t> orders_;  // [draws, players]
 };
 
 }  // namespace

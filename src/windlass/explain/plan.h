@@ -32,22 +32,22 @@ enum class L1Reg : std::uint8_t { kNone = 0, kNumFeatures = 1, kAic = 2, kBic = 
 
 struct Plan {
   model::ModelSource model;
-  bool margin = false;             // explain the margin instead of the output (--output margin)
+  bool margin = false;                // explain the margin instead of the output (--output margin)
   std::vector<std::int32_t> outputs;  // which outputs of the model are explained
   std::int64_t columns = 0;
-  std::vector<double> background;  // [background rows, columns]
-  std::vector<double> weights;     // [background rows], positive or zero, sum 1
+  std::vector<double> background;                 // [background rows, columns]
+  std::vector<double> weights;                    // [background rows], positive or zero, sum 1
   std::vector<std::vector<std::int32_t>> groups;  // columns of each player
   Link link = Link::kIdentity;
   Method method = Method::kLinear;
-  std::int64_t nsamples = 0;       // coalitions a row, at most, for methods that sample
-  double tolerance = 0;            // a row stops when its intervals' half widths are below; 0: never
+  std::int64_t nsamples = 0;  // coalitions a row, at most, for methods that sample
+  double tolerance = 0;       // a row stops when its intervals' half widths are below; 0: never
   std::uint64_t seed = 0;
   L1Reg l1_reg = L1Reg::kNone;
-  std::int32_t l1_features = 0;    // for kNumFeatures
-  bool interactions = false;       // pairs of groups as well
-  bool tree_path = false;          // for kTree: path dependent, without a background
-  double clip = 0;                 // probabilities are kept within [clip, 1 - clip]
+  std::int32_t l1_features = 0;  // for kNumFeatures
+  bool interactions = false;     // pairs of groups as well
+  bool tree_path = false;        // for kTree: path dependent, without a background
+  double clip = 0;               // probabilities are kept within [clip, 1 - clip]
   // What a model that lives elsewhere predicted for some background rows when the plan was made:
   // computes nothing, but another model behind the same name makes another plan.
   std::vector<double> fingerprint;

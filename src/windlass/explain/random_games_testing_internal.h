@@ -174,9 +174,9 @@ class NetworkGame final : public RandomGame {
 
   // phi_i is the integral over t in [0, 1] of the mean of v(S + i) - v(S) when everyone else is in
   // S with probability t (Owen 1972), a polynomial in t of degree players - 1 that Gauss's rule
-  // integrates exactly. erf(u) is a sum of sines, (2 / pi) sum_k sin(w_k u) exp(-w_k^2 / 4) / w_k dw
-  // at odd multiples of dw / 2 (right to rounding for |u| < pi / dw - 6), and the mean of
-  // exp(i w u) over S is a product over players.
+  // integrates exactly. erf(u) is a sum of sines, (2 / pi) sum_k sin(w_k u) exp(-w_k^2 / 4) / w_k
+  // dw at odd multiples of dw / 2 (right to rounding for |u| < pi / dw - 6), and the mean of exp(i
+  // w u) over S is a product over players.
   std::vector<double> ShapleyValues() const override {
     using Complex = std::complex<double>;
     constexpr double kStep = 0.16;
@@ -250,8 +250,7 @@ class NetworkGame final : public RandomGame {
 struct GameValues {
   GameValues(const RandomGame& game, const std::uint64_t* masks, std::int64_t pairs, int players)
       : inside(pairs), outside(pairs) {
-    const std::uint64_t all =
-        players == 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << players) - 1;
+    const std::uint64_t all = players == 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << players) - 1;
     const double base = game.Value(0);
     total = game.Value(all) - base;
     for (std::int64_t i = 0; i < pairs; ++i) {

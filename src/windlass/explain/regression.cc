@@ -1,10 +1,10 @@
 #include "windlass/explain/regression.h"
 
+#include <hwy/highway.h>
+
 #include <algorithm>
 #include <bit>
 #include <cmath>
-
-#include <hwy/highway.h>
 
 #include "windlass/base/error.h"
 
@@ -375,11 +375,10 @@ Regression::Spread Regression::SpreadOf(std::span<const double> residuals) const
 
 double Regression::Variance(const Spread& spread, int i) const {
   const float* map = &map_[i * padded_pairs_];
-  const double own =
-      LaneSum(padded_pairs_, spread.of_pair.data(), [map](auto d, std::int64_t p) {
-        const auto entry = hn::LoadU(d, map + p);
-        return hn::Mul(entry, entry);
-      });
+  const double own = LaneSum(padded_pairs_, spread.of_pair.data(), [map](auto d, std::int64_t p) {
+    const auto entry = hn::LoadU(d, map + p);
+    return hn::Mul(entry, entry);
+  });
   return spread.mean * (freedom_[i] * own + kPriorFreedom * alike_[i]) /
          (freedom_[i] + kPriorFreedom);
 }
@@ -388,12 +387,11 @@ double Regression::Variance(const Spread& spread, int i, int j, double sign) con
   const float* one = &map_[i * padded_pairs_];
   const float* two = &map_[j * padded_pairs_];
   return spread.mean *
-         LaneSum(padded_pairs_, spread.of_pair.data(),
-                 [one, two, sign](auto d, std::int64_t p) {
-                   const auto entry = hn::MulAdd(hn::Set(d, static_cast<float>(sign)),
-                                                 hn::LoadU(d, two + p), hn::LoadU(d, one + p));
-                   return hn::Mul(entry, entry);
-                 });
+         LaneSum(padded_pairs_, spread.of_pair.data(), [one, two, sign](auto d, std::int64_t p) {
+           const auto entry = hn::MulAdd(hn::Set(d, static_cast<float>(sign)),
+                                         hn::LoadU(d, two + p), hn::LoadU(d, one + p));
+           return hn::Mul(entry, entry);
+         });
 }
 
 double Regression::DegreesOfFreedom(int i) const {
@@ -414,7 +412,8 @@ void Regression::Solve(std::span<const double> h, double total, std::span<double
   }
 }
 
-// Sums over the coalitions that have a player: by the sixteen patterns of four players, then folded.
+// Sums over the coalitions that have a player: by the sixteen patterns of four players, then
+// folded.
 template <int kColumns>
 void Regression::RightSide(std::span<const double> h, std::span<double> right) const {
   const int players = design_.players;

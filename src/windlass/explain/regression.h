@@ -71,7 +71,8 @@ class Regression {
   // 1946, for errors alike in all pairs); below 1 where nothing can be said.
   double DegreesOfFreedom(int i) const;
 
-  // Attributions without powers over the `selected` players only, the others held at 0 and left out of the sum.
+  // Attributions without powers over the `selected` players only, the others held at 0 and left out
+  // of the sum.
   void SolveSelected(std::span<const double> h, double total,
                      std::span<const std::int32_t> selected, std::span<double> phi) const;
 

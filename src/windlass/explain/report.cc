@@ -1,16 +1,16 @@
 #include "windlass/explain/report.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstddef>
 #include <limits>
+#include <nlohmann/json.hpp>
 #include <span>
 #include <string_view>
 #include <utility>
-
-#include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include "windlass/base/error.h"
 #include "windlass/base/page.h"
@@ -29,9 +29,8 @@ constexpr int kDataVersion = 1;  // web/src/data.ts reads this version
 void CheckSize(std::string_view field, std::size_t size, std::size_t expected,
                std::string_view shape) {
   if (size == expected) return;
-  throw Error(ErrorCode::kInternal,
-              fmt::format("report: {} has {} entries, but {} needs {}", field, size, shape,
-                          expected));
+  throw Error(ErrorCode::kInternal, fmt::format("report: {} has {} entries, but {} needs {}", field,
+                                                size, shape, expected));
 }
 
 void CheckShapes(const ReportData& data) {
@@ -156,9 +155,8 @@ Json Plain(std::span<const double> numbers) {
 Json GroupsOf(const ReportData& data) {
   Json groups = Json::array();
   for (const ReportGroup& group : data.groups) {
-    groups.push_back({{"name", group.name},
-                      {"columns", group.columns},
-                      {"categories", group.categories}});
+    groups.push_back(
+        {{"name", group.name}, {"columns", group.columns}, {"categories", group.categories}});
   }
   return groups;
 }

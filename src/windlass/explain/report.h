@@ -19,22 +19,22 @@ struct ReportGroup {
 // page leaves out what cannot be drawn and says so.
 struct ReportData {
   std::string windlass_version;
-  std::string model;   // how the user named it
-  std::string data;    // how the user named it
-  std::string link;    // "identity" or "logit"
-  std::string method;  // the algorithm's name
-  std::string reason;  // why that one
+  std::string model;                   // how the user named it
+  std::string data;                    // how the user named it
+  std::string link;                    // "identity" or "logit"
+  std::string method;                  // the algorithm's name
+  std::string reason;                  // why that one
   std::int64_t rows = 0;               // rows explained in all; the page may hold a sample of them
   std::int64_t model_evaluations = 0;  // rows passed to the model's Predict
   std::vector<std::string> outputs;    // at least one
   std::vector<ReportGroup> groups;
-  std::vector<double> importance;  // [outputs, groups]: mean |phi| over all `rows`
+  std::vector<double> importance;    // [outputs, groups]: mean |phi| over all `rows`
   std::vector<double> interactions;  // [outputs, pairs]: mean |interaction|; empty: none were made
-  std::vector<std::int64_t> row;   // [shown]: 0-based row numbers, ascending
-  std::vector<double> base_value;  // [outputs], link space
-  std::vector<double> prediction;  // [shown, outputs], link space
-  std::vector<double> phi;         // [shown, outputs, groups], link space
-  std::vector<double> value;       // [shown, groups]: a number, or a category's index; NaN: none
+  std::vector<std::int64_t> row;     // [shown]: 0-based row numbers, ascending
+  std::vector<double> base_value;    // [outputs], link space
+  std::vector<double> prediction;    // [shown, outputs], link space
+  std::vector<double> phi;           // [shown, outputs, groups], link space
+  std::vector<double> value;         // [shown, groups]: a number, or a category's index; NaN: none
 };
 
 // Returns the whole page, in UTF-8. Equal data gives equal bytes. Text is only ever shown as text,

@@ -1,5 +1,7 @@
 #include "windlass/explain/report.h"
 
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
 #include <unistd.h>
 
 #include <bit>
@@ -9,9 +11,6 @@
 #include <fstream>
 #include <functional>
 #include <limits>
-
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
 #include "windlass/base/error.h"
@@ -159,8 +158,12 @@ TEST(Report, LeavesAPlaceholderInTheDataAlone) {
 
 TEST(Report, ShowsBytesThatAreNotUtf8AsReplacements) {
   ReportData data = Small();
-  data.groups[0].name = "Stra\xdf" "e";
-  EXPECT_EQ(DataOf(data)["groups"][0]["name"], "Stra\xef\xbf\xbd" "e");
+  data.groups[0].name =
+      "Stra\xdf"
+      "e";
+  EXPECT_EQ(DataOf(data)["groups"][0]["name"],
+            "Stra\xef\xbf\xbd"
+            "e");
 }
 
 TEST(Report, KeepsWhatIsNotFinite) {
@@ -206,7 +209,9 @@ TEST(Report, AcceptsNoRowsAndNoGroups) {
 TEST(Report, RefusesShapesThatDoNotFit) {
   const std::vector<std::pair<std::string, std::function<void(ReportData&)>>> faults = {
       {"interactions has 2 entries, but [outputs, pairs] needs 1",
-       [](ReportData& data) { data.interactions = {1, 2}; }},
+       [](ReportData& data) {
+         data.interactions = {1, 2};
+       }},
       {"importance has 1 entries, but [outputs, groups] needs 2",
        [](ReportData& data) { data.importance.pop_back(); }},
       {"base_value has 2 entries", [](ReportData& data) { data.base_value.push_back(0); }},
@@ -251,8 +256,7 @@ TEST(Report, WritesPagesForTheBrowserCheck) {
   holes.phi[2] = kNan;
   for (const auto& [name, data] :
        {std::pair{"small", Small()}, std::pair{"hostile", hostile}, std::pair{"holes", holes}}) {
-    std::ofstream file(folder / (std::string(name) + ".html"),
-                       std::ios::binary);
+    std::ofstream file(folder / (std::string(name) + ".html"), std::ios::binary);
     file << RenderReport(data);
     ASSERT_TRUE(file.flush()) << name;
   }

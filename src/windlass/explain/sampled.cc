@@ -43,7 +43,7 @@ class SampledExplainer final : public Explainer {
  private:
   // What is known of the row at hand.
   struct Row {
-    std::vector<double> inside, outside;  // [outputs, pairs], less v(nobody)
+    std::vector<double> inside, outside;          // [outputs, pairs], less v(nobody)
     std::vector<double> new_inside, new_outside;  // [outputs, pairs of a stage]
     Estimate estimate;
   };
@@ -81,8 +81,8 @@ class SampledExplainer final : public Explainer {
       const CoalitionPairs next = {all.masks + done * words, stages[stage] - done};
       row.new_inside.resize(outputs * next.count);
       row.new_outside.resize(outputs * next.count);
-      out.model_evaluations += game_.Evaluate(next, check, workspace, prediction, row.new_inside,
-                                              row.new_outside);
+      out.model_evaluations +=
+          game_.Evaluate(next, check, workspace, prediction, row.new_inside, row.new_outside);
       reached = true;
       for (std::int64_t k = 0; k < outputs; ++k) {
         const std::span inside(&row.new_inside[k * next.count], next.count);

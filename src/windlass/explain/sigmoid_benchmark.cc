@@ -46,8 +46,9 @@ void Run(benchmark::State& state, bool warm) {
   auto explainer = make();
   const auto explain = [&] {
     for (int begin = 0; begin < rows; begin += SigmoidGame::kBlock) {
-      explainer->ExplainBlock(Block(players, begin), std::min(SigmoidGame::kBlock, rows - begin),
-                              [] {}, prediction, phi);
+      explainer->ExplainBlock(
+          Block(players, begin), std::min(SigmoidGame::kBlock, rows - begin), [] {}, prediction,
+          phi);
     }
   };
   if (warm) explain();

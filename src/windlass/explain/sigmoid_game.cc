@@ -80,9 +80,7 @@ double LogSumExp(std::span<const double> values, std::span<const double> weights
 }
 
 // log sigmoid(z).
-double LogSigmoid(double z) {
-  return z < 0 ? z - Log(1 + Exp(z)) : -Log(1 + Exp(-z));
-}
+double LogSigmoid(double z) { return z < 0 ? z - Log(1 + Exp(z)) : -Log(1 + Exp(-z)); }
 
 }  // namespace
 
@@ -337,8 +335,7 @@ const SigmoidTable& SigmoidGame::Table(std::uint32_t folded) const {
 
 void SigmoidGame::ExplainByTables(std::span<const double> a, int rows,
                                   const std::function<void()>& check,
-                                  std::span<const double> prediction,
-                                  std::span<double> phi) const {
+                                  std::span<const double> prediction, std::span<double> phi) const {
   root_->FillMiddle(check);
   // Rows that share a table stand together.
   std::vector<std::uint32_t> folded(rows, 0);

@@ -83,10 +83,10 @@ class SigmoidGame {
   std::vector<double> weights_;        // [padded_], zeros at the end
   int players_;
   int rows_;
-  int padded_;       // background rows, rounded up to whole groups of terms
+  int padded_;  // background rows, rounded up to whole groups of terms
   double intercept_;
   Link link_;
-  double bound_;     // of |margin without the row's part|
+  double bound_;  // of |margin without the row's part|
   // exp(-(part of a coalition's outsiders)): outsiders split into low and high players.
   int low_players_;
   std::vector<double> low_factors_;   // [2^low, padded_]
@@ -94,9 +94,9 @@ class SigmoidGame {
   std::vector<double> low_center_;    // [2^low]: sums of center_
   std::vector<double> high_center_;   // [2^high]
   double base_value_ = 0;
-  std::vector<double> in_weights_;    // by coalition size: w[s-1] + w[s]
-  std::vector<double> center_;        // [players]
-  std::vector<int> common_;           // players with a common value, the most common first
+  std::vector<double> in_weights_;  // by coalition size: w[s-1] + w[s]
+  std::vector<double> center_;      // [players]
+  std::vector<int> common_;         // players with a common value, the most common first
   std::unique_ptr<SigmoidArena> arena_;
   // By the folded ones of common_; none where interpolation does not pay.
   mutable std::vector<std::atomic<const SigmoidTable*>> tables_;

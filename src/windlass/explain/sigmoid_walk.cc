@@ -120,8 +120,8 @@ class WalkOf {
     for (; c != end; c += kFunctions) {
 #pragma GCC unroll 2
       for (int k = 0; k < kPadded / 4; ++k) {
-        const V more = 4 * k + 4 <= kFunctions ? hn::LoadU(d, c + 4 * k)
-                                               : hn::MaskedLoad(last, d, c + 4 * k);
+        const V more =
+            4 * k + 4 <= kFunctions ? hn::LoadU(d, c + 4 * k) : hn::MaskedLoad(last, d, c + 4 * k);
         sum[k] = hn::MulAdd(sum[k], at, more);
       }
     }
@@ -152,8 +152,8 @@ class WalkOf {
     for (c += kFunctions; c != end; c += kFunctions) {
 #pragma GCC unroll 16
       for (int k = 0; k < kAll; ++k) {
-        sum[k] = hn::MulAdd(sum[k], hn::LoadU(d, x + r + 4 * (k % kAtOnce)),
-                            hn::Set(d, c[k / kAtOnce]));
+        sum[k] =
+            hn::MulAdd(sum[k], hn::LoadU(d, x + r + 4 * (k % kAtOnce)), hn::Set(d, c[k / kAtOnce]));
       }
     }
     if constexpr (kMasked) {

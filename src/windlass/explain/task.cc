@@ -32,7 +32,8 @@ class ExplainTask final : public engine::TaskKind {
     const std::span<const double> x(reinterpret_cast<const double*>(values.data()),
                                     static_cast<std::size_t>(rows * columns));
     Attributions out;
-    explainer->Explain(x, rows, [&] { context.CheckCancelled(); }, out);
+    explainer->Explain(
+        x, rows, [&] { context.CheckCancelled(); }, out);
     // The driver takes the base values from here, so that it need not prepare an explainer.
     out.base_value.assign(explainer->base_value().begin(), explainer->base_value().end());
     return EncodeAttributions(out);

@@ -17,9 +17,8 @@ bool IsPlain(const model::TreeNode& node) { return node.categories < 0 && !node.
 }  // namespace
 
 SplitCodes::Key SplitCodes::KeyOf(const model::TreeNode& node) {
-  return {node.column,     node.missing_left, node.zero_is_missing,
-          node.categories, node.equal,        node.single,
-          node.equal ? node.number : 0.0};
+  return {node.column, node.missing_left, node.zero_is_missing,          node.categories,
+          node.equal,  node.single,       node.equal ? node.number : 0.0};
 }
 
 SplitCodes::SplitCodes(const model::TreeEnsemble& ensemble, std::span<const std::int32_t> trees)

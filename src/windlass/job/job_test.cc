@@ -11,13 +11,18 @@ namespace {
 
 using ::testing::HasSubstr;
 
-const Schema kSchema("explain", 1,
-                     {{"model", "the model", {FieldType::kText}, true},
-                      {"link", "the link", {FieldType::kText}, false, "identity",
-                       {"identity", "logit"}},
-                      {"nsamples", "coalitions a row", {FieldType::kText, FieldType::kInteger},
-                       false, "auto", {"auto"}, 2.0},
-                      {"clip", "clip", {FieldType::kNumber}, false, 0.0, {}, 0.0, 0.5}});
+const Schema kSchema(
+    "explain", 1,
+    {{"model", "the model", {FieldType::kText}, true},
+     {"link", "the link", {FieldType::kText}, false, "identity", {"identity", "logit"}},
+     {"nsamples",
+      "coalitions a row",
+      {FieldType::kText, FieldType::kInteger},
+      false,
+      "auto",
+      {"auto"},
+      2.0},
+     {"clip", "clip", {FieldType::kNumber}, false, 0.0, {}, 0.0, 0.5}});
 
 std::string ErrorOf(const char* json) {
   try {

@@ -1,12 +1,11 @@
 #include "windlass/job/progress.h"
 
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
-
-#include <fmt/format.h>
 
 #include "windlass/job/record.h"
 

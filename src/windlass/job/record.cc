@@ -1,6 +1,8 @@
 #include "windlass/job/record.h"
 
 #include <fcntl.h>
+#include <fmt/chrono.h>
+#include <fmt/format.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -8,9 +10,6 @@
 #include <algorithm>
 #include <chrono>
 #include <ctime>
-
-#include <fmt/chrono.h>
-#include <fmt/format.h>
 
 #include "windlass/base/error.h"
 #include "windlass/base/file.h"
@@ -62,9 +61,8 @@ JobInfo ReadInfo(const std::filesystem::path& folder) {
     info.run = json.at("run");
     info.outputs = json.at("outputs").get<std::vector<std::string>>();
   } catch (const Json::exception& error) {
-    throw Error(ErrorCode::kCorrupt,
-                fmt::format("{}: not a job record ({})", (folder / "job.json").string(),
-                            error.what()));
+    throw Error(ErrorCode::kCorrupt, fmt::format("{}: not a job record ({})",
+                                                 (folder / "job.json").string(), error.what()));
   }
   if (info.state == JobState::kRunning && !IsLocked(folder)) {
     info.state = JobState::kDied;
@@ -89,13 +87,17 @@ std::string_view JobStateName(JobState state) {
 }
 
 Json JobInfo::ToJson() const {
-  return {{"id", id},           {"kind", kind},
+  return {{"id", id},
+          {"kind", kind},
           {"state", JobStateName(state)},
           {"started_ms", started_ms},
           {"finished_ms", finished_ms},
-          {"done", done},       {"total", total},
-          {"error", error},     {"spec", spec},
-          {"run", run},         {"outputs", outputs},
+          {"done", done},
+          {"total", total},
+          {"error", error},
+          {"spec", spec},
+          {"run", run},
+          {"outputs", outputs},
           {"resumable", resumable}};
 }
 
@@ -105,8 +107,8 @@ std::unique_ptr<JobRecord> JobRecord::Begin(const std::filesystem::path& home, s
   record->info_.started_ms = NowMs();
   const std::time_t seconds = record->info_.started_ms / 1000;
   // Sorts by time; the random end tells jobs of one second apart.
-  record->info_.id = fmt::format("{:%Y%m%d-%H%M%S}-{}", fmt::gmtime(seconds),
-                                 UniqueName().substr(0, 6));
+  record->info_.id =
+      fmt::format("{:%Y%m%d-%H%M%S}-{}", fmt::gmtime(seconds), UniqueName().substr(0, 6));
   record->info_.kind = std::move(kind);
   record->info_.spec = std::move(spec);
   record->info_.run = std::move(run);

@@ -27,8 +27,8 @@ struct JobInfo {
   std::int64_t done = 0;         // units of progress
   std::int64_t total = 0;        // 0: not known
   std::string error;
-  Json spec;                     // as the user gave it, normalised
-  Json run;                      // workers, batch, engine, out, memo
+  Json spec;  // as the user gave it, normalised
+  Json run;   // workers, batch, engine, out, memo
   std::vector<std::string> outputs;
   bool resumable = false;
 

@@ -1,6 +1,7 @@
 #include "windlass/job/run.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/file.h>
 #include <unistd.h>
 
@@ -8,8 +9,6 @@
 #include <map>
 #include <new>
 #include <vector>
-
-#include <fmt/format.h>
 
 #include "windlass/base/build_info.h"
 #include "windlass/base/cpu_clock.h"
@@ -232,14 +231,13 @@ RunResult Run(const Json& spec, std::string_view what, const RunOptions& options
   const std::filesystem::path home = store::HomeFolder();
   std::shared_ptr<store::Store> memo;
   if (options.memo) memo = store::Store::Open(home / "store");
-  const auto record = JobRecord::Begin(
-      home, capability.schema().kind(), normal,
-      {{"out", std::filesystem::absolute(options.out).string()},
-       {"engine", options.engine},
-       {"workers", options.workers},
-       {"batch", options.batch},
-       {"memo", options.memo},
-       {"folder", std::filesystem::current_path().string()}});
+  const auto record = JobRecord::Begin(home, capability.schema().kind(), normal,
+                                       {{"out", std::filesystem::absolute(options.out).string()},
+                                        {"engine", options.engine},
+                                        {"workers", options.workers},
+                                        {"batch", options.batch},
+                                        {"memo", options.memo},
+                                        {"folder", std::filesystem::current_path().string()}});
   const LogFile log(record->log_path());
   const auto failed = [&](const Error& error) {
     const bool cancelled = error.code() == ErrorCode::kCancelled;

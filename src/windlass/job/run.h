@@ -12,19 +12,19 @@
 namespace windlass::job {
 
 struct RunOptions {
-  std::filesystem::path out;      // where outputs go
+  std::filesystem::path out;  // where outputs go
   std::string engine = "local";
-  int workers = 0;                // -1 sequential, 0 one a core
-  std::int64_t batch = 0;         // 0: the plan's
-  bool memo = true;               // look results up, and remember them
+  int workers = 0;         // -1 sequential, 0 one a core
+  std::int64_t batch = 0;  // 0: the plan's
+  bool memo = true;        // look results up, and remember them
   Progress::Style progress = Progress::Style::kQuiet;
-  bool keep_record = true;    // false: a job that succeeded leaves no record (one of a sweep's)
+  bool keep_record = true;  // false: a job that succeeded leaves no record (one of a sweep's)
 };
 
 struct RunResult {
   std::string job_id;
-  Json result;        // what the capability returned: depends on spec and data only
-  Json run;           // run.json: timings, host, workers, counts
+  Json result;  // what the capability returned: depends on spec and data only
+  Json run;     // run.json: timings, host, workers, counts
   double seconds = 0;
 };
 

@@ -1,12 +1,12 @@
 #include "windlass/job/schema.h"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <array>
 #include <cctype>
 #include <cmath>
-
-#include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include "windlass/base/error.h"
 
@@ -59,18 +59,20 @@ bool HoldsPassword(std::string_view text) {
     if (std::ranges::any_of(kSecrets, names) && !says_where) return true;
     query.remove_prefix(std::min(option.size() + 1, query.size()));
   }
-  return HoldsPassword(rest);  // the address of a server, as endpoint_override=http://me:SECRET@host
+  return HoldsPassword(
+      rest);  // the address of a server, as endpoint_override=http://me:SECRET@host
 }
 
 // A spec is kept in records, printed and written as JSON: its texts are UTF-8, paths as the system
 // reads them, and no secrets. None of these messages repeats the text.
 void CheckText(const std::string& text, std::string_view field, std::string_view what) {
   if (HoldsPassword(text)) {
-    throw Error(ErrorCode::kInvalidInput,
-                fmt::format("{}: \"{}\" holds a password; leave it out and give it by the "
-                            "environment (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY) or a profile, "
-                            "or say where it is (token=env:NAME, token=file:PATH)",
-                            what, field));
+    throw Error(
+        ErrorCode::kInvalidInput,
+        fmt::format("{}: \"{}\" holds a password; leave it out and give it by the "
+                    "environment (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY) or a profile, "
+                    "or say where it is (token=env:NAME, token=file:PATH)",
+                    what, field));
   }
   if (text.find('\0') != std::string::npos) {
     throw Error(ErrorCode::kInvalidInput,
@@ -103,8 +105,9 @@ void Schema::Check(const Field& field, const Json& value, std::string_view what)
   }
   if (value.is_string() && !field.choices.empty() &&
       std::ranges::find(field.choices, value.get<std::string>()) == field.choices.end()) {
-    const bool numbers_too = std::ranges::any_of(
-        field.types, [](FieldType t) { return t == FieldType::kInteger || t == FieldType::kNumber; });
+    const bool numbers_too = std::ranges::any_of(field.types, [](FieldType t) {
+      return t == FieldType::kInteger || t == FieldType::kNumber;
+    });
     throw Error(ErrorCode::kInvalidInput,
                 fmt::format("{}: \"{}\" is \"{}\"{}{}", what, field.name, value.get<std::string>(),
                             numbers_too ? ", but must be a whole number or a known word" : "",
@@ -113,27 +116,27 @@ void Schema::Check(const Field& field, const Json& value, std::string_view what)
   if (value.is_number()) {
     const double number = value.get<double>();
     if (!std::isfinite(number)) {
-      throw Error(ErrorCode::kInvalidInput,
-                  fmt::format("{}: \"{}\" is {}, but must be a finite number", what, field.name,
-                              number));
+      throw Error(
+          ErrorCode::kInvalidInput,
+          fmt::format("{}: \"{}\" is {}, but must be a finite number", what, field.name, number));
     }
     if ((field.minimum && number < *field.minimum) || (field.maximum && number > *field.maximum)) {
-      throw Error(ErrorCode::kInvalidInput,
-                  fmt::format("{}: \"{}\" is {}, but must be {}{}", what, field.name, value.dump(),
-                              field.minimum ? fmt::format("at least {}", *field.minimum) : "",
-                              field.maximum ? fmt::format("{}at most {}",
-                                                          field.minimum ? " and " : "",
-                                                          *field.maximum)
-                                            : ""));
+      throw Error(
+          ErrorCode::kInvalidInput,
+          fmt::format("{}: \"{}\" is {}, but must be {}{}", what, field.name, value.dump(),
+                      field.minimum ? fmt::format("at least {}", *field.minimum) : "",
+                      field.maximum ? fmt::format("{}at most {}", field.minimum ? " and " : "",
+                                                  *field.maximum)
+                                    : ""));
     }
   }
 }
 
 Json Schema::Normalise(const Json& document, std::string_view what) const {
   if (!document.is_object()) {
-    throw Error(ErrorCode::kInvalidInput,
-                fmt::format("{}: a spec is a JSON object such as {{\"kind\": \"{}\", ...}}", what,
-                            kind_));
+    throw Error(
+        ErrorCode::kInvalidInput,
+        fmt::format("{}: a spec is a JSON object such as {{\"kind\": \"{}\", ...}}", what, kind_));
   }
   std::vector<std::string> known = {"kind", "version"};
   for (const Field& field : fields_) known.push_back(field.name);

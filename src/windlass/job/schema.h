@@ -16,7 +16,7 @@ enum class FieldType { kText, kInteger, kNumber, kBoolean };
 struct Field {
   std::string name;
   std::string help;
-  std::vector<FieldType> types;      // any of these
+  std::vector<FieldType> types;  // any of these
   bool required = false;
   Json otherwise;                    // the default; null: the field stays null
   std::vector<std::string> choices;  // when not empty, a text must be one of these

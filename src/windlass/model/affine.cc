@@ -1,7 +1,7 @@
-#include "windlass/model/affine_internal.h"
-
 #include <algorithm>
 #include <numeric>
+
+#include "windlass/model/affine_internal.h"
 
 namespace windlass::model {
 

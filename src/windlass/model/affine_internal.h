@@ -14,12 +14,12 @@ namespace windlass::model {
 // on one column, which is so for inputs and scalers, M is kept as one column and one factor an
 // entry.
 struct Affine {
-  std::int64_t columns = 0;            // of x
-  bool flat = false;                   // the tensor is [rows], not [rows, width]; width is 1
-  std::vector<double> bias;            // [width]
-  std::vector<std::int64_t> source;    // [width], or empty: dense
-  std::vector<double> factor;          // [width], or empty: dense
-  std::vector<double> matrix;          // [width, columns] where dense
+  std::int64_t columns = 0;          // of x
+  bool flat = false;                 // the tensor is [rows], not [rows, width]; width is 1
+  std::vector<double> bias;          // [width]
+  std::vector<std::int64_t> source;  // [width], or empty: dense
+  std::vector<double> factor;        // [width], or empty: dense
+  std::vector<double> matrix;        // [width, columns] where dense
   Activation activation = Activation::kIdentity;
 
   std::int64_t width() const { return std::ssize(bias); }

@@ -84,17 +84,18 @@ void CheckStructure(const LinearStructure& structure) {
   for (std::size_t i = 0; i < structure.coef.size(); ++i) {
     if (!std::isfinite(structure.coef[i])) {
       ThrowInvalid(fmt::format("coef[{}][{}] is {}; a finite number was expected", i / columns,
-                        i % columns, structure.coef[i]));
+                               i % columns, structure.coef[i]));
     }
   }
   for (std::size_t i = 0; i < outputs; ++i) {
     if (!std::isfinite(structure.intercept[i])) {
       ThrowInvalid(fmt::format("intercept[{}] is {}; a finite number was expected", i,
-                        structure.intercept[i]));
+                               structure.intercept[i]));
     }
   }
   if (structure.activation == Activation::kSoftmax && outputs == 1) {
-    ThrowInvalid("softmax of one output is always 1; give every class its coefficients, or use sigmoid");
+    ThrowInvalid(
+        "softmax of one output is always 1; give every class its coefficients, or use sigmoid");
   }
 }
 
@@ -102,7 +103,8 @@ void CheckStructure(const LinearStructure& structure) {
 class Document {
  public:
   explicit Document(const OrderedJson& json) : json_(json) {
-    if (!json.is_object()) ThrowInvalid(fmt::format("a JSON object was expected, not {}", Shown(json)));
+    if (!json.is_object())
+      ThrowInvalid(fmt::format("a JSON object was expected, not {}", Shown(json)));
     if (json_.contains("learner")) {
       ThrowInvalid("it looks like a model saved by XGBoost; write xgboost:FILE for one");
     }
@@ -150,7 +152,7 @@ class Document {
     for (const auto& name : *found) {
       if (!name.is_string()) {
         ThrowInvalid(fmt::format("{}[{}] is {}; a name in quotes was expected", key, names.size(),
-                          Shown(name)));
+                                 Shown(name)));
       }
       names.push_back(name.get<std::string>());
     }
@@ -180,7 +182,7 @@ class Document {
     const OrderedJson& version = Required("version", fmt::format("{} was expected", kVersion));
     if (!version.is_number_integer() || version.get<std::int64_t>() != kVersion) {
       ThrowInvalid(fmt::format("\"version\" is {}; this Windlass reads version {}", Shown(version),
-                        kVersion));
+                               kVersion));
     }
   }
 
@@ -197,7 +199,7 @@ class Document {
     if (name == "sigmoid") return Activation::kSigmoid;
     if (name == "softmax") return Activation::kSoftmax;
     ThrowInvalid(fmt::format("unknown activation \"{}\"{}", name,
-                      Suggestion(name, {"identity", "sigmoid", "softmax"})));
+                             Suggestion(name, {"identity", "sigmoid", "softmax"})));
   }
 
   static double NumberAt(const OrderedJson& value, std::string_view place) {
@@ -210,7 +212,8 @@ class Document {
   static void AppendRow(const OrderedJson& row, std::size_t index, std::size_t columns,
                         LinearStructure& structure) {
     if (!row.is_array() || row.empty()) {
-      ThrowInvalid(fmt::format("coef[{}] is {}; a list of numbers was expected", index, Shown(row)));
+      ThrowInvalid(
+          fmt::format("coef[{}] is {}; a list of numbers was expected", index, Shown(row)));
     }
     if (row.size() != columns) {
       ThrowInvalid(
@@ -235,7 +238,7 @@ class Document {
     }
     if (intercept.size() != outputs) {
       ThrowInvalid(fmt::format("\"intercept\" has {} numbers, but \"coef\" has {} outputs",
-                        intercept.size(), outputs));
+                               intercept.size(), outputs));
     }
     return intercept;
   }

@@ -1,13 +1,13 @@
 #include "windlass/model/linear.h"
 
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
 #include <cmath>
 #include <cstring>
 #include <limits>
 #include <thread>
-
-#include <fmt/format.h>
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
 
 #include "windlass/base/error.h"
 #include "windlass/model/dot_internal.h"
@@ -125,8 +125,8 @@ TEST(Linear, DotHasOneOrderOfSummation) {
   std::vector<double> x(16, 0.0);
   std::vector<double> w(16, 1.0);
   x[0] = 1e16;
-  x[8] = 1.0;   // lane 0: 1e16 + 1 rounds to 1e16
-  x[4] = -1e16; // lane 4 takes it away again
+  x[8] = 1.0;    // lane 0: 1e16 + 1 rounds to 1e16
+  x[4] = -1e16;  // lane 4 takes it away again
   x[1] = 3.0;
   EXPECT_EQ(Dot(x.data(), w.data(), 16), 3.0);
   // A product that only a fused multiply-add keeps: (1 + e)^2 - (1 + 2e) = e^2.
@@ -170,8 +170,7 @@ TEST_P(LinearActivations, ARowAloneHasTheBytesItHasAmongMany) {
   for (auto& part : parts) {
     threads.emplace_back([&] {
       for (std::int64_t row = 0; row < 100; ++row) {
-        model->Predict(std::span(x).subspan(row * 49, 49), 1,
-                       std::span(part).subspan(row * 3, 3));
+        model->Predict(std::span(x).subspan(row * 49, 49), 1, std::span(part).subspan(row * 3, 3));
       }
     });
   }

@@ -88,8 +88,8 @@ class WINDLASS_API Model {
 };
 
 // A model as bytes: what travels to workers. `spec` is e.g. {name: "onnx", location:
-// "model.onnx", options: {opaque: 1}}; location serves messages only, unless the format says how its
-// models are reached.
+// "model.onnx", options: {opaque: 1}}; location serves messages only, unless the format says how
+// its models are reached.
 struct ModelSource {
   ObjectSpec spec;
   Bytes content;

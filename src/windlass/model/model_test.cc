@@ -45,9 +45,9 @@ TEST_F(ModelSpecs, NameTheFormatOrShowItByTheEnding) {
 }
 
 TEST_F(ModelSpecs, ListTheKnownFormatsWhenTheNameIsUnknown) {
-  EXPECT_THAT(ErrorOf("lineer:coef.json", ErrorCode::kNotFound),
-              AllOf(HasSubstr(R"(unknown model format "lineer")"),
-                    HasSubstr("linear:FILE (.json)")));
+  EXPECT_THAT(
+      ErrorOf("lineer:coef.json", ErrorCode::kNotFound),
+      AllOf(HasSubstr(R"(unknown model format "lineer")"), HasSubstr("linear:FILE (.json)")));
   EXPECT_THAT(ErrorOf("coef.dat", ErrorCode::kNotFound), HasSubstr("linear:FILE (.json)"));
   EXPECT_THAT(ErrorOf("", ErrorCode::kNotFound), HasSubstr("linear:FILE (.json)"));
 }

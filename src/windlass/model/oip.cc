@@ -229,8 +229,8 @@ std::string SaidIn(const HttpResponse& response) {
 // "; known: a, b" where the server lists its models.
 std::string KnownModels(const Server& server, HttpConnection& connection, const OipPlace& place) {
   try {
-    const HttpResponse response = server.Post(connection, place.server + "/repository/index",
-                                              {"{}", 0}, false, 1 << 20);
+    const HttpResponse response =
+        server.Post(connection, place.server + "/repository/index", {"{}", 0}, false, 1 << 20);
     if (response.status != 200) return {};
     const Json index = ParseJson(response.body, "the index");
     const Json& models = index.is_object() ? index.at("models") : index;

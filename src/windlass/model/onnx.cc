@@ -1,6 +1,6 @@
-#include <mutex>
-
 #include <fmt/format.h>
+
+#include <mutex>
 
 #include "windlass/base/error.h"
 #include "windlass/model/formats_internal.h"

@@ -147,8 +147,8 @@ class Evaluator {
   }
 
   // The constant as one number for each entry of [rows, width] or, if flat, [rows].
-  static std::optional<std::vector<double>> Spread(const OnnxConstant& constant,
-                                                   std::int64_t width, bool flat) {
+  static std::optional<std::vector<double>> Spread(const OnnxConstant& constant, std::int64_t width,
+                                                   bool flat) {
     if (constant.dims.size() > (flat ? 1u : 2u)) return std::nullopt;
     if (constant.values.size() == 1) return std::vector<double>(width, constant.values[0]);
     const bool beside_columns = !flat && !constant.dims.empty() && constant.dims.back() == width;
@@ -243,8 +243,8 @@ class Evaluator {
       if (!Spend(value->width() * (value->dense() ? 2 * value->columns : 6))) return nullptr;
       values.push_back(*value);
     }
-    const bool mixed = std::ranges::any_of(values, &Affine::dense) &&
-                       !std::ranges::all_of(values, &Affine::dense);
+    const bool mixed =
+        std::ranges::any_of(values, &Affine::dense) && !std::ranges::all_of(values, &Affine::dense);
     if (mixed) {
       for (const auto& value : values) {
         if (!Spend(2 * value.width() * value.columns)) return nullptr;
@@ -463,8 +463,7 @@ class Evaluator {
     if (targets == 1 && *activation != Activation::kIdentity) return nullptr;
     if (intercepts.empty()) intercepts.resize(targets, 0.0);
     if (std::ssize(intercepts) != targets) return nullptr;
-    return Activated(Margins(node, Numbers(node, "coefficients"), intercepts),
-                     *activation);
+    return Activated(Margins(node, Numbers(node, "coefficients"), intercepts), *activation);
   }
 
   // Binary classifiers with one row of coefficients: the runtime makes [1 - s, s] of the score s
@@ -473,8 +472,8 @@ class Evaluator {
     const auto activation = PostTransform(node);
     std::vector<double> coefficients = Numbers(node, "coefficients");
     std::vector<double> intercepts = Numbers(node, "intercepts");
-    const auto labels = std::max(LabelCount(node, "classlabels_ints"),
-                                 LabelCount(node, "classlabels_strings"));
+    const auto labels =
+        std::max(LabelCount(node, "classlabels_ints"), LabelCount(node, "classlabels_strings"));
     if (!activation || intercepts.empty()) return nullptr;
     if (intercepts.size() == 1 && labels == 2) {
       if (*activation == Activation::kSoftmax) return nullptr;
@@ -508,9 +507,7 @@ class Evaluator {
     return Make(std::move(activated));
   }
 
-  ValuePtr Sigmoid(const OnnxNode& node) {
-    return Activated(Input(node, 0), Activation::kSigmoid);
-  }
+  ValuePtr Sigmoid(const OnnxNode& node) { return Activated(Input(node, 0), Activation::kSigmoid); }
 
   // Before operator set 13 axis 1 is the default and means "from axis 1 on": the same for [rows,
   // width]. Since then it is the last axis.
@@ -545,9 +542,9 @@ class Evaluator {
     const Affine* value = AffineAt(node, 0);
     if (value == nullptr || value->flat || !SumsToOne(*value)) return nullptr;
     const std::int64_t axis = node.Integer("axis", -1);
-    const bool sums = node.op == "Normalizer" ? node.Text("norm", "MAX") == "L1"
-                                              : node.Integer("p", 2) == 1 &&
-                                                    (axis == 1 || axis == -1);
+    const bool sums = node.op == "Normalizer"
+                          ? node.Text("norm", "MAX") == "L1"
+                          : node.Integer("p", 2) == 1 && (axis == 1 || axis == -1);
     return sums ? Input(node, 0) : nullptr;
   }
 

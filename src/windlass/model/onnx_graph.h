@@ -19,15 +19,15 @@ enum class OnnxElement { kFloat, kDouble, kInt32, kInt64 };
 struct OnnxInput {
   std::string name;
   OnnxElement element = OnnxElement::kFloat;
-  int rank = 2;              // [rows, columns], or 1: [rows], one column
+  int rank = 2;  // [rows, columns], or 1: [rows], one column
   std::int64_t columns = 1;
 };
 
 struct OnnxSignature {
-  std::vector<OnnxInput> inputs;  // in the order of the table's columns
-  std::int64_t columns = 0;       // of all inputs
-  std::int64_t batch = 0;         // rows that every call must have; 0 for any number
-  std::string output;             // the tensor that is asked for
+  std::vector<OnnxInput> inputs;          // in the order of the table's columns
+  std::int64_t columns = 0;               // of all inputs
+  std::int64_t batch = 0;                 // rows that every call must have; 0 for any number
+  std::string output;                     // the tensor that is asked for
   std::vector<std::string> column_names;  // where every column is an input of its own, else empty
   std::vector<std::string> output_names;  // class labels where the graph has them, else empty
 };

@@ -1,11 +1,11 @@
 #include "windlass/model/onnx_graph.h"
 
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
-
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
 
 #include "windlass/base/error.h"
 #include "windlass/base/file.h"
@@ -169,8 +169,8 @@ std::string ValueInfo(std::string_view name, int type, const std::vector<int>& d
   for (const int size : dims) {
     shape += Field(1, size == 0 ? Field(2, "N") : Integer(1, static_cast<std::uint64_t>(size)));
   }
-  return Field(1, name) + Field(2, Field(1, Integer(1, static_cast<std::uint64_t>(type)) +
-                                              Field(2, shape)));
+  return Field(1, name) +
+         Field(2, Field(1, Integer(1, static_cast<std::uint64_t>(type)) + Field(2, shape)));
 }
 
 std::string Node(std::string_view op, const std::vector<std::string>& inputs,
@@ -215,9 +215,9 @@ TEST(OnnxGraph, SaysWhatIsMissing) {
   EXPECT_THAT(ErrorOf(ModelOf(kIdentity + kOutput)), HasSubstr("the graph has no input"));
   EXPECT_THAT(ErrorOf(ModelOf(Field(1, Field(1, "x")) + kInput + kOutput)),
               HasSubstr("a node has no op_type"));
-  EXPECT_THAT(ErrorOf(ModelOf(Field(1, Field(4, "Scaler") + Field(7, "ai.onnx.ml")) + kInput +
-                              kOutput)),
-              HasSubstr("operator Scaler is of domain \"ai.onnx.ml\""));
+  EXPECT_THAT(
+      ErrorOf(ModelOf(Field(1, Field(4, "Scaler") + Field(7, "ai.onnx.ml")) + kInput + kOutput)),
+      HasSubstr("operator Scaler is of domain \"ai.onnx.ml\""));
 }
 
 TEST(OnnxGraph, SaysWhichInputsItCannotFeed) {
@@ -273,10 +273,9 @@ TEST(OnnxGraph, ComparesSizesWithDataBeforeAllocating) {
   EXPECT_THAT(ErrorOf(with({~std::uint64_t{0}, 2}, four)), HasSubstr("tensor \"w\""));
   // No values, and a size that would keep a loop busy for years.
   EXPECT_FALSE(ReadOnnxLinear(with({std::uint64_t{1} << 60, 0}, ""), "m.onnx").has_value());
-  const std::string turned = ModelOf(Node("Transpose", {"w"}, {"t"}) +
-                                     Node("MatMul", {"x", "t"}, {"y"}) +
-                                     Tensor("w", {std::uint64_t{1} << 60, 0}, "") + kInput +
-                                     kOutput);
+  const std::string turned =
+      ModelOf(Node("Transpose", {"w"}, {"t"}) + Node("MatMul", {"x", "t"}, {"y"}) +
+              Tensor("w", {std::uint64_t{1} << 60, 0}, "") + kInput + kOutput);
   EXPECT_FALSE(ReadOnnxLinear(turned, "m.onnx").has_value());
 }
 

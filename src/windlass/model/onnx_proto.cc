@@ -1,13 +1,12 @@
-#include "windlass/model/onnx_proto_internal.h"
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cstring>
 #include <set>
 
-#include <fmt/format.h>
-#include <fmt/ranges.h>
-
 #include "windlass/base/error.h"
+#include "windlass/model/onnx_proto_internal.h"
 
 namespace windlass::model {
 namespace {
@@ -219,8 +218,7 @@ std::optional<OnnxConstant> OnnxTensor::Decode(std::string_view what) const {
   switch (constant.type) {
     case OnnxType::kFloat:
       element = 4;
-      constant.values =
-          ToDoubles(raw ? FromRaw<float>(*raw) : DecodeFloats(floats, what));
+      constant.values = ToDoubles(raw ? FromRaw<float>(*raw) : DecodeFloats(floats, what));
       break;
     case OnnxType::kDouble:
       element = 8;
@@ -246,8 +244,8 @@ std::optional<OnnxConstant> OnnxTensor::Decode(std::string_view what) const {
   std::uint64_t count = 1;
   bool fits = true;
   for (const auto size : constant.dims) {
-    fits = fits && size >= 0 && !__builtin_mul_overflow(count, static_cast<std::uint64_t>(size),
-                                                        &count);
+    fits = fits && size >= 0 &&
+           !__builtin_mul_overflow(count, static_cast<std::uint64_t>(size), &count);
   }
   if (!fits || count != constant.values.size() || (raw && raw->size() % element != 0)) {
     throw Error(ErrorCode::kInvalidInput,
@@ -280,8 +278,8 @@ std::string_view OnnxNode::Text(std::string_view attribute, std::string_view oth
 
 OnnxModelFile ParseOnnxModel(std::string_view content, std::string_view what) {
   if (content.empty()) {
-    throw Error(ErrorCode::kInvalidInput, fmt::format("{} is empty; an ONNX model was expected",
-                                                      what));
+    throw Error(ErrorCode::kInvalidInput,
+                fmt::format("{} is empty; an ONNX model was expected", what));
   }
   OnnxModelFile model;
   std::int64_t ir_version = 0;

@@ -44,10 +44,10 @@ struct OnnxTensor {
   std::string_view name;
   NumberChunks dims;
   std::int64_t type = 0;
-  NumberChunks floats;    // float_data
-  NumberChunks int32s;    // int32_data
-  NumberChunks int64s;    // int64_data
-  NumberChunks doubles;   // double_data
+  NumberChunks floats;   // float_data
+  NumberChunks int32s;   // int32_data
+  NumberChunks int64s;   // int64_data
+  NumberChunks doubles;  // double_data
   std::optional<std::string_view> raw;
   bool external = false;  // the values are in another file
 

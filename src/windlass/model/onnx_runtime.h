@@ -14,10 +14,10 @@ namespace windlass::model {
 
 // A graph, ready for a runtime.
 struct OnnxProgram {
-  std::string content;      // an ONNX model with one output, signature.output
+  std::string content;  // an ONNX model with one output, signature.output
   OnnxSignature signature;
-  std::string what;         // the file, for messages
-  int threads = 1;          // that one call may use
+  std::string what;  // the file, for messages
+  int threads = 1;   // that one call may use
 };
 
 // Registered as "onnxruntime".

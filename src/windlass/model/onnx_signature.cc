@@ -1,9 +1,9 @@
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <cctype>
 #include <set>
-
-#include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include "windlass/base/error.h"
 #include "windlass/base/json.h"
@@ -116,9 +116,9 @@ std::string_view ChooseOutput(const OnnxModelFile& model, const std::string& wan
   for (const auto& output : model.outputs) {
     names.emplace_back(output.name);
     if (wanted == output.name) return output.name;
-    const bool numbers = output.is_tensor && (output.type == OnnxType::kFloat ||
-                                              output.type == OnnxType::kDouble ||
-                                              output.type == OnnxType::kUnknown);
+    const bool numbers =
+        output.is_tensor && (output.type == OnnxType::kFloat || output.type == OnnxType::kDouble ||
+                             output.type == OnnxType::kUnknown);
     if (!numbers && !IsZipMap(Producer(model, output.name))) continue;
     floating.push_back(output.name);
     if (NamesProbabilities(output.name)) probabilities.push_back(output.name);
@@ -129,8 +129,8 @@ std::string_view ChooseOutput(const OnnxModelFile& model, const std::string& wan
   if (floating.size() == 1) return floating.front();
   if (probabilities.size() == 1) return probabilities.front();
   if (model.outputs.size() == 1) return model.outputs.front().name;
-  Throw(what, fmt::format("several outputs: {}; choose one with ?output=NAME",
-                          fmt::join(names, ", ")));
+  Throw(what,
+        fmt::format("several outputs: {}; choose one with ?output=NAME", fmt::join(names, ", ")));
 }
 
 std::vector<std::string> LabelsAt(const OnnxNode& node, std::string_view what) {

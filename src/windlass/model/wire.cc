@@ -1,6 +1,6 @@
-#include <cstring>
-
 #include <fmt/format.h>
+
+#include <cstring>
 
 #include "windlass/base/error.h"
 #include "windlass/model/wire_internal.h"
@@ -31,8 +31,8 @@ std::vector<T> DecodeFixed(const NumberChunks& chunks, std::string_view what) {
 }  // namespace
 
 void WireReader::Throw(std::string_view message) const {
-  throw Error(ErrorCode::kInvalidInput, fmt::format("{} is damaged, or no ONNX model: {}", what_,
-                                                    message));
+  throw Error(ErrorCode::kInvalidInput,
+              fmt::format("{} is damaged, or no ONNX model: {}", what_, message));
 }
 
 std::string_view WireReader::Take(std::uint64_t count) {

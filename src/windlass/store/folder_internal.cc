@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/file.h>
 #include <time.h>
 #include <unistd.h>
@@ -11,8 +12,6 @@
 #include <chrono>
 #include <cstring>
 #include <thread>
-
-#include <fmt/format.h>
 
 #include "windlass/base/error.h"
 #include "windlass/base/file.h"
@@ -132,8 +131,7 @@ std::size_t ReadAt(int fd, char* out, std::size_t size, std::uint64_t offset,
                    const std::filesystem::path& path) {
   std::size_t done = 0;
   while (done < size) {
-    const ssize_t got =
-        ::pread(fd, out + done, size - done, static_cast<off_t>(offset + done));
+    const ssize_t got = ::pread(fd, out + done, size - done, static_cast<off_t>(offset + done));
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) ThrowIo("read", path);
     if (got == 0) break;
@@ -145,8 +143,7 @@ std::size_t ReadAt(int fd, char* out, std::size_t size, std::uint64_t offset,
 void WriteAt(int fd, std::string_view content, std::uint64_t offset,
              const std::filesystem::path& path) {
   while (!content.empty()) {
-    const ssize_t wrote =
-        ::pwrite(fd, content.data(), content.size(), static_cast<off_t>(offset));
+    const ssize_t wrote = ::pwrite(fd, content.data(), content.size(), static_cast<off_t>(offset));
     if (wrote < 0 && errno == EINTR) continue;
     if (wrote < 0) ThrowIo("write", path);
     content.remove_prefix(static_cast<std::size_t>(wrote));

@@ -1,4 +1,5 @@
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/file.h>
 #include <unistd.h>
 
@@ -7,8 +8,6 @@
 #include <cstdlib>
 #include <mutex>
 #include <utility>
-
-#include <fmt/format.h>
 
 #include "windlass/base/error.h"
 #include "windlass/base/file.h"
@@ -65,8 +64,9 @@ void FolderStore::CheckLayout() {
   const std::filesystem::path path = root_.path() / kLayoutFile;
   if (!root_.Status(kLayoutFile)) {
     TemporaryFile file(tmp_);
-    WriteAt(file.fd(), fmt::format("{{\"format\":\"windlass store\",\"layout\":{}}}\n",
-                                   kLayoutVersion), 0, path);
+    WriteAt(file.fd(),
+            fmt::format("{{\"format\":\"windlass store\",\"layout\":{}}}\n", kLayoutVersion), 0,
+            path);
     file.MoveToNew(root_, kLayoutFile);  // another process's is as good
   }
   const Fd fd = root_.OpenFile(kLayoutFile);
@@ -83,7 +83,9 @@ void FolderStore::CheckLayout() {
   } catch (const Error& error) {
     throw Error(ErrorCode::kCorrupt,
                 fmt::format("{} is damaged; if the folder is a store of layout {}, remove the file "
-                            "and it is made again", path.string(), kLayoutVersion), error);
+                            "and it is made again",
+                            path.string(), kLayoutVersion),
+                error);
   }
   if (layout < 1) {
     throw Error(ErrorCode::kCorrupt,
@@ -101,9 +103,8 @@ void FolderStore::Register() {
   // Not while a gc removes: it has counted the users already. See gc.cc.
   const auto lock = FileLock::Take(locks_, "remove", FileLock::Mode::kShared, 60);
   if (!lock) {
-    throw Error(ErrorCode::kDeadlineExceeded,
-                fmt::format("waited 60 s for a gc to release {}",
-                            (locks_.path() / "remove").string()));
+    throw Error(ErrorCode::kDeadlineExceeded, fmt::format("waited 60 s for a gc to release {}",
+                                                          (locks_.path() / "remove").string()));
   }
   try {
     TemporaryFile file(tmp_);
@@ -238,9 +239,8 @@ bool FolderStore::Use(const Segment& segment) {
   if (now - segment.used() < kUseGranularity) return true;
   const auto lock = FileLock::Take(locks_, "remove", FileLock::Mode::kShared, 60);
   if (!lock) {
-    throw Error(ErrorCode::kDeadlineExceeded,
-                fmt::format("waited 60 s for a gc to release {}",
-                            (locks_.path() / "remove").string()));
+    throw Error(ErrorCode::kDeadlineExceeded, fmt::format("waited 60 s for a gc to release {}",
+                                                          (locks_.path() / "remove").string()));
   }
   if (segment.Unlinked()) return false;
   segment.MarkUsed(now);

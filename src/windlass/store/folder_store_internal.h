@@ -118,9 +118,9 @@ class FolderStore final : public Store {
   mutable std::shared_mutex mutex_;
   std::vector<SegmentPtr> segments_;  // by name; the live one of this store is last
   SegmentPtr live_;
-  pid_t live_process_ = 0;             // a forked child leaves its parent's segment alone
-  std::vector<SegmentPtr> unsynced_;   // sealed because they were full, since the last Seal()
-  std::set<std::string> no_segments_;  // files in the folder that are none
+  pid_t live_process_ = 0;                // a forked child leaves its parent's segment alone
+  std::vector<SegmentPtr> unsynced_;      // sealed because they were full, since the last Seal()
+  std::set<std::string> no_segments_;     // files in the folder that are none
   std::atomic<std::int64_t> listed_ = 0;  // the folder's time when it was listed; 0: look again
 };
 

@@ -8,6 +8,7 @@
 // object either noted its use before we looked, or looks after we removed it and does not find it.
 // The store that calls Gc() does not count: a caller says that it needs nothing any more but what
 // references name. Segments that somebody appends to are never touched.
+#include <fmt/format.h>
 #include <sys/file.h>
 #include <unistd.h>
 
@@ -15,8 +16,6 @@
 #include <limits>
 #include <mutex>
 #include <utility>
-
-#include <fmt/format.h>
 
 #include "windlass/base/error.h"
 #include "windlass/base/sync_point.h"
@@ -70,9 +69,8 @@ std::unordered_set<Hash> FolderStore::ReferencedObjects() const {
   references_->ForEach([&](const std::string&, const Hash& hash) { hashes.insert(hash); },
                        [](const std::filesystem::path& path, const std::string& what) {
                          // What it names is not known, so nothing may go.
-                         throw Error(
-                             ErrorCode::kCorrupt,
-                             fmt::format("nothing was removed: {}: {}", path.string(), what));
+                         throw Error(ErrorCode::kCorrupt, fmt::format("nothing was removed: {}: {}",
+                                                                      path.string(), what));
                        });
   return hashes;
 }
@@ -174,9 +172,8 @@ GcReport FolderStore::Gc(std::optional<std::uint64_t> limit) {
   const std::uint64_t most = limit.value_or(options_.size_limit);
   const auto lock = FileLock::Take(locks_, "gc", FileLock::Mode::kExclusive, 60);
   if (!lock) {
-    throw Error(ErrorCode::kDeadlineExceeded,
-                fmt::format("waited 60 s for another gc; it holds {}",
-                            (locks_.path() / "gc").string()));
+    throw Error(ErrorCode::kDeadlineExceeded, fmt::format("waited 60 s for another gc; it holds {}",
+                                                          (locks_.path() / "gc").string()));
   }
   try {
     const std::unique_lock guard(mutex_);
@@ -195,8 +192,8 @@ GcReport FolderStore::Gc(std::optional<std::uint64_t> limit) {
   if (bytes > most) {
     std::vector<Candidate> candidates;
     large_->ForEach([&](const Hash& hash, const struct stat& status) {
-      candidates.push_back({ModifiedAt(status), static_cast<std::uint64_t>(status.st_size), hash,
-                            nullptr});
+      candidates.push_back(
+          {ModifiedAt(status), static_cast<std::uint64_t>(status.st_size), hash, nullptr});
     });
     for (SegmentPtr& segment : FinishedSegments()) {
       candidates.push_back({segment->used(), segment->FileSize(), std::nullopt, segment});

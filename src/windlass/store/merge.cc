@@ -12,13 +12,11 @@ namespace {
 
 // Appends what is not in `output` yet: a killed merge leaves its inputs beside its output.
 void AppendOnce(Segment& output, const Record& record) {
-  const bool has_object =
-      record.has_object() &&
-      output.Find(Index::kObjects, record.hash, [](Record&&) { return true; });
+  const bool has_object = record.has_object() &&
+                          output.Find(Index::kObjects, record.hash, [](Record&&) { return true; });
   const bool has_memo =
-      record.has_memo() && output.Find(Index::kMemo, record.key, [&](Record&& other) {
-        return other.hash == record.hash;
-      });
+      record.has_memo() && output.Find(Index::kMemo, record.key,
+                                       [&](Record&& other) { return other.hash == record.hash; });
   const bool wants_object = record.has_object() && !has_object;
   const bool wants_memo = record.has_memo() && !has_memo;
   if (wants_object && wants_memo) {

@@ -1,12 +1,11 @@
 #include "windlass/store/objects_internal.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-
-#include <fmt/format.h>
 
 #include "windlass/base/error.h"
 #include "windlass/base/sync_point.h"
@@ -41,9 +40,8 @@ bool LargeObjects::Use(const Folder& folder, const std::string& name,
   // shared lock held, either it has removed the file already or it will see the new time.
   const auto lock = FileLock::Take(locks_, "remove", FileLock::Mode::kShared, 60);
   if (!lock) {
-    throw Error(ErrorCode::kDeadlineExceeded,
-                fmt::format("waited 60 s for a gc to release {}",
-                            (locks_.path() / "remove").string()));
+    throw Error(ErrorCode::kDeadlineExceeded, fmt::format("waited 60 s for a gc to release {}",
+                                                          (locks_.path() / "remove").string()));
   }
   if (::utimensat(folder.fd(), name.c_str(), nullptr, AT_SYMLINK_NOFOLLOW) == 0) return true;
   // Somebody else's file in a shared folder: there, but its time is not ours to change.
@@ -111,9 +109,8 @@ std::filesystem::path LargeObjects::PathOf(const Hash& hash) const {
   return objects_.path() / hash.Hex().substr(0, 2) / FileOf(hash);
 }
 
-void LargeObjects::ForEach(
-    const std::function<void(const Hash&, const struct stat&)>& visit,
-    const std::function<void(const std::filesystem::path&)>& stray) const {
+void LargeObjects::ForEach(const std::function<void(const Hash&, const struct stat&)>& visit,
+                           const std::function<void(const std::filesystem::path&)>& stray) const {
   for (const std::string& prefix : objects_.List()) {
     const auto folder = objects_.Sub(prefix, /*make=*/false);
     if (!folder) {

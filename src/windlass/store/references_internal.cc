@@ -1,13 +1,12 @@
 #include "windlass/store/references_internal.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <charconv>
 #include <utility>
-
-#include <fmt/format.h>
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -131,7 +130,8 @@ References::Newest References::NewestIn(const Folder& folder) const {
     if (!again) return newest;
   }
   throw Error(ErrorCode::kIo, fmt::format("{} changed all the while it was read (or holds what is "
-                                          "no file)", folder.path().string()));
+                                          "no file)",
+                                          folder.path().string()));
 }
 
 std::optional<Hash> References::Read(std::string_view name) const {

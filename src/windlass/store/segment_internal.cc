@@ -1,13 +1,12 @@
 #include "windlass/store/segment_internal.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/file.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstring>
-
-#include <fmt/format.h>
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -49,9 +48,7 @@ struct Trailer {
 static_assert(sizeof(Trailer) == 40);
 
 // Payload bytes before the data, and the most data that a record may have.
-constexpr std::size_t PrefixBytes(RecordType type) {
-  return type == RecordType::kObject ? 32 : 64;
-}
+constexpr std::size_t PrefixBytes(RecordType type) { return type == RecordType::kObject ? 32 : 64; }
 constexpr std::size_t MaxData(RecordType type) {
   return type == RecordType::kMemo ? 0 : kLargeObject - 1;
 }
@@ -215,11 +212,10 @@ void Segment::LoadIndex(const SealedIndex& index) const {
     const std::size_t filter_bytes = 8 * index.filter_words;
     index.fanout.resize(fanout_bytes / 4);
     index.filter.resize(index.filter_words);
-    const bool whole =
-        ReadAt(fd_.get(), reinterpret_cast<char*>(index.fanout.data()), fanout_bytes,
-               index.fanout_at, path_) == fanout_bytes &&
-        ReadAt(fd_.get(), reinterpret_cast<char*>(index.filter.data()), filter_bytes,
-               index.filter_at, path_) == filter_bytes;
+    const bool whole = ReadAt(fd_.get(), reinterpret_cast<char*>(index.fanout.data()), fanout_bytes,
+                              index.fanout_at, path_) == fanout_bytes &&
+                       ReadAt(fd_.get(), reinterpret_cast<char*>(index.filter.data()), filter_bytes,
+                              index.filter_at, path_) == filter_bytes;
     if (!whole) index.filter.assign(index.filter_words, 0);  // cut off meanwhile: nothing is found
   });
 }
@@ -493,8 +489,8 @@ void Segment::Seal(bool sync) {
   ::flock(fd_.get(), LOCK_UN);
   dead_ = true;
   if (!ReadTrailer(FileSize())) {
-    throw Error(ErrorCode::kIo, fmt::format("{}: the index just written reads back differently",
-                                            path_.string()));
+    throw Error(ErrorCode::kIo,
+                fmt::format("{}: the index just written reads back differently", path_.string()));
   }
 }
 

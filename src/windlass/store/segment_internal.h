@@ -110,6 +110,7 @@ class Segment {
   // Moves a segment made invisible to its place.
   void Install(const Folder& folder);
   bool abandoned() const { return abandoned_; }
+
  private:
   Segment() = default;
 
@@ -119,8 +120,8 @@ class Segment {
   };
   struct SealedIndex {
     std::uint64_t count = 0;
-    int bits = 0;                  // the fan-out has 2^bits buckets
-    std::uint64_t fanout_at = 0;   // offsets in the file
+    int bits = 0;                 // the fan-out has 2^bits buckets
+    std::uint64_t fanout_at = 0;  // offsets in the file
     std::uint64_t filter_at = 0;
     std::uint64_t entries_at = 0;
     std::uint64_t filter_words = 0;
@@ -157,8 +158,8 @@ class Segment {
   bool dead_ = false;
   bool abandoned_ = false;
   mutable std::atomic<std::int64_t> used_ = 0;
-  std::array<PrefixTable, 2> tables_;     // while not sealed
-  std::array<SealedIndex, 2> indices_;    // when sealed
+  std::array<PrefixTable, 2> tables_;      // while not sealed
+  std::array<SealedIndex, 2> indices_;     // when sealed
   std::unique_ptr<TemporaryFile> hidden_;  // until Install
   mutable std::atomic<std::uint64_t> seen_size_ = 0;
 };

@@ -21,11 +21,11 @@ struct StoreOptions {
 };
 
 struct StoreStat {
-  std::uint64_t objects = 0;       // distinct
+  std::uint64_t objects = 0;  // distinct
   std::uint64_t memo_entries = 0;
   std::uint64_t references = 0;
   std::uint64_t segments = 0;
-  std::uint64_t bytes = 0;         // on disk
+  std::uint64_t bytes = 0;  // on disk
   std::uint64_t size_limit = 0;
 };
 

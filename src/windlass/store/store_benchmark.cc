@@ -32,9 +32,9 @@ void FillWith(Store& store, const std::vector<Hash>& keys) {
 }
 
 void SetTimeOfOne(benchmark::State& state) {
-  state.counters["one"] = benchmark::Counter(
-      static_cast<double>(kResults) * static_cast<double>(state.iterations()),
-      benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
+  state.counters["one"] =
+      benchmark::Counter(static_cast<double>(kResults) * static_cast<double>(state.iterations()),
+                         benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
 }
 
 // 100,000 results of 100 bytes into an empty store.

@@ -1,5 +1,7 @@
 // Several processes, killed ones, full disks.
 #include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
 #include <poll.h>
 #include <sched.h>
 #include <sys/mount.h>
@@ -11,9 +13,6 @@
 #include <memory>
 #include <string>
 #include <vector>
-
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
 
 #include "windlass/base/error.h"
 #include "windlass/base/file.h"
@@ -53,7 +52,9 @@ class Progress {
   }
   void Step() const { EXPECT_EQ(::write(ends_[1], ".", 1), 1); }
   void AwaitStep() const {
-    struct pollfd end {ends_[0], POLLIN, 0};
+    struct pollfd end {
+      ends_[0], POLLIN, 0
+    };
     EXPECT_EQ(::poll(&end, 1, /*milliseconds=*/60000), 1) << "no step within a minute";
   }
   int Count() const {
@@ -68,8 +69,7 @@ class Progress {
   int ends_[2];
 };
 
-void ExpectUsable(const std::filesystem::path& folder, int acknowledged,
-                  const std::string& where) {
+void ExpectUsable(const std::filesystem::path& folder, int acknowledged, const std::string& where) {
   const auto store = Store::Open(folder);
   for (int i = 0; i < acknowledged; ++i) {
     EXPECT_EQ(store->Recall(KeyOf(i)), Block(i, SizeOf(i))) << where << ", result " << i;
@@ -127,8 +127,7 @@ TEST(Crash, KilledAtAnyPointLosesAtMostWhatItWasWriting) {
 }
 
 TEST(Crash, KilledWhileMergingLosesNothing) {
-  for (const auto* name :
-       {"store.merge.written", "store.merge.installed", "store.seal.footer"}) {
+  for (const auto* name : {"store.merge.written", "store.merge.installed", "store.seal.footer"}) {
     const std::string point = name;
     const TemporaryFolder folder;
     for (int i = 0; i < 33; ++i) {
@@ -147,7 +146,8 @@ TEST(Crash, KilledWhileMergingLosesNothing) {
       KillAtPass(point, 1);
       Store::Open(folder.path());
       return 0;
-    })))) << point;
+    }))))
+        << point;
     ExpectUsable(folder.path(), kRemembered, point);
     EXPECT_EQ(Store::Open(folder.path())->Stat().memo_entries, std::uint64_t{kRemembered});
   }
@@ -167,7 +167,8 @@ TEST(Crash, KilledWhileCollectingKeepsReferences) {
       KillAtPass(point, 1);
       Store::Open(folder.path())->Gc(0);
       return 0;
-    })))) << point;
+    }))))
+        << point;
     const auto store = Store::Open(folder.path());
     EXPECT_EQ(store->Get(*store->ReadReference("small")), Block(3, SizeOf(3)));
     EXPECT_EQ(store->Get(*store->ReadReference("large")), Block(7, SizeOf(7)));
@@ -306,34 +307,35 @@ int FillUp(Store& store, std::uint64_t first, std::size_t size, std::string* mes
 TEST(FullDisk, IsReportedAndSpoilsNothing) {
   const TemporaryFolder folder;
   EXPECT_EQ(StatusOf(InChild([&] {
-    ::signal(SIGXFSZ, SIG_IGN);
-    struct rlimit limit {};
-    ::getrlimit(RLIMIT_FSIZE, &limit);
-    const rlim_t before = limit.rlim_cur;
-    const auto store = Store::Open(folder.path());
-    limit.rlim_cur = 100000;
-    ::setrlimit(RLIMIT_FSIZE, &limit);
-    std::string message;
-    const int small = FillUp(*store, 0, 999, &message);
-    if (small < 50 || message.find("File too large") == std::string::npos) return 1;
-    if (message.find(folder.path().string()) == std::string::npos) return 2;
-    if (ErrorOf([&] { store->Put(Block(1, 200000)); }).empty()) return 3;
-    if (ErrorOf([&] { store->Seal(); }).empty()) return 4;  // no room for the index
-    for (int i = 0; i < small; ++i) {
-      if (store->Recall(KeyOf(i)) != Block(i, 999)) return 5;
-    }
-    limit.rlim_cur = before;
-    ::setrlimit(RLIMIT_FSIZE, &limit);
-    for (int i = 0; i < small + 20; ++i) store->Remember(KeyOf(i), Block(i, 999));
-    store->Put(Block(1, 200000));
-    store->Seal();
-    if (!store->Verify().faults.empty()) return 6;
-    const auto other = Store::Open(folder.path());
-    for (int i = 0; i < small + 20; ++i) {
-      if (other->Recall(KeyOf(i)) != Block(i, 999)) return 7;
-    }
-    return other->Get(HashOf(Block(1, 200000).view())) == Block(1, 200000) ? 0 : 8;
-  })), 0);
+              ::signal(SIGXFSZ, SIG_IGN);
+              struct rlimit limit {};
+              ::getrlimit(RLIMIT_FSIZE, &limit);
+              const rlim_t before = limit.rlim_cur;
+              const auto store = Store::Open(folder.path());
+              limit.rlim_cur = 100000;
+              ::setrlimit(RLIMIT_FSIZE, &limit);
+              std::string message;
+              const int small = FillUp(*store, 0, 999, &message);
+              if (small < 50 || message.find("File too large") == std::string::npos) return 1;
+              if (message.find(folder.path().string()) == std::string::npos) return 2;
+              if (ErrorOf([&] { store->Put(Block(1, 200000)); }).empty()) return 3;
+              if (ErrorOf([&] { store->Seal(); }).empty()) return 4;  // no room for the index
+              for (int i = 0; i < small; ++i) {
+                if (store->Recall(KeyOf(i)) != Block(i, 999)) return 5;
+              }
+              limit.rlim_cur = before;
+              ::setrlimit(RLIMIT_FSIZE, &limit);
+              for (int i = 0; i < small + 20; ++i) store->Remember(KeyOf(i), Block(i, 999));
+              store->Put(Block(1, 200000));
+              store->Seal();
+              if (!store->Verify().faults.empty()) return 6;
+              const auto other = Store::Open(folder.path());
+              for (int i = 0; i < small + 20; ++i) {
+                if (other->Recall(KeyOf(i)) != Block(i, 999)) return 7;
+              }
+              return other->Get(HashOf(Block(1, 200000).view())) == Block(1, 200000) ? 0 : 8;
+            })),
+            0);
 }
 
 TEST(FullDisk, CanBeCollected) {

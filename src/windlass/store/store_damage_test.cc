@@ -1,5 +1,7 @@
 // Truncated, changed and forged files.
 #include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -7,9 +9,6 @@
 #include <memory>
 #include <string>
 #include <vector>
-
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
 
 #include "windlass/base/error.h"
 #include "windlass/base/file.h"
@@ -143,10 +142,12 @@ TEST(Damage, ChangedBytesNeverGiveAWrongRecord) {
       if (segment == nullptr) continue;
       for (int i = 0; i < kRecords; ++i) {
         bool right = true;  // an index may have lost one of both ways to a record
-        segment->Find(Index::kMemo, KeyOf(i), [&](Record&& record) {
-          right = record.data == Block(i, SizeOf(i)).view();
-          return true;
-        }) || ++lost;
+        segment->Find(Index::kMemo, KeyOf(i),
+                      [&](Record&& record) {
+                        right = record.data == Block(i, SizeOf(i)).view();
+                        return true;
+                      }) ||
+            ++lost;
         segment->Find(Index::kObjects, HashOf(Block(i, SizeOf(i)).view()), [&](Record&& record) {
           right = right && record.data == Block(i, SizeOf(i)).view();
           return true;
@@ -201,8 +202,7 @@ class DamagedStoreTest : public ::testing::Test {
   std::shared_ptr<Store> Open() const { return Store::Open(folder_.path()); }
   // The only file below a part of the store.
   std::filesystem::path FileIn(const std::string& part) const {
-    for (const auto& entry :
-         std::filesystem::recursive_directory_iterator(folder_.path() / part)) {
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(folder_.path() / part)) {
       if (entry.is_regular_file()) return entry.path();
     }
     return {};
@@ -244,7 +244,7 @@ TEST_F(DamagedStoreTest, ADamagedRecordReadsAsAbsentAndIsWrittenAnew) {
               ElementsAre(file.string() + ": offset 112: the record's checksum is wrong"));
   store->Remember(KeyOf(1), Block(1, SizeOf(1)));
   EXPECT_EQ(Open()->Recall(KeyOf(1)), Block(1, SizeOf(1)));
-  store = nullptr;  // what a living user saw is kept
+  store = nullptr;                               // what a living user saw is kept
   EXPECT_GT(Open()->Gc(0).objects_removed, 0u);  // collecting passes over damage
 }
 

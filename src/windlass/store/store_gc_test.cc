@@ -1,13 +1,12 @@
 #include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
 #include <sys/stat.h>
 
 #include <csignal>
 #include <filesystem>
 #include <memory>
 #include <string>
-
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
 
 #include "windlass/base/error.h"
 #include "windlass/base/file.h"
@@ -114,8 +113,7 @@ TEST_F(GcTest, OfOneSegmentTheNewestRecordsStay) {
   EXPECT_EQ(report.memo_entries_removed, report.objects_removed);
   const auto store = Open();
   for (int i = 0; i < 100; ++i) {
-    EXPECT_EQ(store->Recall(KeyOf(i)).has_value(),
-              i >= static_cast<int>(report.objects_removed));
+    EXPECT_EQ(store->Recall(KeyOf(i)).has_value(), i >= static_cast<int>(report.objects_removed));
   }
   EXPECT_EQ(store->Stat().memo_entries, 100 - report.memo_entries_removed);
 }

@@ -1,15 +1,14 @@
 #include "windlass/store/store.h"
 
 #include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <map>
 #include <string>
 #include <thread>
-
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
 
 #include "windlass/base/error.h"
 #include "windlass/base/file.h"
@@ -213,10 +212,10 @@ TEST_F(StoreTest, ReferencesChangeOnlyFromWhatIsExpected) {
 TEST_F(StoreTest, RefusesBadReferenceNames) {
   const auto store = Open();
   for (const std::string& name :
-       {std::string(), std::string("/"), std::string("a/"), std::string("/a"),
-        std::string("a//b"), std::string(".."), std::string("a/../b"), std::string("a/./b"),
-        std::string("a b"), std::string("a\0b", 3), std::string("@00000000000000000001"),
-        std::string("\xc3\xa4"), std::string(201, 'x'), std::string(2000, '/')}) {
+       {std::string(), std::string("/"), std::string("a/"), std::string("/a"), std::string("a//b"),
+        std::string(".."), std::string("a/../b"), std::string("a/./b"), std::string("a b"),
+        std::string("a\0b", 3), std::string("@00000000000000000001"), std::string("\xc3\xa4"),
+        std::string(201, 'x'), std::string(2000, '/')}) {
     EXPECT_THAT(ErrorOf([&] { store->ReadReference(name); }), HasSubstr("is no name")) << name;
     EXPECT_THAT(ErrorOf([&] { store->CompareAndSwap(name, std::nullopt, KeyOf(1)); }),
                 HasSubstr("is no name"))

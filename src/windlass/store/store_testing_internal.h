@@ -1,14 +1,13 @@
 // Shared by the store's tests.
 #pragma once
 
+#include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstdint>
 #include <functional>
 #include <string>
-
-#include <gtest/gtest.h>
 
 #include "windlass/base/bytes.h"
 #include "windlass/base/error.h"

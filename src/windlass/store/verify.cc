@@ -1,8 +1,8 @@
 // Counting and checking what the store holds.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <mutex>
-
-#include <fmt/format.h>
 
 #include "windlass/base/error.h"
 #include "windlass/store/folder_store_internal.h"

@@ -35,7 +35,8 @@ void ThrowIfFromServer(std::string_view message, const std::string& name) {
   const auto colon = rest.find(": ");
   rest = colon == std::string_view::npos ? std::string_view() : rest.substr(colon + 2);
   const auto is_one_of = [&](std::initializer_list<std::string_view> words) {
-    return std::ranges::any_of(words, [&](std::string_view word) { return kind.find(word) != kind.npos; });
+    return std::ranges::any_of(words,
+                               [&](std::string_view word) { return kind.find(word) != kind.npos; });
   };
   std::string what;
   if (is_one_of({"NETWORK_CONNECTION"})) {

@@ -49,9 +49,10 @@ struct RaggedRow {
     const bool is_utf8 = status.message().find("UTF8") != std::string::npos;
     const std::string detail = status.message().substr(0, status.message().find('\n'));
     throw Error(ErrorCode::kInvalidInput,
-                is_utf8 ? fmt::format("{} is not UTF-8 text ({}); save it as UTF-8", name,
-                                      Shortened(detail.substr(0, detail.find(": CSV conversion"))))
-                        : fmt::format("{} is not CSV as it should be: {}", name, Shortened(detail)));
+                is_utf8
+                    ? fmt::format("{} is not UTF-8 text ({}); save it as UTF-8", name,
+                                  Shortened(detail.substr(0, detail.find(": CSV conversion"))))
+                    : fmt::format("{} is not CSV as it should be: {}", name, Shortened(detail)));
   }
   ThrowStatus(status, name);
 }

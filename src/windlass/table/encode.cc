@@ -386,10 +386,11 @@ ColumnKind KindOfType(const arrow::DataType& type, const std::string& file,
           : type;
   if (IsTextType(values)) return ColumnKind::kCategory;
   if (IsNumberType(values)) return ColumnKind::kNumber;
-  throw Error(ErrorCode::kInvalidInput,
-              fmt::format("{}: column \"{}\" is of type {}; numbers, booleans, decimals and "
-                          "dictionaries of numbers or text are supported: convert or drop the column",
-                          file, column, type.ToString()));
+  throw Error(
+      ErrorCode::kInvalidInput,
+      fmt::format("{}: column \"{}\" is of type {}; numbers, booleans, decimals and "
+                  "dictionaries of numbers or text are supported: convert or drop the column",
+                  file, column, type.ToString()));
 }
 
 std::unique_ptr<ColumnEncoder> MakeEncoder(ColumnKind kind, const arrow::DataType& type,
@@ -419,8 +420,9 @@ void CategoryCollector::Add(const arrow::Array& array) {
   if (dictionary == seen_) return;
   seen_ = dictionary;
   const auto refuse = [&](const std::string& what) {
-    throw Error(ErrorCode::kInvalidInput, fmt::format("{}: the dictionary of column \"{}\" holds {}",
-                                                      place_.file, place_.column, what));
+    throw Error(ErrorCode::kInvalidInput,
+                fmt::format("{}: the dictionary of column \"{}\" holds {}", place_.file,
+                            place_.column, what));
   };
   std::unordered_set<std::string_view> here;
   for (std::int64_t i = 0; i < dictionary->length(); ++i) {

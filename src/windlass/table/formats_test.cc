@@ -211,9 +211,10 @@ TEST(Types, RefusedCellsAreNamed) {
        {std::pair{arrow::timestamp(arrow::TimeUnit::SECOND), "[0, 1, 2]"},
         std::pair{arrow::date32(), "[0, 1, 2]"}, std::pair{arrow::binary(), R"(["a", "b", "c"])"},
         std::pair{arrow::list(arrow::int8()), "[[1], [2], [3]]"}}) {
-    EXPECT_THAT(refusal(type, json),
-                AllOf(HasSubstr("x.arrow: column \"Age\" is of type "),
-                      HasSubstr("numbers, booleans, decimals and dictionaries of numbers or text")));
+    EXPECT_THAT(
+        refusal(type, json),
+        AllOf(HasSubstr("x.arrow: column \"Age\" is of type "),
+              HasSubstr("numbers, booleans, decimals and dictionaries of numbers or text")));
     // A column that is not wanted may be of any type.
     EXPECT_THAT(ReadAll(PathIn(folder, "x.parquet"), {{"ok"}, true, {}}).values,
                 ElementsAre(1, 2, 3));
@@ -241,7 +242,9 @@ TEST(Categories, PlainTextWithoutCodesIsRefused) {
     EXPECT_EQ(ReadAll(PathIn(folder, name), {{"x"}, true, {}}).rows, 3);
   }
   for (const char* name : {"t.parquet", "t.arrow"}) {
-    EXPECT_THAT(ErrorOf([&] { OpenTable(PathIn(folder, name), {{"none"}, true, {}}); }),
+    EXPECT_THAT(ErrorOf([&] {
+                  OpenTable(PathIn(folder, name), {{"none"}, true, {}});
+                }),
                 AllOf(HasSubstr("column \"none\" is of type string; "), HasSubstr(kWanted)));
   }
 }
@@ -377,10 +380,14 @@ TEST(Categories, NumbersHaveCodesWhereTheyAreAModels) {
     EXPECT_EQ(Bits(all.values), Bits({2, 2, 0, 1, kNan, 0}));
     EXPECT_THAT(all.schema[0].categories, ElementsAre("x", "b", "a"));
     EXPECT_THAT(all.schema[1].categories, ElementsAre("20", "10", "4e1"));
-    EXPECT_THAT(ErrorOf([&] { ReadAll(path, options({"x", "b"}, {"20", "10", "40"})); }),
+    EXPECT_THAT(ErrorOf([&] {
+                  ReadAll(path, options({"x", "b"}, {"20", "10", "40"}));
+                }),
                 HasSubstr("row 0 (counted from 0), column \"c\": 2 is no code of the column's "
                           "categories, which are 0..1"));
-    EXPECT_THAT(ErrorOf([&] { ReadAll(path, options({"x", "b", "a"}, {"20", "40"})); }),
+    EXPECT_THAT(ErrorOf([&] {
+                  ReadAll(path, options({"x", "b", "a"}, {"20", "40"}));
+                }),
                 HasSubstr("row 1 (counted from 0), column \"n\": 10 does not occur among the "
                           "column's 2 categories (20, ...)"));
   }

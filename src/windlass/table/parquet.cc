@@ -155,11 +155,12 @@ class ParquetFile final : public BatchFile {
       if (metadata->RowGroup(group)->ColumnChunk(leaf_of_column_[column])->has_dictionary_page()) {
         continue;
       }
-      throw Error(ErrorCode::kInvalidInput,
-                  fmt::format("{}: column \"{}\" is categorical, but the file was written without "
-                              "its dictionary, so that the codes are lost; write it with dictionary "
-                              "encoding, or as Arrow IPC",
-                              name_, columns_[column].name));
+      throw Error(
+          ErrorCode::kInvalidInput,
+          fmt::format("{}: column \"{}\" is categorical, but the file was written without "
+                      "its dictionary, so that the codes are lost; write it with dictionary "
+                      "encoding, or as Arrow IPC",
+                      name_, columns_[column].name));
     }
   }
 

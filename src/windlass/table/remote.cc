@@ -22,8 +22,8 @@
 namespace windlass::table {
 namespace {
 
-// How long a server may take: to begin with, and for each megabyte. Arrow itself would try again for
-// a hundred seconds where a server takes connections and says nothing.
+// How long a server may take: to begin with, and for each megabyte. Arrow itself would try again
+// for a hundred seconds where a server takes connections and says nothing.
 constexpr std::chrono::seconds kPatience{30};
 constexpr std::chrono::seconds kPatiencePerMegabyte{10};
 constexpr std::chrono::milliseconds kLook{20};  // at the user's wish to stop
@@ -154,11 +154,9 @@ RemotePlace FindRemote(const std::string& uri, const std::string& name) {
 std::shared_ptr<arrow::io::RandomAccessFile> OpenRemoteFile(const RemotePlace& place,
                                                             const std::string& name) {
   const auto look = [&](const std::string& path) {
-    auto info =
-        WithPatience([system = place.system, path] { return system->GetFileInfo(path); });
+    auto info = WithPatience([system = place.system, path] { return system->GetFileInfo(path); });
     if (info.status().IsInvalid()) {  // as an empty part of the path
-      throw Error(ErrorCode::kInvalidInput,
-                  fmt::format("{}: {}", name, info.status().message()));
+      throw Error(ErrorCode::kInvalidInput, fmt::format("{}: {}", name, info.status().message()));
     }
     return ValueOf(std::move(info), name);
   };
@@ -166,17 +164,15 @@ std::shared_ptr<arrow::io::RandomAccessFile> OpenRemoteFile(const RemotePlace& p
   if (info.type() == arrow::fs::FileType::NotFound) {
     const std::string bucket = place.path.substr(0, place.path.find('/'));
     if (look(bucket).type() == arrow::fs::FileType::NotFound) {
-      throw Error(ErrorCode::kNotFound,
-                  fmt::format("{}: there is no bucket \"{}\"", name, bucket));
+      throw Error(ErrorCode::kNotFound, fmt::format("{}: there is no bucket \"{}\"", name, bucket));
     }
     throw Error(ErrorCode::kNotFound, fmt::format("{}: there is no such file", name));
   }
   if (info.type() != arrow::fs::FileType::File) {
     throw Error(ErrorCode::kInvalidInput, fmt::format("{} is a folder; a file is wanted", name));
   }
-  auto file =
-      ValueOf(WithPatience([system = place.system, info] { return system->OpenInputFile(info); }),
-              name);
+  auto file = ValueOf(
+      WithPatience([system = place.system, info] { return system->OpenInputFile(info); }), name);
   const std::int64_t size = ValueOf(file->GetSize(), name);  // known from `info`
   return std::make_shared<PatientFile>(std::move(file), size);
 }

@@ -10,7 +10,7 @@
 namespace windlass::table {
 
 struct RemotePlace {
-  std::string path;                           // within `system`
+  std::string path;                               // within `system`
   std::shared_ptr<arrow::fs::FileSystem> system;  // null: a path of this machine (file://)
 
   bool is_local() const { return system == nullptr; }
