@@ -12,6 +12,7 @@
 #include "windlass/explain/exact.h"
 #include "windlass/explain/linear_internal.h"
 #include "windlass/explain/shapley.h"
+#include "windlass/explain/tree_leaf_internal.h"
 #include "windlass/model/trees.h"
 
 namespace windlass::explain {
@@ -25,27 +26,6 @@ using Vec = hn::Vec<decltype(kD)>;
 
 // Answers of background rows are kept up to so many; beyond that they are asked again for each row.
 constexpr std::int64_t kKeptAnswers = std::int64_t{64} << 20;
-
-// After it, entry s is the sum over the subsets of s; at least 4 entries.
-void SumSubsets(std::span<double> sums) {
-  const auto size = static_cast<std::int64_t>(sums.size());
-  for (std::int64_t s = 0; s < size; s += 4) {
-    double* v = &sums[s];
-    v[1] += v[0];
-    v[3] += v[2];
-    v[2] += v[0];
-    v[3] += v[1];
-  }
-  for (std::int64_t bit = 4; bit < size; bit *= 2) {
-    for (std::int64_t begin = 0; begin < size; begin += 2 * bit) {
-      double* low = &sums[begin];
-      for (std::int64_t i = 0; i < bit; i += 4) {
-        const Vec sum = hn::Add(hn::LoadU(kD, low + bit + i), hn::LoadU(kD, low + i));
-        hn::StoreU(sum, kD, low + bit + i);
-      }
-    }
-  }
-}
 
 class TreeGameExplainer final : public Explainer {
  public:

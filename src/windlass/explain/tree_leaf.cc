@@ -1,3 +1,5 @@
+#include <hwy/highway.h>
+
 #include <algorithm>
 #include <bit>
 #include <cmath>
@@ -9,6 +11,8 @@
 
 namespace windlass::explain {
 namespace {
+
+namespace hn = hwy::HWY_NAMESPACE;
 
 // B(m + 1, n + 1) = m! n! / (m + n + 1)! = integral of t^m (1 - t)^n: the weight of a coalition of
 // m others, out of m + n. Shape [size, size].
@@ -60,15 +64,6 @@ void GaussLegendre(int count, std::vector<double>& nodes, std::vector<double>& w
   }
 }
 
-// After it, entry c is the sum over the subsets of c (Yates' algorithm).
-void SumSubsets(std::span<double> sums) {
-  for (std::size_t bit = 1; bit < sums.size(); bit *= 2) {
-    for (std::size_t begin = 0; begin < sums.size(); begin += 2 * bit) {
-      for (std::size_t c = begin; c < begin + bit; ++c) sums[c + bit] += sums[c];
-    }
-  }
-}
-
 // sums[c]: over the subsets S of c with at least `shift` members, weight[|S| - shift] q(all - S).
 void WeighSubsets(std::span<const double> weight, int shift, std::span<const double> q,
                   std::span<double> sums) {
@@ -81,6 +76,21 @@ void WeighSubsets(std::span<const double> weight, int shift, std::span<const dou
 }
 
 }  // namespace
+
+void SumSubsets(std::span<double> sums) {
+  const hn::FixedTag<double, 4> d;
+  const auto size = static_cast<std::int64_t>(sums.size());
+  for (std::int64_t bit = 1; bit < size; bit *= 2) {
+    for (std::int64_t begin = 0; begin < size; begin += 2 * bit) {
+      double* low = &sums[begin];
+      std::int64_t i = 0;
+      for (; i + 4 <= bit; i += 4) {
+        hn::StoreU(hn::Add(hn::LoadU(d, low + bit + i), hn::LoadU(d, low + i)), d, low + bit + i);
+      }
+      for (; i < bit; ++i) low[bit + i] += low[i];
+    }
+  }
+}
 
 void SumSupersets(int players, std::span<double> q) {
   const std::size_t patterns = std::size_t{1} << players;

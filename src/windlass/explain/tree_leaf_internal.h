@@ -27,6 +27,10 @@ constexpr std::int64_t Targets(Order order, std::int64_t players) {
 // The most players for which a leaf's values are tabulated by pattern.
 inline constexpr int kMaxTabulated = 10;
 
+// After it, entry c of the 2^n is the sum over the subsets of c (Yates' algorithm), bit by bit from
+// the lowest, so that every entry has its bytes whatever n.
+void SumSubsets(std::span<double> sums);
+
 // q: [2^players] before: the share of the background of exactly each pattern; after: q(T).
 void SumSupersets(int players, std::span<double> q);
 
