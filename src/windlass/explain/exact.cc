@@ -63,7 +63,7 @@ class ExactExplainer final : public Explainer {
         if (!plan_.interactions) continue;
         pairs_of_varying.resize(Pairs(count));
         ShapleyInteractions(v, count, pairs_of_varying);
-        double* pairs_of_row = &out.interactions[(r * outputs + k) * Pairs(players)];
+        double* pairs_of_row = out.interactions.data() + (r * outputs + k) * Pairs(players);
         for (int i = 0; i < count; ++i) {
           for (int j = i + 1; j < count; ++j) {
             pairs_of_row[PairIndex(varying[i], varying[j], players)] =
