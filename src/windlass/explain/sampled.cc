@@ -80,7 +80,7 @@ class SampledExplainer final : public Explainer {
     bool reached = false;
     const auto stages = estimator.stages();
     for (std::size_t stage = 0; stage < stages.size() && !reached; ++stage) {
-      const CoalitionPairs next = {all.masks + done * words, stages[stage] - done};
+      const CoalitionPairs next = {all.masks + done * words, stages[stage] - done, all.distinct};
       row.new_inside.resize(outputs * next.count);
       row.new_outside.resize(outputs * next.count);
       out.model_evaluations +=
