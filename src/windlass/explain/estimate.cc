@@ -12,7 +12,6 @@
 #include "windlass/explain/explainer.h"
 #include "windlass/explain/make_plan.h"
 #include "windlass/explain/output.h"
-#include "windlass/model/model.h"
 
 namespace windlass::explain {
 namespace {
@@ -63,9 +62,8 @@ Measured Measure(const PreparedPlan& prepared, table::Reader& reader) {
 Json CheaperWays(const PreparedPlan& prepared, const Json& spec) {
   Json ways = Json::array();
   const Plan& plan = prepared.plan;
-  const auto model = model::LoadModel(plan.model);
   const bool sums_over_background = plan.method == Method::kExact || IsSampled(plan.method);
-  if (model->trees() != nullptr && plan.method != Method::kTree) {
+  if (prepared.shows_trees && plan.method != Method::kTree) {
     ways.push_back("--output margin: trees are exact there, and far faster");
   }
   if (sums_over_background && plan.background_rows() > kLargeBackground) {

@@ -358,6 +358,7 @@ PreparedPlan MakePlan(const Json& spec) {
   auto model = model::LoadModel(plan.model);
   prepared.libraries = model->library();
   prepared.accepts_missing = model->accepts_missing();
+  prepared.shows_trees = model->trees() != nullptr;
   prepared.codes_of_model = !model->column_categories().empty();
 
   const std::string data_uri = spec.at("data");
