@@ -62,11 +62,8 @@ bool GivesProbabilities(const model::Model& model) {
   if (trees == nullptr || model.activation() != model::Activation::kIdentity) return false;
   std::vector<double> low = trees->base, high = trees->base;
   for (std::int64_t t = 0; t < trees->trees(); ++t) {
-    const std::int64_t end =
-        t + 1 < trees->trees() ? trees->roots[t + 1] : std::ssize(trees->nodes);
     double least = std::numeric_limits<double>::infinity(), most = -least;
-    for (std::int64_t i = trees->roots[t]; i < end; ++i) {
-      const model::TreeNode& node = trees->nodes[i];
+    for (const model::TreeNode& node : trees->nodes_of(t)) {
       if (!node.leaf()) continue;
       least = std::min(least, node.number);
       most = std::max(most, node.number);

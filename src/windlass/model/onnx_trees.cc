@@ -476,11 +476,10 @@ class Follower {
     if (e.base[0] != -e.base[1] || e.trees() % 2 != 0) return false;
     for (std::int64_t t = 0; t < e.trees(); t += 2) {
       if (e.outputs[t] != 0 || e.outputs[t + 1] != 1) return false;
-      const std::int64_t a = e.roots[t], b = e.roots[t + 1];
-      const std::int64_t end = t + 2 < e.trees() ? e.roots[t + 2] : std::ssize(e.nodes);
-      if (b - a != end - b) return false;
-      for (std::int64_t i = 0; i < b - a; ++i) {
-        const TreeNode &left = e.nodes[a + i], &right = e.nodes[b + i];
+      const auto first = e.nodes_of(t), second = e.nodes_of(t + 1);
+      if (first.size() != second.size()) return false;
+      for (std::size_t i = 0; i < first.size(); ++i) {
+        const TreeNode &left = first[i], &right = second[i];
         if (left.leaf() != right.leaf()) return false;
         if (left.leaf() && left.number != -right.number) return false;
         if (!left.leaf() && (left.column != right.column || left.number != right.number)) {
@@ -525,10 +524,8 @@ class Follower {
     if (!identity()) return false;
     for (std::int64_t k = 0; k < outputs(); ++k) ensemble.base[k] *= factors[k];
     for (std::int64_t t = 0; t < ensemble.trees(); ++t) {
-      const std::int64_t end =
-          t + 1 < ensemble.trees() ? ensemble.roots[t + 1] : std::ssize(ensemble.nodes);
-      for (std::int64_t i = ensemble.roots[t]; i < end; ++i) {
-        if (ensemble.nodes[i].leaf()) ensemble.nodes[i].number *= factors[ensemble.outputs[t]];
+      for (TreeNode& node : ensemble.nodes_of(t)) {
+        if (node.leaf()) node.number *= factors[ensemble.outputs[t]];
       }
     }
     return true;

@@ -7,6 +7,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "windlass/base/export.h"
@@ -56,6 +57,17 @@ struct TreeEnsemble {
   std::int64_t columns = 0;
 
   std::int64_t trees() const { return std::ssize(roots); }
+
+  // The nodes of one tree, its root first; they follow each other.
+  std::span<const TreeNode> nodes_of(std::int64_t tree) const {
+    const std::size_t begin = roots[tree];
+    const std::size_t end = tree + 1 < trees() ? roots[tree + 1] : nodes.size();
+    return {nodes.data() + begin, end - begin};
+  }
+  std::span<TreeNode> nodes_of(std::int64_t tree) {
+    const auto all = std::as_const(*this).nodes_of(tree);
+    return {nodes.data() + roots[tree], all.size()};
+  }
 
   // Whether x goes to the left child of a split.
   bool GoesLeft(const TreeNode& node, double x) const {
