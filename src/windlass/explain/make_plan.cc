@@ -11,15 +11,13 @@
 #include "windlass/base/file.h"
 #include "windlass/explain/background.h"
 #include "windlass/explain/estimator.h"
+#include "windlass/explain/exact.h"
 #include "windlass/explain/linear.h"
 #include "windlass/explain/tree.h"
 #include "windlass/model/trees.h"
 
 namespace windlass::explain {
 namespace {
-
-// Coalitions are indexed by 32-bit masks and their values kept in memory.
-constexpr int kMaxExactPlayers = 24;
 
 // --class: names or indices, separated by commas; nothing: all outputs.
 std::vector<std::int32_t> ChooseOutputs(const Json& wanted, const std::vector<std::string>& names) {
