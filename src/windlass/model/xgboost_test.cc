@@ -4,13 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <cstdlib>
-#include <filesystem>
-#include <limits>
 
 #include "windlass/base/error.h"
-#include "windlass/base/file.h"
-#include "windlass/base/json.h"
+#include "windlass/model/testing_internal.h"
 #include "windlass/model/trees.h"
 
 namespace windlass::model {
@@ -20,42 +16,11 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-std::filesystem::path Testdata() {
-  const char* source = std::getenv("WINDLASS_SOURCE");
-  return std::filesystem::path(source == nullptr ? "." : source) /
-         "src/windlass/model/testdata/xgboost";
-}
-
-std::string Content(const std::string& file) { return ReadFile(Testdata() / file); }
+std::string Content(const std::string& file) { return ReadTestdata("xgboost/" + file); }
 
 const Json& Expected() {
-  static const Json expected = ParseJson(ReadFile(Testdata() / "expected.json"), "expected.json");
+  static const Json expected = ParseTestdata("xgboost/expected.json");
   return expected;
-}
-
-std::vector<double> Flattened(const Json& rows) {
-  std::vector<double> values;
-  for (const auto& row : rows) {
-    for (const auto& value : row) {
-      values.push_back(value.is_null() ? std::numeric_limits<double>::quiet_NaN()
-                                       : value.get<double>());
-    }
-  }
-  return values;
-}
-
-std::vector<double> PredictAll(const Model& model, const std::vector<double>& x) {
-  const auto rows = std::ssize(x) / model.columns();
-  std::vector<double> out(rows * model.outputs());
-  model.Predict(x, rows, out);
-  return out;
-}
-
-void ExpectNear(const std::vector<double>& values, const std::vector<double>& wanted) {
-  ASSERT_EQ(values.size(), wanted.size());
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    EXPECT_NEAR(values[i], wanted[i], 1e-6 * std::max(1.0, std::abs(wanted[i]))) << i;
-  }
 }
 
 std::string ErrorOf(std::string_view content, ErrorCode code = ErrorCode::kInvalidInput) {
@@ -68,13 +33,6 @@ std::string ErrorOf(std::string_view content, ErrorCode code = ErrorCode::kInval
   return "no error";
 }
 
-// The file with one text replaced by another, both as in its JSON form.
-std::string Replaced(std::string content, const std::string& from, const std::string& to) {
-  const auto at = content.find(from);
-  EXPECT_NE(at, std::string::npos) << from;
-  return content.replace(at, from.size(), to);
-}
-
 class Saved : public ::testing::TestWithParam<const char*> {};
 
 TEST_P(Saved, PredictsAsXGBoostDoes) {
@@ -83,8 +41,8 @@ TEST_P(Saved, PredictsAsXGBoostDoes) {
   for (const char* ending : {".json", ".ubj"}) {
     SCOPED_TRACE(ending);
     const auto model = ReadXGBoostModel(Content(GetParam() + std::string(ending)), 0);
-    ExpectNear(PredictAll(*model, x), Flattened(expected.at("prediction")));
-    ExpectNear(PredictAll(*model->Margin(), x), Flattened(expected.at("margin")));
+    ExpectNear(PredictAll(*model, x), Flattened(expected.at("prediction")), 1e-6);
+    ExpectNear(PredictAll(*model->Margin(), x), Flattened(expected.at("margin")), 1e-6);
     ASSERT_NE(model->trees(), nullptr);
     EXPECT_EQ(model->trees()->cover.size(), model->trees()->nodes.size());
   }
@@ -99,15 +57,7 @@ INSTANTIATE_TEST_SUITE_P(XGBoost, Saved,
 TEST(XGBoost, RowsDoNotDependOnTheirCompany) {
   for (const char* name : {"multi", "categorical"}) {
     const auto model = ReadXGBoostModel(Content(name + std::string(".ubj")), 0);
-    const std::vector<double> x = Flattened(Expected().at(name).at("x"));
-    const std::vector<double> all = PredictAll(*model, x);
-    const auto columns = model->columns(), outputs = model->outputs();
-    for (std::int64_t row = 0; row < std::ssize(x) / columns; ++row) {
-      const std::vector<double> alone(x.begin() + row * columns, x.begin() + (row + 1) * columns);
-      const std::vector<double> of_row(all.begin() + row * outputs,
-                                       all.begin() + (row + 1) * outputs);
-      EXPECT_EQ(PredictAll(*model, alone), of_row);
-    }
+    ExpectRowsDoNotDependOnTheirCompany(*model, Flattened(Expected().at(name).at("x")));
   }
 }
 
