@@ -81,11 +81,11 @@ struct OnnxTrees {
 };
 
 // Recognises a model that is a sum of decision trees: the inputs, at most cast to another floating
-// point type and put side by side (Identity, Cast, Concat), go into one TreeEnsembleClassifier or
-// TreeEnsembleRegressor; what follows it changes nothing (Identity, Cast, a ZipMap, a normalisation
-// of what sums to 1 already), is one of Sigmoid, Softmax over the classes, Exp, or adds or
-// multiplies constants where that keeps the form. Returns nothing for any other valid graph, and
-// for forms that ONNX Runtime 1.32 computes otherwise than the standard says.
+// point type and put side by side (Identity, Cast, Concat), go into one TreeEnsembleClassifier,
+// TreeEnsembleRegressor or TreeEnsemble; what follows it changes nothing (Identity, Cast, a ZipMap,
+// a normalisation of what sums to 1 already), is one of Sigmoid, Softmax over the classes, Exp, or
+// adds or multiplies constants where that keeps the form. Returns nothing for any other valid
+// graph, and for forms that ONNX Runtime 1.32 computes otherwise than the standard says.
 //
 // Decisions are those of the graph: rounded to single precision where it rounds. Sums are in double
 // precision, the graph's mostly in single. Of a binary classifier with one sum s of weights the

@@ -21,19 +21,18 @@ class TreesBuilder {
     // In double precision, values that were rounded before are compared with thresholds that were
     // not: no form of ours.
     if (columns_.single ? forest_.in_double : columns_.rounded) return {};
+    AddSets();
     const auto tree_and_output = [](const OnnxLeafWeight& w) {
       return std::pair(w.tree, w.output);
     };
     std::ranges::stable_sort(forest_.weights, {}, tree_and_output);
-    // Copies take room in proportion to the weights, or they are not worth it.
-    std::int64_t room = 4 * (std::ssize(forest_.nodes) + std::ssize(forest_.weights)) + 64;
     for (auto rest = std::span(forest_.weights); !rest.empty();) {
       const auto last =
           std::ranges::upper_bound(rest, tree_and_output(rest.front()), {}, tree_and_output);
       const auto count = static_cast<std::size_t>(last - rest.begin());
       const OnnxForest::Tree& tree = forest_.trees[rest.front().tree];
-      room -= tree.end - tree.begin;
-      if (room < 0 || !BuildTree(tree, rest.first(count))) return {};
+      forest_.room -= tree.end - tree.begin;
+      if (forest_.room < 0 || !BuildTree(tree, rest.first(count))) return {};
       rest = rest.subspan(count);
     }
     return std::move(result_);
@@ -67,6 +66,15 @@ class TreesBuilder {
     return true;
   }
 
+  // In the order of the forest, so that a set's index is the same here and there.
+  void AddSets() {
+    for (OnnxForest::Set& set : forest_.sets) {
+      set.rule.single = columns_.single;
+      builder_.AddCategories(std::span(forest_.members).subspan(set.begin, set.end - set.begin),
+                             set.rule);
+    }
+  }
+
   bool AddSplit(const OnnxTreeNode& from, std::int32_t index) {
     const std::int64_t column = columns_.At(from.column);
     if (column < 0 || !std::in_range<std::int32_t>(column)) return false;
@@ -90,6 +98,7 @@ class TreesBuilder {
     node.missing_left = from.missing_true;
     switch (from.mode) {
       case OnnxTreeMode::kLeaf: break;
+      case OnnxTreeMode::kMember: node.categories = from.set; break;
       case OnnxTreeMode::kLessEqual: node.number = LessOrEqual(from.value); break;
       case OnnxTreeMode::kLess: node.number = Less(from.value); break;
       case OnnxTreeMode::kGreaterEqual:

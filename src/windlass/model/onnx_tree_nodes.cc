@@ -42,6 +42,7 @@ class Reader {
     if (!ReadNodes() || !FindTrees() || !ReadChildren()) return {};
     if (!ReadWeights(classifier ? "class" : "target")) return {};
     if (!(classifier ? PlanClassifier() : PlanRegressor())) return {};
+    forest_.room = 4 * (std::ssize(forest_.nodes) + std::ssize(forest_.weights)) + 64;
     return std::move(forest_);
   }
 
@@ -64,33 +65,14 @@ class Reader {
       if (!mode) return false;
       forest_.nodes[i].mode = *mode;
     }
-    return ReadValues() && ReadColumns() && ReadMissing() && ReadHitRates();
+    return ReadValues() && attributes_.FillColumns(forest_.nodes) &&
+           attributes_.FillMissing(forest_.nodes) && ReadHitRates();
   }
 
   bool ReadValues() {
     const auto values = attributes_.Numbers("nodes_values", forest_.in_double);
     if (!values || values->size() != forest_.nodes.size()) return false;
     for (std::size_t i = 0; i < values->size(); ++i) forest_.nodes[i].value = (*values)[i];
-    return true;
-  }
-
-  bool ReadColumns() {
-    const auto columns = attributes_.Integers("nodes_featureids");
-    if (columns.size() != forest_.nodes.size()) return false;
-    for (std::size_t i = 0; i < columns.size(); ++i) {
-      if (forest_.nodes[i].mode == OnnxTreeMode::kLeaf) continue;
-      if (!std::in_range<std::int32_t>(columns[i]) || columns[i] < 0) return false;
-      forest_.nodes[i].column = static_cast<std::int32_t>(columns[i]);
-    }
-    return true;
-  }
-
-  bool ReadMissing() {
-    auto missing_true = attributes_.Integers("nodes_missing_value_tracks_true");
-    missing_true.resize(forest_.nodes.size(), 0);
-    for (std::size_t i = 0; i < missing_true.size(); ++i) {
-      forest_.nodes[i].missing_true = missing_true[i] == 1;
-    }
     return true;
   }
 
@@ -186,16 +168,6 @@ class Reader {
     return true;
   }
 
-  // One base value for each output, or none.
-  bool SetBase(std::int64_t outputs) {
-    if (outputs < 1 || outputs > std::ssize(forest_.weights)) return false;
-    if (!forest_.base.empty() && std::ssize(forest_.base) != outputs) return false;
-    forest_.base.resize(outputs, 0.0);
-    return std::ranges::all_of(forest_.weights, [&](const OnnxLeafWeight& w) {
-      return w.output >= 0 && w.output < outputs;
-    });
-  }
-
   bool PlanClassifier() {
     const OnnxAttribute* texts = node_.Find("classlabels_strings");
     const std::int64_t labels = texts != nullptr && !texts->texts.empty()
@@ -208,7 +180,7 @@ class Reader {
     // What it makes of base values of two classes, and of one class, is not what the standard says.
     if (labels == 2 && !forest_.base.empty()) return false;
     if (labels == 1 && forest_.activation != Activation::kIdentity) return false;
-    return SetBase(labels);
+    return forest_.SetOutputs(labels);
   }
 
   // Two classes of one sum s: the runtime gives both, [-s, s] before the sigmoid, or [1 - s, s]
@@ -237,10 +209,8 @@ class Reader {
     if (aggregate != "SUM" && aggregate != "AVERAGE") return false;
     // The runtime ignores the post_transform of one target, against the standard: left to it.
     if (targets == 1 && forest_.activation != Activation::kIdentity) return false;
-    if (aggregate == "AVERAGE") {
-      for (OnnxLeafWeight& w : forest_.weights) w.value /= static_cast<double>(trees_.size());
-    }
-    return SetBase(targets);
+    if (aggregate == "AVERAGE") forest_.Average();
+    return forest_.SetOutputs(targets);
   }
 
   const OnnxNode& node_;
@@ -264,21 +234,73 @@ std::optional<std::vector<double>> OnnxTreeAttributes::Numbers(const std::string
     const auto floats = DecodeFloats(found->floats, what_);
     numbers.assign(floats.begin(), floats.end());
   }
-  const OnnxAttribute* tensor = node_.Find(name + "_as_tensor");
-  if (tensor == nullptr || !tensor->tensor) return numbers;
-  auto constant = tensor->tensor->Decode(what_);
-  if (!constant || !numbers.empty()) return std::nullopt;
-  if (!IsFloating(static_cast<std::int64_t>(constant->type))) return std::nullopt;
+  auto tensor = Tensor(name + "_as_tensor", in_double);
+  if (!tensor || tensor->empty()) return tensor ? std::optional(std::move(numbers)) : std::nullopt;
+  return numbers.empty() ? std::move(tensor) : std::nullopt;
+}
+
+std::optional<std::vector<double>> OnnxTreeAttributes::Tensor(std::string_view name,
+                                                              bool& in_double) const {
+  const OnnxAttribute* found = node_.Find(name);
+  if (found == nullptr || !found->tensor) return std::vector<double>();
+  auto constant = found->tensor->Decode(what_);
+  if (!constant || !IsFloating(static_cast<std::int64_t>(constant->type))) return std::nullopt;
   in_double = in_double || constant->type == OnnxType::kDouble;
   return std::move(constant->values);
 }
 
+std::optional<std::vector<std::uint8_t>> OnnxTreeAttributes::Bytes(std::string_view name) const {
+  constexpr std::int64_t kUint8 = 2;
+  const OnnxAttribute* found = node_.Find(name);
+  if (found == nullptr || !found->tensor || found->tensor->type != kUint8) return std::nullopt;
+  const OnnxTensor& tensor = *found->tensor;
+  if (tensor.raw) return std::vector<std::uint8_t>(tensor.raw->begin(), tensor.raw->end());
+  std::vector<std::uint8_t> bytes;
+  for (const std::int64_t value : DecodeIntegers(tensor.int32s, what_)) {
+    if (!std::in_range<std::uint8_t>(value)) return std::nullopt;
+    bytes.push_back(static_cast<std::uint8_t>(value));
+  }
+  return bytes;
+}
+
+bool OnnxTreeAttributes::FillColumns(std::vector<OnnxTreeNode>& nodes) const {
+  const auto columns = Integers("nodes_featureids");
+  if (columns.size() != nodes.size()) return false;
+  for (std::size_t i = 0; i < columns.size(); ++i) {
+    if (nodes[i].mode == OnnxTreeMode::kLeaf) continue;
+    if (!std::in_range<std::int32_t>(columns[i]) || columns[i] < 0) return false;
+    nodes[i].column = static_cast<std::int32_t>(columns[i]);
+  }
+  return true;
+}
+
+bool OnnxTreeAttributes::FillMissing(std::vector<OnnxTreeNode>& nodes) const {
+  auto missing_true = Integers("nodes_missing_value_tracks_true");
+  if (missing_true.size() > nodes.size()) return false;
+  for (std::size_t i = 0; i < missing_true.size(); ++i)
+    nodes[i].missing_true = missing_true[i] == 1;
+  return true;
+}
+
+bool OnnxForest::SetOutputs(std::int64_t outputs) {
+  if (outputs < 1 || outputs > std::ssize(weights)) return false;
+  if (!base.empty() && std::ssize(base) != outputs) return false;
+  base.resize(outputs, 0.0);
+  return std::ranges::all_of(
+      weights, [&](const OnnxLeafWeight& w) { return w.output >= 0 && w.output < outputs; });
+}
+
+void OnnxForest::Average() {
+  for (OnnxLeafWeight& w : weights) w.value /= static_cast<double>(trees.size());
+}
+
 bool IsOnnxTrees(const OnnxNode& node) {
-  return node.Is(kOnnxMl, "TreeEnsembleClassifier") || node.Is(kOnnxMl, "TreeEnsembleRegressor");
+  return node.Is(kOnnxMl, "TreeEnsembleClassifier") || node.Is(kOnnxMl, "TreeEnsembleRegressor") ||
+         node.Is(kOnnxMl, "TreeEnsemble");
 }
 
 std::optional<OnnxForest> ReadOnnxForest(const OnnxNode& node, std::string_view what) {
-  return Reader(node, what).Read();
+  return node.op == "TreeEnsemble" ? ReadOnnxForest5(node, what) : Reader(node, what).Read();
 }
 
 }  // namespace windlass::model

@@ -64,14 +64,16 @@ enum class OnnxTreeMode : std::uint8_t {
   kGreater,
   kEqual,
   kNotEqual,
+  kMember,
   kLeaf,
 };
 
 struct OnnxTreeNode {
-  double value = 0;           // what a split compares with
-  std::int32_t column = 0;    // of the tensor that goes into the trees
-  std::int32_t if_true = -1;  // indices in its tree
-  std::int32_t if_false = -1;
+  double value = 0;          // what a split compares with
+  std::int32_t column = 0;   // of the tensor that goes into the trees
+  std::int32_t if_true = 0;  // indices in its tree
+  std::int32_t if_false = 0;
+  std::int32_t set = -1;  // of kMember, in OnnxForest::sets
   OnnxTreeMode mode = OnnxTreeMode::kLeaf;
   bool missing_true = false;
 };
@@ -90,13 +92,29 @@ struct OnnxForest {
     std::int64_t begin = 0;  // of its nodes, the root first
     std::int64_t end = 0;
   };
+  struct Set {
+    std::int64_t begin = 0;  // in `members`
+    std::int64_t end = 0;
+    TreeEnsemble::CategoryRule rule;
+  };
+
+  // One base value for each output, or none. False where weights do not fit them.
+  bool SetOutputs(std::int64_t outputs);
+  // Makes sums of the leaves their mean over the trees.
+  void Average();
+
   std::vector<OnnxTreeNode> nodes;
   std::vector<double> hit_rates;  // [nodes]; empty where they say nothing
+  std::vector<Set> sets;
+  std::vector<std::int32_t> members;
   std::vector<Tree> trees;
   std::vector<OnnxLeafWeight> weights;
   std::vector<double> base;  // [outputs]
   Activation activation = Activation::kIdentity;
   bool in_double = false;  // some of its numbers are
+  // Nodes of the trees that are made of it, one for each output that a tree adds to: copies that
+  // take much more room than the file are not worth it.
+  std::int64_t room = 0;
 };
 
 // Reads attributes of a tree operator.
@@ -111,6 +129,16 @@ class OnnxTreeAttributes {
   // of floating point numbers. `in_double` becomes true where they are in double precision.
   std::optional<std::vector<double>> Numbers(const std::string& name, bool& in_double) const;
 
+  // The tensor NAME, as Numbers takes it; empty where there is none.
+  std::optional<std::vector<double>> Tensor(std::string_view name, bool& in_double) const;
+
+  // The tensor NAME of uint8; nothing where there is none.
+  std::optional<std::vector<std::uint8_t>> Bytes(std::string_view name) const;
+
+  // What both forms of the operator call the same; false where it does not fit [nodes].
+  bool FillColumns(std::vector<OnnxTreeNode>& nodes) const;
+  bool FillMissing(std::vector<OnnxTreeNode>& nodes) const;
+
  private:
   const OnnxNode& node_;
   std::string_view what_;
@@ -120,6 +148,7 @@ bool IsOnnxTrees(const OnnxNode& node);
 
 // Nothing for a form that is not known, or that the runtime may see otherwise.
 std::optional<OnnxForest> ReadOnnxForest(const OnnxNode& node, std::string_view what);
+std::optional<OnnxForest> ReadOnnxForest5(const OnnxNode& node, std::string_view what);
 
 // --- onnx_tree_build.cc: both together ---
 

@@ -70,10 +70,10 @@ def node(op, inputs, outputs, **attributes):
 
 
 def graph(name, nodes, shown, width=1, kind=TensorProto.FLOAT, weights=(), inputs=None, opset=3,
-          **kwargs):
+          out=TensorProto.FLOAT, **kwargs):
     inputs = inputs or [helper.make_tensor_value_info("x", kind, ["N", COLUMNS])]
     made = helper.make_graph(
-        nodes, name, inputs, [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["N", width])],
+        nodes, name, inputs, [helper.make_tensor_value_info("y", out, ["N", width])],
         [numpy_helper.from_array(np.asarray(v), k) for k, v in dict(weights).items()])
     save(name, helper.make_model(made, ir_version=8, opset_imports=[
         helper.make_opsetid("", 17), helper.make_opsetid("ai.onnx.ml", opset)]), shown, **kwargs)
@@ -293,4 +293,59 @@ tools("xgboost_regressor", onnxmltools.convert_xgboost, xgboost.XGBRegressor(**e
       "identity", gaps, shown)
 tools("xgboost_poisson", onnxmltools.convert_xgboost,
       xgboost.XGBRegressor(objective="count:poisson", **extreme), np.abs(SCORE), "exp", gaps, shown)
+
+
+# TreeEnsemble of version 5. Tree 0: node 0 splits column 0, node 1 column 1, leaves 0 to 2. Tree 1:
+# node 2 splits column 2, leaves 3 and 4.
+def tensor(values, kind):
+    return numpy_helper.from_array(np.array(values, kind), "t")
+
+
+def ensemble(name, shown, modes, splits=(0.1, -0.3, 0.5), tracks=None, members=None, kind=np.float32,
+             rows=None, weights=MIXED[:5], targets=(0,) * 5, roots=(0, 2), **attributes):
+    made = {
+        "nodes_modes": tensor(modes, np.uint8), "nodes_splits": tensor(splits, kind),
+        "nodes_featureids": [0, 1, 2], "nodes_truenodeids": [1, 1, 3], "nodes_trueleafs": [0, 1, 1],
+        "nodes_falsenodeids": [0, 2, 4], "nodes_falseleafs": [1, 1, 1],
+        "leaf_targetids": targets, "leaf_weights": tensor(weights, kind), "tree_roots": roots,
+        "n_targets": max(targets) + 1}
+    if tracks:
+        made["nodes_missing_value_tracks_true"] = tracks
+    if members:
+        joined = [v for one in members for v in [*one, np.nan]]
+        made["membership_values"] = tensor(joined[:-1], kind)
+    made |= attributes
+    types = {np.float32: TensorProto.FLOAT, np.float64: TensorProto.DOUBLE}
+    width = made["n_targets"]
+    graph(name, [helper.make_node("TreeEnsemble", ["x"], ["y"], domain="ai.onnx.ml", **made)], shown,
+          width=width, kind=types[kind], opset=5, out=types[kind],
+          rows=near(splits, kind) if rows is None else rows)
+
+
+for mode, code in (("leq", 0), ("lt", 1), ("gte", 2), ("gt", 3), ("eq", 4), ("neq", 5)):
+    ensemble(f"v5_{mode}", True, [code] * 3)
+    ensemble(f"v5_{mode}_missing", True, [code] * 3, tracks=[1, 0, 1])
+    ensemble(f"v5_{mode}_double", True, [code] * 3, tracks=[0, 1, 1], kind=np.float64)
+odd = [-5, -1, -0.999, -0.5, -1e-9, -0.0, 0, 0.5, 1, 1.5, 2, 3, 4.999999999, 5, 5.5, 29, 30, 30.5, 31, 63,
+       63.9999999999, 64, 64.5, 65, 5000, 5000.0000001, 2**24 - 1, 2**31, 1e10, 1e30, np.nan]
+codes = np.array([[odd[i], odd[(i * 3 + 1) % len(odd)], odd[(i * 7 + 2) % len(odd)]]
+                  for i in range(len(odd))])
+few, many = [[1, 3, 30], [0, 5], [2]], [[0, 5, 64], [*range(0, 30), 63], [1, 2**24 - 1, 5000]]
+for name, members in (("few", few), ("many", many)):
+    for kind in (np.float32, np.float64):
+        for tracks in (None, [1, 0, 1]):
+            ensemble(f"v5_{name}_{kind.__name__}_{'missing' if tracks else 'plain'}", True, [6] * 3,
+                     members=members, kind=kind, tracks=tracks, rows=codes)
+ensemble("v5_mixed", True, [6, 0, 6], members=[few[0], many[0]], rows=codes)
+ensemble("v5_negative_member", False, [6, 0, 0], members=[[-1, 3]], rows=codes)
+ensemble("v5_fractional_member", False, [6, 0, 0], members=[[1.5, 3]], rows=codes)
+ensemble("v5_average", True, [0] * 3, aggregate_function=0)
+ensemble("v5_smallest", False, [0] * 3, aggregate_function=2)
+ensemble("v5_targets", True, [0] * 3, targets=(0, 1, 0, 1, 1))
+ensemble("v5_targets_average", True, [0] * 3, targets=(0, 1, 0, 1, 1), aggregate_function=0)
+# The runtime's numbers of SOFTMAX and LOGISTIC are not the standard's.
+ensemble("v5_softmax", False, [0] * 3, targets=(0, 1, 0, 1, 1), post_transform=1)
+ensemble("v5_logistic", False, [0] * 3, targets=(0, 1, 0, 1, 1), post_transform=2)
+ensemble("v5_leaf_alone", True, [0] * 3, nodes_truenodeids=[1, 1, 4])
+ensemble("v5_shared_leaf", True, [0] * 3, nodes_falsenodeids=[1, 2, 1])
 (HERE / "expected.json").write_text(json.dumps(expected) + "\n")
