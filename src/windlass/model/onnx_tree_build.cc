@@ -1,11 +1,41 @@
 #include <algorithm>
+#include <bit>
+#include <cmath>
+#include <limits>
+#include <numeric>
 #include <span>
 #include <utility>
 
+#include "windlass/model/invalid_internal.h"
 #include "windlass/model/onnx_trees_internal.h"
 
 namespace windlass::model {
 namespace {
+
+// Doubles in their order as integers; both zeros are 0.
+std::int64_t RankOf(double x) {
+  const auto bits = std::bit_cast<std::int64_t>(x);
+  return bits >= 0 ? bits : std::numeric_limits<std::int64_t>::min() - bits;
+}
+double OfRank(std::int64_t rank) {
+  return rank >= 0 ? std::bit_cast<double>(rank) : -std::bit_cast<double>(-rank);
+}
+
+// The number t for which x >= t says what `holds` says of every finite x, given that it holds for
+// all above one for which it does.
+template <typename Predicate>
+double Least(Predicate holds) {
+  constexpr double kMost = std::numeric_limits<double>::max();
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  if (holds(-kMost)) return -kInfinity;
+  if (!holds(kMost)) return kInfinity;
+  std::int64_t below = RankOf(-kMost), above = RankOf(kMost);
+  while (above - 1 > below) {
+    const std::int64_t middle = std::midpoint(below, above);
+    (holds(OfRank(middle)) ? above : below) = middle;
+  }
+  return OfRank(above);
+}
 
 class TreesBuilder {
  public:
@@ -18,9 +48,7 @@ class TreesBuilder {
 
   // A tree for each output that its leaves add to.
   std::optional<OnnxTrees> Build() {
-    // In double precision, values that were rounded before are compared with thresholds that were
-    // not: no form of ours.
-    if (columns_.single ? forest_.in_double : columns_.rounded) return {};
+    if (columns_.single && forest_.in_double) return {};
     AddSets();
     const auto tree_and_output = [](const OnnxLeafWeight& w) {
       return std::pair(w.tree, w.output);
@@ -68,56 +96,81 @@ class TreesBuilder {
 
   // In the order of the forest, so that a set's index is the same here and there.
   void AddSets() {
-    for (OnnxForest::Set& set : forest_.sets) {
-      set.rule.single = columns_.single;
+    for (const OnnxTreeNode& node : forest_.nodes) {
+      if (node.set >= 0) forest_.sets[node.set].rule.single = columns_.At(node.column).rounded();
+    }
+    for (const OnnxForest::Set& set : forest_.sets) {
       builder_.AddCategories(std::span(forest_.members).subspan(set.begin, set.end - set.begin),
                              set.rule);
     }
   }
 
   bool AddSplit(const OnnxTreeNode& from, std::int32_t index) {
-    const std::int64_t column = columns_.At(from.column);
-    if (column < 0 || !std::in_range<std::int32_t>(column)) return false;
+    const OnnxTreeColumn column = columns_.At(from.column);
+    if (column.table < 0 || !std::in_range<std::int32_t>(column.table)) return false;
     TreeNode node;
-    node.column = static_cast<std::int32_t>(column);
-    const bool true_is_left = Compare(from, node);
+    node.column = static_cast<std::int32_t>(column.table);
+    bool true_is_left = true;
+    if (IsComparison(from.mode)) {
+      true_is_left = Compare(from, column, node);
+    } else {
+      if (!column.plain()) return false;  // several numbers may become the one
+      true_is_left = LookUp(from, column, node);
+    }
     builder_.SetSplit(index, node, true_is_left ? from.if_true : from.if_false,
                       true_is_left ? from.if_false : from.if_true);
     return true;
   }
 
-  double Less(double value) const {
-    return columns_.single ? FloatLess(static_cast<float>(value)) : value;
-  }
-  double LessOrEqual(double value) const {
-    return columns_.single ? FloatLessEqual(static_cast<float>(value)) : LessEqual(value);
+  static bool IsComparison(OnnxTreeMode mode) {
+    return mode == OnnxTreeMode::kLessEqual || mode == OnnxTreeMode::kLess ||
+           mode == OnnxTreeMode::kGreaterEqual || mode == OnnxTreeMode::kGreater;
   }
 
-  // Makes the comparison that `from` makes; whether its true side is then the left one.
-  bool Compare(const OnnxTreeNode& from, TreeNode& node) const {
-    node.missing_left = from.missing_true;
-    switch (from.mode) {
-      case OnnxTreeMode::kLeaf: break;
-      case OnnxTreeMode::kMember: node.categories = from.set; break;
-      case OnnxTreeMode::kLessEqual: node.number = LessOrEqual(from.value); break;
-      case OnnxTreeMode::kLess: node.number = Less(from.value); break;
-      case OnnxTreeMode::kGreaterEqual:
-      case OnnxTreeMode::kGreater:
-        // The other side of < and <=; a missing value is neither.
-        node.number =
-            from.mode == OnnxTreeMode::kGreaterEqual ? Less(from.value) : LessOrEqual(from.value);
-        node.missing_left = !from.missing_true;
-        return false;
-      case OnnxTreeMode::kEqual:
-      case OnnxTreeMode::kNotEqual:
-        node.equal = true;
-        node.single = columns_.single;
-        node.number = from.value;
-        if (from.mode == OnnxTreeMode::kEqual) break;
-        node.missing_left = false;  // a missing value equals nothing
-        return false;
+  // Whether a value of the tensor goes to the true side.
+  static bool Holds(const OnnxTreeNode& node, double value) {
+    switch (node.mode) {
+      case OnnxTreeMode::kLessEqual: return value <= node.value;
+      case OnnxTreeMode::kLess: return value < node.value;
+      case OnnxTreeMode::kGreaterEqual: return value >= node.value;
+      default: return value > node.value;
     }
-    return true;
+  }
+
+  // Makes `node` of a comparison with a number; whether its true side is then the left one.
+  bool Compare(const OnnxTreeNode& from, const OnnxTreeColumn& column, TreeNode& node) const {
+    const bool less = from.mode == OnnxTreeMode::kLessEqual || from.mode == OnnxTreeMode::kLess;
+    const bool true_is_left = less != column.falls();
+    // A number for < and its other side >=, or for <= and >.
+    const bool open = from.mode == OnnxTreeMode::kLess || from.mode == OnnxTreeMode::kGreaterEqual;
+    if (!column.rounded()) {
+      node.number = open ? from.value : LessEqual(from.value);
+    } else if (column.plain() && columns_.single) {
+      const auto value = static_cast<float>(from.value);
+      node.number = open ? FloatLess(value) : FloatLessEqual(value);
+    } else {
+      if (std::isnan(from.value)) ThrowInvalid("a threshold is not a number");
+      node.number = Least([&](double x) { return Holds(from, column.Apply(x)) != true_is_left; });
+    }
+    const double missing = column.Apply(std::numeric_limits<double>::quiet_NaN());
+    const bool missing_true = std::isnan(missing) ? from.missing_true : Holds(from, missing);
+    node.missing_left = missing_true == true_is_left;
+    return true_is_left;
+  }
+
+  // The same of an equation or a set.
+  bool LookUp(const OnnxTreeNode& from, const OnnxTreeColumn& column, TreeNode& node) const {
+    node.missing_left = from.missing_true;
+    if (from.mode == OnnxTreeMode::kMember) {
+      node.categories = from.set;
+      return true;
+    }
+    node.equal = true;
+    node.single = column.rounded();
+    node.number = from.value;
+    if (from.mode == OnnxTreeMode::kEqual) return true;
+    node.missing_left = false;  // a missing value equals nothing
+    return false;
   }
 
   OnnxForest forest_;

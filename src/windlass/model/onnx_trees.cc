@@ -83,6 +83,16 @@ const OnnxConstant* OnnxConstants::Find(std::string_view name) {
   return at->second ? &*at->second : nullptr;
 }
 
+const std::vector<double>& OnnxConstants::Floats(const OnnxNode& node, std::string_view name) {
+  const OnnxAttribute* attribute = node.Find(name);
+  const auto [at, added] = floats_.try_emplace(attribute);
+  if (added && attribute != nullptr) {
+    const auto floats = DecodeFloats(attribute->floats, what_);
+    at->second.assign(floats.begin(), floats.end());
+  }
+  return at->second;
+}
+
 std::optional<OnnxTrees> ReadOnnxTrees(std::string_view content, std::string_view what,
                                        const OnnxChoice& choice) {
   OnnxSignature signature = ReadOnnxSignature(content, what, choice);
@@ -91,7 +101,7 @@ std::optional<OnnxTrees> ReadOnnxTrees(std::string_view content, std::string_vie
   const auto way = FindTrees(model, signature.output);
   if (!way) return std::nullopt;
   OnnxConstants constants(model, what);
-  const auto columns = ReadOnnxTreeColumns(model, signature, way->trees->inputs[0]);
+  const auto columns = ReadOnnxTreeColumns(model, signature, constants, way->trees->inputs[0]);
   if (!columns) return std::nullopt;
   auto trees = ReadTrees(*way->trees, *columns, signature.columns, what);
   if (!trees) return std::nullopt;

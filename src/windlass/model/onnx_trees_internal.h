@@ -27,33 +27,75 @@ class OnnxConstants {
   // Null for what is no constant, or one that OnnxTensor::Decode does not know.
   const OnnxConstant* Find(std::string_view name);
 
+  // The floats of a node's attribute; empty where there are none.
+  const std::vector<double>& Floats(const OnnxNode& node, std::string_view attribute);
+
  private:
   const OnnxModelFile& model_;
   std::string_view what_;
   std::map<std::string_view, const OnnxTensor*> initializers_;
   std::map<std::string_view, std::optional<OnnxConstant>> decoded_;
+  std::map<const OnnxAttribute*, std::vector<double>> floats_;
 };
 
 // --- onnx_tree_columns.cc: what stands before the trees ---
 
-// The columns of a tensor [rows, width], each one of the table's as it is.
+// A step of a number on its way from the table into the trees. It never falls as the number rises,
+// or never rises, whatever is rounded; a missing value stays one, but for kImpute.
+struct OnnxStep {
+  enum class Kind : std::uint8_t {
+    kRound,  // to single precision
+    kAdd,
+    kSubtract,
+    kSubtractFrom,
+    kMultiply,
+    kDivide,
+    kAtLeast,
+    kAtMost,
+    kImpute,
+  };
+  Kind kind = Kind::kRound;
+  bool single = false;  // calculates in single precision
+  double by = 0;        // finite, and not 0 where it multiplies or divides
+
+  double Apply(double x) const;
+  bool falls() const;
+};
+
+struct OnnxTreeColumn {
+  std::int64_t table = -1;  // the table's column; -1: there is none
+  std::vector<OnnxStep> steps;
+
+  double Apply(double x) const;
+  bool plain() const;                              // as it is, or rounded
+  bool rounded() const { return !steps.empty(); }  // if plain
+  bool falls() const;
+};
+
+// The columns of a tensor [rows, width], each one of the table's after some steps.
 struct OnnxTreeColumns {
+  struct Step {
+    OnnxStep::Kind kind = OnnxStep::Kind::kRound;
+    const std::vector<double>* by = nullptr;  // [1] or [width]; the OnnxConstants have it
+    std::int64_t at = 0;                      // where those of the range begin
+    bool single = false;
+  };
   struct Range {
     std::int64_t first = 0;
     std::int64_t count = 0;
+    std::vector<Step> steps;
   };
   std::vector<Range> ranges;
-  bool single = false;   // its elements are in single precision
-  bool rounded = false;  // on the way to it they were
+  bool single = false;  // its elements are in single precision
 
-  // The table's column of column `at`, or -1.
-  std::int64_t At(std::int64_t at) const;
+  std::int64_t width() const;
+  OnnxTreeColumn At(std::int64_t at) const;
 };
 
-// Nothing where something else than Identity, Cast and Concat stands before the tensor.
+// Nothing where something stands before the tensor that is no step, no Identity and no Concat.
 std::optional<OnnxTreeColumns> ReadOnnxTreeColumns(const OnnxModelFile& model,
                                                    const OnnxSignature& signature,
-                                                   std::string_view name);
+                                                   OnnxConstants& constants, std::string_view name);
 
 // --- onnx_tree_nodes.cc: the operator ---
 

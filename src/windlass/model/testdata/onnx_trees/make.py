@@ -26,6 +26,9 @@ from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
 from sklearn.ensemble import (ExtraTreesRegressor, GradientBoostingClassifier,
                               GradientBoostingRegressor, RandomForestClassifier,
                               RandomForestRegressor)
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 warnings.filterwarnings("ignore")
@@ -168,9 +171,9 @@ regressor("float_in_double", True, two_trees("BRANCH_LEQ"), kind=TensorProto.DOU
           rows=near([float(np.float32(v)) for v in VALUES], np.float64))
 regressor("cast_down", True, two_trees("BRANCH_LEQ"), kind=TensorProto.DOUBLE, feed="c",
           before=[node("Cast", "x", "c", to=TensorProto.FLOAT)], rows=near(VALUES, np.float32))
-regressor("cast_up", False, two_trees("BRANCH_LEQ"), feed="c",
-          before=[node("Cast", "x", "c", to=TensorProto.DOUBLE)])
-regressor("scaled_before", False, two_trees("BRANCH_LEQ"), feed="c", extra={"k": np.float32(2)},
+regressor("cast_up", True, two_trees("BRANCH_LEQ", as_tensor=np.float64), feed="c",
+          before=[node("Cast", "x", "c", to=TensorProto.DOUBLE)], rows=near(VALUES, np.float32))
+regressor("scaled_before", True, two_trees("BRANCH_LEQ"), feed="c", extra={"k": np.float32(2)},
           before=[node("Mul", "x k", "c")])
 named = [helper.make_tensor_value_info(n, TensorProto.FLOAT, ["N", 1])
          for n in ("age", "income", "debt")]
@@ -348,4 +351,97 @@ ensemble("v5_softmax", False, [0] * 3, targets=(0, 1, 0, 1, 1), post_transform=1
 ensemble("v5_logistic", False, [0] * 3, targets=(0, 1, 0, 1, 1), post_transform=2)
 ensemble("v5_leaf_alone", True, [0] * 3, nodes_truenodeids=[1, 1, 4])
 ensemble("v5_shared_leaf", True, [0] * 3, nodes_falsenodeids=[1, 2, 1])
+
+
+# What stands before the trees: steps of numbers. `inverse` gives the inputs for which the steps give
+# a threshold; rows are those and their neighbours.
+def around(inverse, kind):
+    found = []
+    for threshold in VALUES:
+        at = np.asarray(inverse(threshold), np.float64) * np.ones(COLUMNS)
+        near_by = [at.astype(kind), at.astype(kind)]
+        for _ in range(4):
+            near_by.append(np.nextafter(near_by[-2], kind(np.inf)))
+            near_by.append(np.nextafter(near_by[-2], kind(-np.inf)))
+        found += [np.float64(v) for v in near_by]
+        found += [(np.float64(a) + np.float64(b)) / 2 for a, b in zip(near_by, near_by[2:])]
+    found += [np.full(COLUMNS, v) for v in (np.nan, 0.0, 1e30, -1e30)]
+    rows = np.array(found)
+    return np.stack([rows[(np.arange(len(rows)) * (1, 3, 7)[c] + c) % len(rows), c]
+                     for c in range(COLUMNS)], 1)
+
+
+def stepped(name, before, inverse, kind=np.float32, shown=True, mode="BRANCH_LEQ",
+            tracks=(1, 0, 0, 1), single_trees=False, extra=()):
+    double = kind == np.float64
+    regressor(f"step_{name}", shown,
+              two_trees(mode, tracks=tracks,
+                        as_tensor=np.float64 if double and not single_trees else None),
+              feed="c", before=before, extra=extra, rows=around(inverse, kind),
+              kind=TensorProto.DOUBLE if double else TensorProto.FLOAT)
+
+
+OFFSET, SCALE = np.array([0.3, -1.7, 12.1]), np.array([0.7, 3.3, 0.013])
+
+
+def scaler(scale, offset=OFFSET):
+    return [node("Scaler", "x", "c", domain="ai.onnx.ml", offset=np.float32(offset).tolist(),
+                 scale=np.float32(scale).tolist())]
+
+
+for mode in ("LEQ", "LT", "GTE", "GT"):
+    for sign, scale in (("up", SCALE), ("down", -SCALE), ("both", SCALE * (1, -1, 1))):
+        stepped(f"scaler_{mode.lower()}_{sign}", scaler(scale), lambda t: t / scale + OFFSET,
+                mode=f"BRANCH_{mode}")
+stepped("scaler_double", scaler(SCALE), lambda t: t / SCALE + OFFSET, np.float64, single_trees=True)
+stepped("scaler_one", scaler([2.3], [0.4]), lambda t: t / 2.3 + 0.4)
+for kind in (np.float32, np.float64):
+    name = kind.__name__
+    numbers = {"o": kind(OFFSET), "s": kind(SCALE)[None, :], "n": kind(-SCALE)}
+    one = {"k": kind(0.77)}
+    stepped(f"sub_div_{name}", [node("Sub", "x o", "a"), node("Div", "a s", "c")],
+            lambda t: t * SCALE + OFFSET, kind, extra=numbers)
+    stepped(f"mul_add_{name}", [node("Mul", "s x", "a"), node("Add", "o a", "c")],
+            lambda t: (t - OFFSET) / SCALE, kind, extra=numbers)
+    stepped(f"from_constant_{name}", [node("Sub", "o x", "c")], lambda t: OFFSET - t, kind,
+            extra=numbers)
+    stepped(f"down_twice_{name}", [node("Div", "x n", "a"), node("Sub", "k a", "c")],
+            lambda t: (t - 0.77) * SCALE, kind, extra=numbers | one)
+    stepped(f"clip_{name}", [node("Mul", "x s", "a"), node("Clip", "a low high", "c")],
+            lambda t: t / SCALE, kind,
+            extra=numbers | {"low": kind(-0.3), "high": kind(0.45)})
+    above = node("Clip", "a", "c")
+    above.input.extend(["", "k"])
+    stepped(f"clip_above_{name}", [node("Sub", "x k", "a"), above], lambda t: t + 0.77, kind,
+            extra=one)
+    stepped(f"of_constant_{name}", [node("Div", "k x", "c")], lambda t: 0.77 / t, kind, shown=False,
+            extra=one)
+    stepped(f"by_zero_{name}", [node("Mul", "x z", "c")], lambda t: t, kind, shown=False,
+            extra={"z": kind([1, 0, 1])})
+    stepped(f"scaled_equal_{name}", [node("Mul", "x k", "c")], lambda t: t / 0.77, kind, shown=False,
+            mode="BRANCH_EQ", extra=one)
+stepped("double_then_float", [node("Sub", "x o", "a"), node("Cast", "a", "b", to=TensorProto.FLOAT),
+                              node("Mul", "b s", "c")], lambda t: t / SCALE + OFFSET, np.float64,
+        single_trees=True, extra={"o": OFFSET, "s": np.float32(SCALE)})
+imputed = [node("Imputer", "x", "a", domain="ai.onnx.ml", imputed_value_floats=[0.2, 5.0, -3.0],
+                replaced_value_float=float("nan")),
+           node("Mul", "a k", "c")]
+stepped("imputer", imputed, lambda t: t / 0.77, extra={"k": np.float32(0.77)})
+stepped("imputer_of_zeros", [node("Imputer", "x", "c", domain="ai.onnx.ml",
+                                  imputed_value_floats=[0.2, 5.0, -3.0])], lambda t: t, shown=False)
+regressor("step_each_column", True, two_trees("BRANCH_LEQ"), feed="c", inputs=named,
+          extra={"k": np.float32(0.77), "o": np.float32(OFFSET)},
+          before=[node("Mul", "income k", "i"), node("Concat", "i age", "a", axis=1),
+                  node("Sub", "k debt", "d"), node("Concat", "d a", "e", axis=-1),
+                  node("Sub", "e o", "c")],
+          rows=around(lambda t: (0.77 - t - OFFSET[0], (t + OFFSET[1]) / 0.77, t + OFFSET[2]),
+                      np.float32)[:, [2, 1, 0]])
+for scaling in (StandardScaler(), MinMaxScaler(), MinMaxScaler(clip=True), MaxAbsScaler(),
+                RobustScaler()):
+    name = type(scaling).__name__ + ("Clip" if getattr(scaling, "clip", False) else "")
+    sklearn(f"pipeline_{name}", make_pipeline(scaling, GradientBoostingRegressor(**small)), SCORE)
+    sklearn(f"pipeline_{name}_double", make_pipeline(scaling, RandomForestClassifier(**small)),
+            three, classes=True, kind=DoubleTensorType)
+sklearn("pipeline_SimpleImputer", make_pipeline(SimpleImputer(), StandardScaler(),
+                                                GradientBoostingRegressor(**small)), SCORE)
 (HERE / "expected.json").write_text(json.dumps(expected) + "\n")
