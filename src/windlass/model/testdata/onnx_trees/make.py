@@ -304,8 +304,8 @@ def tensor(values, kind):
     return numpy_helper.from_array(np.array(values, kind), "t")
 
 
-def ensemble(name, shown, modes, splits=(0.1, -0.3, 0.5), tracks=None, members=None, kind=np.float32,
-             rows=None, weights=MIXED[:5], targets=(0,) * 5, roots=(0, 2), **attributes):
+def ensemble(name, shown, modes, splits=(0.1, -0.3, 0.5), tracks=None, members=None,
+             kind=np.float32, rows=None, weights=MIXED[:5], targets=(0,) * 5, roots=(0, 2), **attributes):
     made = {
         "nodes_modes": tensor(modes, np.uint8), "nodes_splits": tensor(splits, kind),
         "nodes_featureids": [0, 1, 2], "nodes_truenodeids": [1, 1, 3], "nodes_trueleafs": [0, 1, 1],
@@ -320,8 +320,8 @@ def ensemble(name, shown, modes, splits=(0.1, -0.3, 0.5), tracks=None, members=N
     made |= attributes
     types = {np.float32: TensorProto.FLOAT, np.float64: TensorProto.DOUBLE}
     width = made["n_targets"]
-    graph(name, [helper.make_node("TreeEnsemble", ["x"], ["y"], domain="ai.onnx.ml", **made)], shown,
-          width=width, kind=types[kind], opset=5, out=types[kind],
+    graph(name, [helper.make_node("TreeEnsemble", ["x"], ["y"], domain="ai.onnx.ml", **made)],
+          shown, width=width, kind=types[kind], opset=5, out=types[kind],
           rows=near(splits, kind) if rows is None else rows)
 
 
@@ -329,8 +329,8 @@ for mode, code in (("leq", 0), ("lt", 1), ("gte", 2), ("gt", 3), ("eq", 4), ("ne
     ensemble(f"v5_{mode}", True, [code] * 3)
     ensemble(f"v5_{mode}_missing", True, [code] * 3, tracks=[1, 0, 1])
     ensemble(f"v5_{mode}_double", True, [code] * 3, tracks=[0, 1, 1], kind=np.float64)
-odd = [-5, -1, -0.999, -0.5, -1e-9, -0.0, 0, 0.5, 1, 1.5, 2, 3, 4.999999999, 5, 5.5, 29, 30, 30.5, 31, 63,
-       63.9999999999, 64, 64.5, 65, 5000, 5000.0000001, 2**24 - 1, 2**31, 1e10, 1e30, np.nan]
+odd = [-5, -1, -0.999, -0.5, -1e-9, -0.0, 0, 0.5, 1, 1.5, 2, 3, 4.999999999, 5, 5.5, 29, 30, 30.5,
+       31, 63, 63.9999999999, 64, 64.5, 65, 5000, 5000.0000001, 2**24 - 1, 2**31, 1e10, 1e30, np.nan]
 codes = np.array([[odd[i], odd[(i * 3 + 1) % len(odd)], odd[(i * 7 + 2) % len(odd)]]
                   for i in range(len(odd))])
 few, many = [[1, 3, 30], [0, 5], [2]], [[0, 5, 64], [*range(0, 30), 63], [1, 2**24 - 1, 5000]]
@@ -353,8 +353,8 @@ ensemble("v5_leaf_alone", True, [0] * 3, nodes_truenodeids=[1, 1, 4])
 ensemble("v5_shared_leaf", True, [0] * 3, nodes_falsenodeids=[1, 2, 1])
 
 
-# What stands before the trees: steps of numbers. `inverse` gives the inputs for which the steps give
-# a threshold; rows are those and their neighbours.
+# What stands before the trees: steps of numbers. `inverse` gives the inputs for which the steps
+# give a threshold; rows are those and their neighbours.
 def around(inverse, kind):
     found = []
     for threshold in VALUES:
@@ -418,8 +418,8 @@ for kind in (np.float32, np.float64):
             extra=one)
     stepped(f"by_zero_{name}", [node("Mul", "x z", "c")], lambda t: t, kind, shown=False,
             extra={"z": kind([1, 0, 1])})
-    stepped(f"scaled_equal_{name}", [node("Mul", "x k", "c")], lambda t: t / 0.77, kind, shown=False,
-            mode="BRANCH_EQ", extra=one)
+    stepped(f"scaled_equal_{name}", [node("Mul", "x k", "c")], lambda t: t / 0.77, kind,
+            shown=False, mode="BRANCH_EQ", extra=one)
 stepped("double_then_float", [node("Sub", "x o", "a"), node("Cast", "a", "b", to=TensorProto.FLOAT),
                               node("Mul", "b s", "c")], lambda t: t / SCALE + OFFSET, np.float64,
         single_trees=True, extra={"o": OFFSET, "s": np.float32(SCALE)})
