@@ -11,15 +11,13 @@
 #include "windlass/base/file.h"
 #include "windlass/explain/background.h"
 #include "windlass/explain/estimator.h"
+#include "windlass/explain/exact.h"
 #include "windlass/explain/linear.h"
 #include "windlass/explain/tree.h"
 #include "windlass/model/trees.h"
 
 namespace windlass::explain {
 namespace {
-
-// Coalitions are indexed by 32-bit masks and their values kept in memory.
-constexpr int kMaxExactPlayers = 24;
 
 // --class: names or indices, separated by commas; nothing: all outputs.
 std::vector<std::int32_t> ChooseOutputs(const Json& wanted, const std::vector<std::string>& names) {
@@ -62,11 +60,8 @@ bool GivesProbabilities(const model::Model& model) {
   if (trees == nullptr || model.activation() != model::Activation::kIdentity) return false;
   std::vector<double> low = trees->base, high = trees->base;
   for (std::int64_t t = 0; t < trees->trees(); ++t) {
-    const std::int64_t end =
-        t + 1 < trees->trees() ? trees->roots[t + 1] : std::ssize(trees->nodes);
     double least = std::numeric_limits<double>::infinity(), most = -least;
-    for (std::int64_t i = trees->roots[t]; i < end; ++i) {
-      const model::TreeNode& node = trees->nodes[i];
+    for (const model::TreeNode& node : trees->nodes_of(t)) {
       if (!node.leaf()) continue;
       least = std::min(least, node.number);
       most = std::max(most, node.number);
