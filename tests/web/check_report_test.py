@@ -111,10 +111,8 @@ class ReportTest(unittest.TestCase):
 
     def test_marks_at_no_place_are_seen(self):
         self.expect_fault(sabotaged(small_page(), spoiling(
-            "const c = document.querySelector('#beeswarm circle');"
-            "if (c && c.getAttribute('data-x') === null) {"
-            "  c.setAttribute('data-x', ''); c.setAttribute('class', 'NaN');"
-            "  c.parentNode.setAttribute('transform', 'NaN'); }")),
+            "const c = document.querySelector('#beeswarm .rings circle');"
+            "if (c && c.getAttribute('cx') !== 'NaN') c.setAttribute('cx', 'NaN');")),
             "coordinates that are no numbers")
 
     def test_console_errors_are_seen(self):
