@@ -61,13 +61,25 @@ std::vector<double> Cuts(std::span<const std::pair<double, double>> ascending, i
   return cuts;
 }
 
+// All digits, or six where those are many and the cuts can still be told apart.
+std::vector<std::string> TextsOf(const std::vector<double>& cuts) {
+  constexpr std::size_t kReadable = 9;
+  std::vector<std::string> exact, rounded;
+  for (const double cut : cuts) {
+    exact.push_back(fmt::format("{}", cut));
+    rounded.push_back(exact.back().size() <= kReadable ? exact.back() : fmt::format("{:.6g}", cut));
+  }
+  return std::ranges::adjacent_find(rounded) == rounded.end() ? rounded : exact;
+}
+
 std::vector<std::string> NamesOfParts(const std::vector<double>& cuts) {
   if (cuts.empty()) return {"all values"};
-  std::vector<std::string> names = {fmt::format("up to {}", cuts[0])};
+  const std::vector<std::string> texts = TextsOf(cuts);
+  std::vector<std::string> names = {fmt::format("up to {}", texts[0])};
   for (std::size_t k = 1; k < cuts.size(); ++k) {
-    names.push_back(fmt::format("above {}, up to {}", cuts[k - 1], cuts[k]));
+    names.push_back(fmt::format("above {}, up to {}", texts[k - 1], texts[k]));
   }
-  names.push_back(fmt::format("above {}", cuts.back()));
+  names.push_back(fmt::format("above {}", texts.back()));
   return names;
 }
 

@@ -78,6 +78,16 @@ TEST(Cohorts, LeavesOneNumberInOnePart) {
   EXPECT_EQ(CohortOf(table.By("Age"), {9, 0, 0, 0}), "all values");
 }
 
+TEST(Cohorts, NamesPartsWithDigitsThatCanBeRead) {
+  Table table;
+  for (std::size_t i = 0; i < table.background.size(); i += 4) table.background[i] /= 3;
+  EXPECT_EQ(CohortOf(table.By("Age"), {0, 0, 0, 0}), "up to 3.33333");
+  for (std::size_t i = 0; i < table.background.size(); i += 4) {
+    table.background[i] = 0.125 + static_cast<double>(i) * 1e-9;  // six digits are too few
+  }
+  EXPECT_EQ(CohortOf(table.By("Age"), {1, 0, 0, 0}), "above 0.125000008");
+}
+
 TEST(Cohorts, KeepsCategories) {
   const Cohorts cohorts = Table().By("Sex");
   EXPECT_EQ(CohortOf(cohorts, {0, 1, 0, 0}), "Male");
