@@ -146,6 +146,7 @@ class Check:
         if self.expected.rows:
             self.waterfall()
             self.click_on_a_dot()
+        self.rows_table()
         self.dependence()
         self.cohorts()
         self.smooth()
@@ -389,11 +390,12 @@ class Check:
         self.browser.script(
             "window.drawn = new Map(); window.copies = 0;"
             "const o = window.watch = new MutationObserver(() => {});"
-            "for (const e of document.querySelectorAll('.chart, #cohorts .table'))"
+            "for (const e of document.querySelectorAll('.chart, #cohorts .table, .rows .lines'))"
             "  o.observe(e, {childList: true});"
-            "const own = CanvasRenderingContext2D.prototype.drawImage;"
-            "CanvasRenderingContext2D.prototype.drawImage = function(...a) {"
-            "  ++window.copies; return own.apply(this, a); };")
+            "for (const name of ['drawImage', 'putImageData', 'fill', 'fillRect', 'stroke']) {"
+            "  const own = CanvasRenderingContext2D.prototype[name];"
+            "  CanvasRenderingContext2D.prototype[name] = function(...a) {"
+            "    ++window.copies; return own.apply(this, a); }; }")
         for what, code in (
                 ("the next row", "document.querySelector('#next').click()"),
                 ("the most extreme row", "document.querySelector('#extreme').click()"),
@@ -401,6 +403,7 @@ class Check:
                 ("an output", "change('#output')"), ("a split", "change('#cohorts-by')"),
                 ("a measure", "change('#cohorts-measure')"),
                 ("a cohort", "document.querySelector('#cohorts thead button')?.click()"),
+                ("an order of rows", "change('#sorting')"),
                 ("all rows", "document.querySelector('#chip button').click()")):
             most, copies, milliseconds = self.browser.script(
                 "const change = s => { const e = document.querySelector(s);"
@@ -413,7 +416,10 @@ class Check:
                 "  if (r.addedNodes.length > 0) times.set(r.target, (times.get(r.target) ?? 0) + 1);"
                 "return [Math.max(0, ...times.values()), copies, ms]")
             self.expect(most <= 1, f"choosing {what} draws a chart {most} times")
-            self.expect(copies <= MAX_DOTS, f"choosing {what} draws {copies} dots")
+            self.expect(copies <= 2, f"choosing {what} draws on canvases {copies} times")
+            dots = self.browser.script("return [...document.querySelectorAll('canvas')]"
+                                       ".map(c => Number(c.dataset.dots))")
+            self.expect(sum(dots) <= MAX_DOTS, f"choosing {what} draws {dots} dots")
             self.expect(milliseconds < 1000 * INTERACTION_SECONDS,
                         f"choosing {what} takes {milliseconds:.0f} ms")
         if self.expected.outputs > 1:
@@ -435,7 +441,7 @@ class Check:
             "args": []})
         self.expect(answered[0] <= 1 and answered[1] == 0,
                     f"fifty moves of the mouse are answered {answered[0]} times, and draw "
-                    f"{answered[1]} dots")
+                    f"on canvases {answered[1]} times")
 
     def pairs(self, output):
         """The heat map: a square a pair, the darkest the strongest; no section without pairs."""
@@ -492,6 +498,7 @@ class Check:
         rings = self.browser.script(
             "return [...document.querySelectorAll('#beeswarm .rings circle')].map(c => "
             "Number(c.getAttribute('cx')))")
+        rings = [math.nan if x is None else x for x in rings]
         position = self.expected.rows.index(row)
         shut = self.browser.script("return document.querySelector('#beeswarm .more').hidden")
         if not shut or len(self.expected.groups) > 40 or not self.expected.complete(position, 0):
@@ -655,6 +662,43 @@ class Check:
     def mouse(self, kind, x, y):
         self.browser.devtools("Input.dispatchMouseEvent", type=kind, x=x, y=y, clickCount=1,
                               button="none" if kind == "mouseMoved" else "left")
+
+    def rows_table(self):
+        """A window on all rows: few lines, each row reached by scrolling, chosen by mouse or key."""
+        rows = self.expected.rows
+        hidden = self.browser.script("return document.querySelector('#rows').hidden")
+        if len(rows) < 2:
+            self.expect(hidden, "a table of one row is shown")
+            return
+        lines = ("return [...document.querySelectorAll('.rows .lines > div')].map(l => "
+                 "[Number(l.firstChild.textContent.replaceAll(',', '')),"
+                 " l.getAttribute('aria-selected')])")
+        first = self.browser.script(lines)
+        self.expect([line[0] for line in first] == rows[:len(first)] and len(first) <= 40,
+                    f"the table of rows begins with {first[:5]}, {len(first)} lines")
+        last = self.browser.command("POST", "/execute/async", {"script": (
+            "const done = arguments[0], e = document.querySelector('.rows');"
+            "e.scrollTop = e.scrollHeight; setTimeout(() => done((() => {" + lines + "})()), 150)"),
+            "args": []})
+        self.expect([line[0] for line in last] == rows[-len(last):] and len(last) <= 40,
+                    f"the table of rows ends with {last[-5:]}")
+        self.browser.script("document.querySelector('.rows .lines > div:last-child').click()")
+        self.expect(f"Row {rows[-1]:,} " in self.steps()["text"] and
+                    self.browser.script(lines)[-1][1] == "true",
+                    "a click on a line of the table does not choose its row")
+        self.browser.script("document.querySelector('.rows').focus({preventScroll: true})")
+        for key, code in (("Home", 36), ("ArrowDown", 40), ("Enter", 13)):
+            self.browser.devtools("Input.dispatchKeyEvent", type="keyDown", key=key, code=key,
+                                  windowsVirtualKeyCode=code)
+        self.expect(f"Row {rows[1]:,} " in self.steps()["text"],
+                    "Home, down and Enter do not choose the second row of the table")
+        self.choose("#sorting", "high")
+        top = self.browser.script(lines)[0][0]
+        most = max((x for x in (self.expected.prediction_of(i, 0) for i in range(len(rows)))
+                    if x == x), default=None)
+        self.expect(most is None or self.expected.prediction_of(rows.index(top), 0) == most,
+                    f"row {top} is not that of the highest prediction")
+        self.choose("#sorting", "number")
 
     def dependence(self):
         choices = self.browser.script(

@@ -142,6 +142,10 @@ CASES = {
     "mixed": lambda: build(groups=MIXED, rows=600, shown=600),
     "sampled": lambda: build(groups=MIXED + plain_groups(9), rows=2_560_000, shown=10_000,
                              width=1.0, method="kernel", reason="the model is opaque"),
+    # As large as a page gets: all the rows that it may hold, and several outputs.
+    "large": lambda: build(groups=MIXED + plain_groups(9), rows=1_000_000, shown=10_000,
+                           outputs=("low", "middle", "high"), width=1.0, cohorts=8, method="msr",
+                           reason="sampled"),
     "intervals": lambda: build(groups=MIXED + [
         ("Country", ["Country"], [f"country {k}" for k in range(30)], 0.6),
         ("A group with a name so long that no chart has room for all of it", ["x"], [], 0.3),

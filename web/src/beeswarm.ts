@@ -32,27 +32,43 @@ interface Ranges {
   usual: [number, number]; // the middle 98 % of every group, which a few far rows cannot stretch
 }
 
-let known: { key: string; report: Report; ranges: Ranges } | null = null;
-
-// The axes that the page's rows ask for, a cohort or not. Remembered: they are sorts of all rows.
-function ranges(report: Report, output: number, groups: number[]): Ranges {
-  const key = [output, ...groups].join();
-  if (known !== null && known.report === report && known.key === key) return known.ranges;
-  const ends: number[] = [0];
-  const usualEnds: number[] = [];
-  for (const g of groups) {
-    const phis = Float64Array.from({ length: report.shown }, (_, i) =>
-      report.complete(i, output) ? report.phi(i, output, g) : NaN,
-    )
-      .filter(Number.isFinite)
-      .sort();
-    if (phis.length === 0) continue;
-    ends.push(phis[0], phis[phis.length - 1]);
-    usualEnds.push(quantile(phis, 0.01), quantile(phis, 0.99));
+// [least, 1 %, 99 %, most] of the attributions of one group to one output, over the rows of the page
+// that can be drawn; empty if there are none.
+function spread(report: Report, output: number, g: number): number[] {
+  const phis = new Float64Array(report.shown);
+  let count = 0;
+  for (let i = 0; i < report.shown; ++i) {
+    if (report.complete(i, output)) phis[count++] = report.phi(i, output, g);
   }
-  const made = { everything: extent(ends, 0, 0.02), usual: extent(usualEnds, 0, 0.12) };
-  known = { key, report, ranges: made };
-  return made;
+  if (count === 0) return [];
+  const ascending = phis.subarray(0, count).sort();
+  const tails = [0.01, 0.99].map((q) => quantile(ascending, q));
+  return [ascending[0], tails[0], tails[1], ascending[count - 1]];
+}
+
+// Remembered, as each is a sort of all rows.
+const spreads = new Map<string, number[]>();
+
+// The axes that the page's rows ask for, a cohort or not.
+function ranges(report: Report, output: number, groups: number[]): Ranges {
+  const each = groups.map((g) => {
+    const key = `${output} ${g}`;
+    const found = spreads.get(key) ?? spread(report, output, g);
+    spreads.set(key, found);
+    return found;
+  });
+  return {
+    everything: extent(
+      each.flatMap((ends) => [...ends.slice(0, 1), ...ends.slice(3)]),
+      0,
+      0.02,
+    ),
+    usual: extent(
+      each.flatMap((ends) => ends.slice(1, 3)),
+      0,
+      0.12,
+    ),
+  };
 }
 
 export function beeswarmChart(report: Report, options: BeeswarmOptions): Beeswarm {

@@ -9,6 +9,7 @@ import { amount, count, decimalsFor, fixed, percent, plural } from "./format";
 import { interactionsChart, interactionsTable, pairsOf } from "./interactions";
 import { importanceChart, importanceTable } from "./importance";
 import { canSplit, givenSplit, splitBy, type Split } from "./split";
+import { rowsTable, type RowsTable, type Sorting } from "./table";
 import { waterfallChart } from "./waterfall";
 import { certainText, fillFooter, fillHeader, ranksText, rowsText } from "./words";
 
@@ -23,13 +24,28 @@ let beeswarm: Beeswarm | null = null;
 let split: Split | null = null;
 const cohorts = { chosen: -1, signs: false, all: false };
 let everyRow: number[] = [];
+let table: RowsTable | null = null;
+let sorting: Sorting = "number";
 
 // The rows of the page that are in view, ascending.
 const inView = (): number[] => split?.cohorts[cohorts.chosen]?.rows ?? everyRow;
 
 let outputs: string[] = [];
 const chartOf = (section: string) => find(`#${section} .chart`);
-const widthOf = (section: string) => Math.max(260, Math.floor(chartOf(section).clientWidth));
+
+// All sections are as wide. To ask makes the browser lay out what has changed so far, so it is asked
+// once for all that is drawn in one go, and first.
+let chartWidth = 0;
+
+function widthOfCharts(): number {
+  if (chartWidth === 0) {
+    chartWidth = Math.max(260, Math.floor(chartOf("importance").clientWidth));
+    queueMicrotask(() => {
+      chartWidth = 0;
+    });
+  }
+  return chartWidth;
+}
 
 function listed(): number[] {
   const order = report.order(state.output);
@@ -46,7 +62,7 @@ function drawImportance(): void {
   );
   chartOf("importance").replaceChildren(
     importanceChart(report, {
-      width: widthOf("importance"),
+      width: widthOfCharts(),
       output: state.output,
       groups,
       onChoose(group) {
@@ -73,7 +89,7 @@ function drawBeeswarm(): void {
   const other = groups.some((g) => report.groups[g].kind !== "numeric");
   const previous = beeswarm;
   beeswarm = beeswarmChart(report, {
-    width: widthOf("beeswarm"),
+    width: widthOfCharts(),
     output: state.output,
     groups,
     rows: inView(),
@@ -173,7 +189,7 @@ function drawRow(note = ""): void {
     `${distance}${fixed(base, decimals)}${report.logit ? ` (${percent(base)})` : ""}. `,
     ...(report.shown > 1 ? [`${rankText(i)}. `] : []),
   );
-  chart.replaceChildren(waterfallChart(report, i, state.output, widthOf("one-row")));
+  chart.replaceChildren(waterfallChart(report, i, state.output, widthOfCharts()));
   say(
     "#one-row figcaption",
     "From the base value, the prediction expected before anything is known of the row, ",
@@ -222,7 +238,7 @@ function drawDependence(): void {
   const { group, output, colour } = state;
   if (group < 0) return;
   const { chart, legend, caption } = dependenceChart(report, {
-    width: widthOf("dependence"),
+    width: widthOfCharts(),
     output,
     group,
     rows: inView(),
@@ -302,16 +318,32 @@ function drawChip(): void {
 
 // Shows only the rows of a cohort in the charts of rows; -1 shows all.
 function chooseCohort(c: number): void {
+  widthOfCharts();
   cohorts.chosen = c;
-  const table = document.querySelector("#cohorts table");
-  if (table !== null) markChosen(table, c);
+  const cells = document.querySelector("#cohorts table");
+  if (cells !== null) markChosen(cells, c);
   drawChip();
   if (!inView().includes(state.row)) state.row = inView()[0] ?? -1;
   state.extremes = 0;
   fillRowField();
   drawBeeswarm();
   drawRow();
+  drawRows();
   drawDependence();
+}
+
+function drawRows(): void {
+  const rows = inView();
+  find("#rows").hidden = report.shown < 2;
+  if (report.shown < 2) return;
+  const sample = report.sampled ? ", a sample of all," : "";
+  const which = cohorts.chosen < 0 ? `of this page${sample}` : "of the cohort";
+  say(
+    "#rows-text",
+    `The ${plural(rows.length, "row")} ${which} with the values and attributions of the most `,
+    "important groups. Choose one to see it step by step.",
+  );
+  table?.show(rows, state.output, sorting, state.row);
 }
 
 function fillRowField(): void {
@@ -361,7 +393,7 @@ function drawInteractions(): void {
   find("#interactions").hidden = !report.hasInteractions;
   if (!report.hasInteractions) return;
   const pairs = pairsOf(report, state.output);
-  const { chart, groups } = interactionsChart(report, widthOf("interactions"), state.output);
+  const { chart, groups } = interactionsChart(report, widthOfCharts(), state.output);
   const strongest = pairs[0];
   say(
     "#interactions-text",
@@ -404,12 +436,15 @@ function fillChoices(): void {
 }
 
 function chooseRow(i: number, note = ""): void {
+  widthOfCharts();
   state.row = i;
+  table?.mark(i);
   drawRow(note);
   drawDependence();
 }
 
 function chooseGroup(group: number): void {
+  widthOfCharts();
   state.group = group;
   find<HTMLSelectElement>("#feature").value = String(group);
   drawDependence();
@@ -420,6 +455,7 @@ function drawAll(): void {
   drawCohorts();
   drawBeeswarm();
   drawRow();
+  drawRows();
   drawDependence();
   drawInteractions();
 }
@@ -436,6 +472,7 @@ function nearest(wanted: number): number {
 
 function listen(): void {
   find<HTMLSelectElement>("#output").addEventListener("change", (event) => {
+    widthOfCharts();
     state.output = Number((event.target as HTMLSelectElement).value);
     state.extremes = 0;
     state.group = report.order(state.output)[0] ?? -1;
@@ -491,6 +528,10 @@ function listen(): void {
       ),
     );
   };
+  find<HTMLSelectElement>("#sorting").addEventListener("change", (event) => {
+    sorting = (event.target as HTMLSelectElement).value as Sorting;
+    drawRows();
+  });
   find("#highest").addEventListener("click", ends(1));
   find("#lowest").addEventListener("click", ends(-1));
   find<HTMLSelectElement>("#feature").addEventListener("change", (event) =>
@@ -534,6 +575,8 @@ function start(): void {
   fillChoices();
   fillFooter(report);
   fillSplits();
+  table = rowsTable(report, chooseRow);
+  find("#rows-table").append(table.element);
   listen();
   drawAll();
 }
