@@ -32,8 +32,8 @@ interface Ranges {
   usual: [number, number]; // the middle 98 % of every group, which a few far rows cannot stretch
 }
 
-// [least, 1 %, 99 %, most] of the attributions of one group to one output, over the rows of the page
-// that can be drawn; empty if there are none.
+// [least, 1 %, 99 %, most] of the attributions of one group to one output, over the rows of the
+// page that can be drawn; empty if there are none.
 function spread(report: Report, output: number, g: number): number[] {
   const phis = new Float64Array(report.shown);
   let count = 0;

@@ -67,6 +67,7 @@ export function cohortsTable(
   const cell = (g: number, c: number) => {
     const value = values[c * all + g];
     if (!Number.isFinite(value)) return h("td", { "data-cohort": String(c) }, "\u2013");
+    const number = fixed(value, decimals);
     const share = largest > 0 ? Math.abs(value) / largest : 0;
     const colour = signs ? (value < 0 ? "--negative" : "--positive") : "--accent";
     const plusMinus = signs ? "" : interval(measures.halfWidth[c * all + g] ?? NaN, decimals + 1);
@@ -77,9 +78,9 @@ export function cohortsTable(
         "data-group": String(g),
         "data-value": String(value),
         style: `--cell: var(${colour}); --share: ${(strongest * share).toFixed(3)}`,
-        title: `${report.groups[g].name}, ${split.cohorts[c].name}: ${fixed(value, decimals)}${plusMinus}`,
+        title: `${report.groups[g].name}, ${split.cohorts[c].name}: ${number}${plusMinus}`,
       },
-      h("span", {}, signs ? signed(value, decimals) : fixed(value, decimals)),
+      h("span", {}, signs ? signed(value, decimals) : number),
       ...(plusMinus === "" ? [] : [h("small", {}, plusMinus.trim())]),
     );
   };

@@ -128,7 +128,8 @@ export class Report {
   }
   // Half the width of a 95 % interval; infinite where the sample leaves nothing to judge by.
   halfWidth(i: number, output: number, group: number): number {
-    return this.halfWidths[(i * this.document.outputs.length + output) * this.groups.length + group];
+    const line = i * this.document.outputs.length + output;
+    return this.halfWidths[line * this.groups.length + group];
   }
   meanHalfWidth(output: number, group: number): number {
     return this.importanceHalfWidths[output * this.groups.length + group];
@@ -140,11 +141,8 @@ export class Report {
   // 1 and the number of groups that are certainly more important, as in summary.json.
   rank(output: number, group: number): number {
     const high = this.meanAbsolute(output, group) + this.meanHalfWidth(output, group);
-    return (
-      1 +
-      this.groups.filter((_, g) => this.meanAbsolute(output, g) - this.meanHalfWidth(output, g) > high)
-        .length
-    );
+    const low = (g: number) => this.meanAbsolute(output, g) - this.meanHalfWidth(output, g);
+    return 1 + this.groups.filter((_, g) => low(g) > high).length;
   }
 
   get hasInteractions(): boolean {

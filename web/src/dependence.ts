@@ -5,7 +5,17 @@ import * as Plot from "@observablehq/plot";
 import { colourBy } from "./colour";
 import { chooseRows, quantile, type Report } from "./data";
 import { addDot, type Dots, layDots, makeDots } from "./dots";
-import { amount, count, decimalsFor, fixed, labelled, plain, plusMinus, signed, unit } from "./format";
+import {
+  amount,
+  count,
+  decimalsFor,
+  fixed,
+  labelled,
+  plain,
+  plusMinus,
+  signed,
+  unit,
+} from "./format";
 import { draw, extent, layoutRows, narrow, xAxis, zeroLine } from "./rows";
 import { stackOffsets } from "./swarm";
 
@@ -68,9 +78,10 @@ function tipText(report: Report, options: DependenceOptions): (i: number) => str
   const { output, group, colour } = options;
   return (i) => {
     const phi = report.phi(i, output, group);
+    const size = signed(phi, decimalsFor(Math.abs(phi)));
     return (
       `${labelled(report, i, group)}\n` +
-      `\u03c6 ${amount(report, signed(phi, decimalsFor(Math.abs(phi))) + plusMinus(report, i, output, group))}\n` +
+      `\u03c6 ${amount(report, size + plusMinus(report, i, output, group))}\n` +
       (colour === null ? "" : `${labelled(report, i, colour)}\n`) +
       `Row ${count(report.row(i))}`
     );

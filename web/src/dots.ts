@@ -82,6 +82,8 @@ interface Stamp {
 
 const fineness = 4; // samples a pixel, both ways
 
+addEventListener("scroll", hideTip, { passive: true, capture: true });
+
 function stampOf(radius: number, beyond: number): Stamp {
   const size = radius * (beyond === 0 ? 1 : triangleScale);
   const reach = Math.ceil(size);

@@ -33,8 +33,8 @@ const inView = (): number[] => split?.cohorts[cohorts.chosen]?.rows ?? everyRow;
 let outputs: string[] = [];
 const chartOf = (section: string) => find(`#${section} .chart`);
 
-// All sections are as wide. To ask makes the browser lay out what has changed so far, so it is asked
-// once for all that is drawn in one go, and first.
+// All sections are as wide. To ask makes the browser lay out what has changed so far, so it is
+// asked once for all that is drawn in one go, and first.
 let chartWidth = 0;
 
 function widthOfCharts(): number {
@@ -72,8 +72,9 @@ function drawImportance(): void {
       },
     }),
   );
-  const first = `The ${count(groups.length)} most important of ${count(report.groups.length)} groups. `;
-  say("#importance figcaption", hidden > 0 ? first : "", ranksText(report, state.output));
+  const all = count(report.groups.length);
+  const first = hidden > 0 ? `The ${count(groups.length)} most important of ${all} groups. ` : "";
+  say("#importance figcaption", first, ranksText(report, state.output));
   const more = find<HTMLButtonElement>("#importance .more");
   more.hidden = report.groups.length <= manyGroups;
   more.textContent =

@@ -64,7 +64,8 @@ export function layoutRows(options: RowsOptions): Rows {
   const bottom = 40;
   const height = top + pitch * labels.length + (gap?.size ?? 0) + bottom;
   const pushed = (k: number) => (gap !== undefined && k >= gap.before ? gap.size : 0);
-  const middle = (k: number) => top + pitch * k + (stacked ? 18 : 0) + options.pitch / 2 + pushed(k);
+  const middle = (k: number) =>
+    top + pitch * k + (stacked ? 18 : 0) + options.pitch / 2 + pushed(k);
   const room = stacked ? width - left - 4 : left - 18;
   const lines = full.map((label, k) => ({ label, short: fit(label, room), k }));
   const [low, high] = domain;

@@ -1,5 +1,5 @@
-// The rows of the page as a table, of which only the lines in sight are elements, however many there
-// are: a spacer as tall as all of them makes the scroll bar.
+// The rows of the page as a table, of which only the lines in sight are elements, however many
+// there are: a spacer as tall as all of them makes the scroll bar.
 import type { Report } from "./data";
 import { h } from "./dom";
 import { count, decimalsFor, fixed, percent, signed, valueText } from "./format";

@@ -13,7 +13,18 @@ import {
   unit,
   valueText,
 } from "./format";
-import { draw, extent, layoutRows, narrow, type Rows, tagged, textWidth, tipStyle, whiskerMarks, xAxis } from "./rows";
+import {
+  draw,
+  extent,
+  layoutRows,
+  narrow,
+  type Rows,
+  tagged,
+  textWidth,
+  tipStyle,
+  whiskerMarks,
+  xAxis,
+} from "./rows";
 
 const maxBars = 10;
 const dividerRoom = 20; // pixels
@@ -164,6 +175,7 @@ export function waterfallChart(
   const between = (d: Step) =>
     `${d.label}${d.value === "" ? "" : ` = ${d.value}`}\n` +
     `${amount(report, signed(d.phi, decimals) + interval(d.halfWidth, decimals + 1))}\n` +
+    (d.g < 0 && d.halfWidth > 0 ? "\u00b1 at most: errors of groups may add up\n" : "") +
     `from ${fixed(d.from, decimals)} to ${fixed(d.to, decimals)}` +
     (report.logit ? `\nprobability ${percent(d.from)} to ${percent(d.to)}` : "");
   const top: Plot.Markish[] = [];
