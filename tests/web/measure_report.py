@@ -3,8 +3,9 @@
 
 Usage: measure_report.py report.html [REPETITIONS]
 
-One line each, milliseconds: until a script's work is done, and until the frame after it is drawn;
-medians, with the worst in brackets. Needs only Python and Debian's chromium and chromium-driver.
+One line each, milliseconds: until a script's work is done, until the frame after it is drawn, and
+CPU time of the page's thread for both, which what else runs on the machine does not add to; medians,
+with the worst in brackets. Needs only Python and Debian's chromium and chromium-driver.
 """
 
 import pathlib
@@ -34,8 +35,26 @@ HOVER = ("const e = document.querySelector('#beeswarm .layers'), b = e.getBoundi
          "  clientY: b.top + 20 + 9 * k, bubbles: true}))")
 
 
+def cpu(browser):
+    """Milliseconds that the page's thread has worked."""
+    metrics = browser.devtools("Performance.getMetrics")["metrics"]
+    return 1000 * next(m["value"] for m in metrics if m["name"] == "TaskDuration")
+
+
 def timed(browser, code, k):
-    """Milliseconds of the script itself, and until the next frame after it has been drawn."""
+    """Milliseconds of the script itself, until the frame after it, and of CPU."""
+    idle = work(browser, "", k)
+    busy = work(browser, code, k)
+    return busy[0], busy[1], max(0, busy[2] - idle[2])
+
+
+def work(browser, code, k):
+    before = cpu(browser)
+    times = script(browser, code, k)
+    return *times, cpu(browser) - before
+
+
+def script(browser, code, k):
     return browser.command("POST", "/execute/async", {"script": (
         f"const done = arguments[0], k = {k};{CHANGE}"
         "requestAnimationFrame(() => setTimeout(() => { const t = performance.now();" + code +
@@ -45,9 +64,8 @@ def timed(browser, code, k):
 
 
 def say(name, times):
-    script, frame = ([t[i] for t in times] for i in (0, 1))
-    print(f"{name:30} {statistics.median(script):6.0f} [{max(script):4.0f}]"
-          f" {statistics.median(frame):6.0f} [{max(frame):4.0f}]")
+    print(f"{name:28}" + "".join(f" {statistics.median(column):6.0f} [{max(column):4.0f}]"
+                                 for column in zip(*times)))
 
 
 def frames(browser, code, step):
@@ -69,14 +87,19 @@ def main():
     with Browser() as browser:
         browser.resize(1280, 900)
         browser.media("light")
+        browser.devtools("Performance.enable", timeDomain="threadTicks")
+        print(f"{'':28} {'script':>13} {'frame':>13} {'CPU':>13}")
         loads = []
         for _ in range(repetitions):
+            browser.open("about:blank")
+            before = cpu(browser)
             browser.open(url)
             time.sleep(0.5)
-            loads.append(browser.script(
+            worked = cpu(browser) - before
+            loads.append((*browser.script(
                 "const n = performance.getEntriesByType('navigation')[0];"
                 "const p = performance.getEntriesByName('first-contentful-paint')[0];"
-                "return [n.domInteractive, Math.max(n.domInteractive, p.startTime)]"))
+                "return [n.domInteractive, Math.max(n.domInteractive, p.startTime)]"), worked))
         say("the page, from nothing", loads)
         browser.script(
             "window.long = []; new PerformanceObserver(l => { for (const e of l.getEntries())"

@@ -32,28 +32,34 @@ interface Ranges {
   usual: [number, number]; // the middle 98 % of every group, which a few far rows cannot stretch
 }
 
+const enough = 2000; // rows that tell where the middle 98 % lie
+
 // [least, 1 %, 99 %, most] of the attributions of one group to one output, over the rows of the
-// page that can be drawn; empty if there are none.
-function spread(report: Report, output: number, g: number): number[] {
-  const phis = new Float64Array(report.shown);
-  let count = 0;
+// page that can be drawn, the middle two by a sample of them; empty if there are none.
+function spread(report: Report, output: number, g: number, some: number[]): number[] {
+  let [least, most] = [Infinity, -Infinity];
   for (let i = 0; i < report.shown; ++i) {
-    if (report.complete(i, output)) phis[count++] = report.phi(i, output, g);
+    if (!report.complete(i, output)) continue;
+    const phi = report.phi(i, output, g);
+    if (phi < least) least = phi;
+    if (phi > most) most = phi;
   }
-  if (count === 0) return [];
-  const ascending = phis.subarray(0, count).sort();
-  const tails = [0.01, 0.99].map((q) => quantile(ascending, q));
-  return [ascending[0], tails[0], tails[1], ascending[count - 1]];
+  if (least > most) return [];
+  const ascending = Float64Array.from(some, (i) => report.phi(i, output, g)).sort();
+  const tails = some.length === 0 ? [least, most] : [0.01, 0.99].map((q) => quantile(ascending, q));
+  return [least, tails[0], tails[1], most];
 }
 
-// Remembered, as each is a sort of all rows.
+// Remembered, as each looks at all rows.
 const spreads = new Map<string, number[]>();
 
 // The axes that the page's rows ask for, a cohort or not.
 function ranges(report: Report, output: number, groups: number[]): Ranges {
+  const all = Array.from({ length: report.shown }, (_, i) => i);
+  const some = report.sample(all, enough).filter((i) => report.complete(i, output));
   const each = groups.map((g) => {
     const key = `${output} ${g}`;
-    const found = spreads.get(key) ?? spread(report, output, g);
+    const found = spreads.get(key) ?? spread(report, output, g, some);
     spreads.set(key, found);
     return found;
   });

@@ -209,25 +209,28 @@ interface Ranking {
   output: number;
   rows: number[];
   order: number[];
-  place: Map<number, number>;
+  place: Int32Array; // [shown], -1: not in the order
 }
 let ranking: Ranking | null = null;
 
-function extremes(): { order: number[]; place: Map<number, number> } {
+function extremes(): { order: number[]; place: Int32Array } {
   const rows = inView();
   if (ranking === null || ranking.output !== state.output || ranking.rows !== rows) {
     const base = report.baseValue[state.output];
     const order = rows.filter((i) => report.complete(i, state.output));
-    const away = (i: number) => Math.abs(report.prediction(i, state.output) - base);
-    order.sort((a, b) => away(b) - away(a) || a - b);
-    ranking = { output: state.output, rows, order, place: new Map(order.map((i, k) => [i, k])) };
+    const away = new Float64Array(report.shown);
+    for (const i of order) away[i] = Math.abs(report.prediction(i, state.output) - base);
+    order.sort((a, b) => away[b] - away[a] || a - b);
+    const place = new Int32Array(report.shown).fill(-1);
+    order.forEach((i, k) => (place[i] = k));
+    ranking = { output: state.output, rows, order, place };
   }
   return ranking;
 }
 
 function rankText(i: number): string {
   const { order, place } = extremes();
-  const rank = (place.get(i) ?? 0) + 1;
+  const rank = Math.max(0, place[i]) + 1;
   const tail =
     rank % 100 >= 11 && rank % 100 <= 13 ? "th" : (["th", "st", "nd", "rd"][rank % 10] ?? "th");
   const ordinal = rank === 1 ? "the most extreme" : `the ${count(rank)}${tail} most extreme`;
