@@ -79,9 +79,11 @@ Json CheaperWays(const PreparedPlan& prepared, const Json& spec) {
   }
   if (plan.method == Method::kExact && plan.players() >= 10) {
     ways.push_back(fmt::format("--method msr: a sample of {} of the 2^{} coalitions",
-                               AutoSamples(Method::kMsr, plan.players()), plan.players()));
+                               AutoSamples(Method::kMsr, plan.players(), plan.interactions),
+                               plan.players()));
   }
-  if (IsSampled(plan.method) && plan.nsamples > 2 * MinimumSamples(plan.method, plan.players())) {
+  if (IsSampled(plan.method) &&
+      plan.nsamples > 2 * MinimumSamples(plan.method, plan.players(), plan.interactions)) {
     ways.push_back(fmt::format("--nsamples {}: half the evaluations, 1.4 times the errors",
                                plan.nsamples / 2));
   }

@@ -113,9 +113,10 @@ Choice ChooseSampled(const Json& spec, const Plan& plan, std::int64_t allowed) {
   }
   const Json& wanted = spec.at("nsamples");
   for (const auto& [least, method] : kWinners) {
-    const std::int64_t nsamples =
-        wanted.is_number() ? wanted.get<std::int64_t>() : AutoSamples(method, players);
-    if (nsamples < MinimumSamples(method, players)) continue;
+    const std::int64_t nsamples = wanted.is_number()
+                                      ? wanted.get<std::int64_t>()
+                                      : AutoSamples(method, players, plan.interactions);
+    if (nsamples < MinimumSamples(method, players, plan.interactions)) continue;
     return {method, fmt::format("{}; {} errs least from {} coalitions a group on", sampled,
                                 MethodName(method), least)};
   }
@@ -161,10 +162,10 @@ Choice ChooseMethod(const std::string& wanted, const model::Model& model, const 
        {Method::kKernel, Method::kPermutation, Method::kLeverage, Method::kMsr}) {
     if (wanted == MethodName(method)) return {method, "asked for; sampled"};
   }
+  if (closed) return {Method::kLinear, "exact, in closed form: the model's output is linear"};
   if (plan.interactions && model.trees() == nullptr && few) {
     return {Method::kExact, fmt::format("exact, with interactions: all 2^{} coalitions", players)};
   }
-  if (closed) return {Method::kLinear, "exact, in closed form: the model's output is linear"};
   if (trees) return {Method::kTree, "exact, leaf by leaf: the model's output is a sum of trees"};
   if (model.trees() != nullptr && few) {
     return {Method::kTree, fmt::format("exact over all 2^{} coalitions, by the leaves that rows "
@@ -224,12 +225,30 @@ void CheckIntervalNames(const std::vector<Group>& groups) {
   }
 }
 
+// Which methods give interactions.
+void CheckInteractions(const model::Model& model, const Plan& plan) {
+  if (plan.method == Method::kLinear && !IsClosedForm(*model.linear(), plan.margin, plan.link)) {
+    throw Error(
+        ErrorCode::kUnsupported,
+        "interactions of a linear model under a sigmoid or softmax come with --method exact "
+        "(or auto), not with linear");
+  }
+  if (plan.method == Method::kPermutation) {
+    throw Error(ErrorCode::kUnsupported,
+                "interactions are sampled by --method msr, leverage or kernel, not by permutation");
+  }
+  if (plan.l1_reg != L1Reg::kNone) {
+    throw Error(ErrorCode::kInvalidInput,
+                "l1_reg leaves groups out, which makes no sense of interactions; it must be none");
+  }
+}
+
 // How much a row is sampled.
 void ParseSampling(const Json& spec, Plan& plan) {
   const Json& wanted = spec.at("nsamples");
-  plan.nsamples =
-      wanted.is_number() ? wanted.get<std::int64_t>() : AutoSamples(plan.method, plan.players());
-  CheckSamples(plan.method, plan.nsamples, plan.players());
+  plan.nsamples = wanted.is_number() ? wanted.get<std::int64_t>()
+                                     : AutoSamples(plan.method, plan.players(), plan.interactions);
+  CheckSamples(plan.method, plan.nsamples, plan.players(), plan.interactions);
   if (plan.l1_reg != L1Reg::kNone && plan.method != Method::kKernel) {
     throw Error(ErrorCode::kInvalidInput,
                 fmt::format("l1_reg selects features for method kernel; with method {} it must be "
@@ -428,13 +447,7 @@ PreparedPlan MakePlan(const Json& spec) {
       ChooseMethod(plan.tree_path ? "tree" : spec.at("method"), *model, spec, plan, allowed);
   plan.method = choice.method;
   prepared.reason = choice.reason;
-  if (plan.interactions && plan.method != Method::kTree && plan.method != Method::kExact) {
-    throw Error(
-        ErrorCode::kUnsupported,
-        fmt::format("interactions come with --method tree or exact (up to --max-coalitions), "
-                    "not with {}; group columns together, or leave --interactions out",
-                    MethodName(plan.method)));
-  }
+  if (plan.interactions) CheckInteractions(*model, plan);
   if (IsSampled(plan.method)) {
     ParseSampling(spec, plan);
     if (HasIntervals(plan)) CheckIntervalNames(prepared.groups);

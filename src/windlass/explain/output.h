@@ -22,7 +22,8 @@ class OutputWriter {
   static constexpr std::int64_t kReportRows = 10'000;
 
   // `interactions` is written when the plan wants pairs: a column a group, of what is left to it
-  // alone, and one a pair, "A*B"; base_value and all of them add up to prediction.
+  // alone, and one a pair, "A*B"; base_value and all of them add up to prediction. Sampled pairs
+  // come with "A*B.low" and "A*B.high".
   OutputWriter(const PreparedPlan& prepared, const std::filesystem::path& attributions,
                const std::filesystem::path& interactions);
 
@@ -53,6 +54,8 @@ class OutputWriter {
   std::vector<double> MeanRanked() const;
   // mean |interaction| over the same rows, [outputs, pairs]; empty without pairs.
   std::vector<double> PairImportance() const;
+  // Half widths of their intervals, as ImportanceHalfWidth; empty where there are none.
+  std::vector<double> PairHalfWidth() const;
 
   // Means of the cohorts that the plan has, over the same rows; else without names.
   ReportCohorts CohortMeans() const;
@@ -87,6 +90,7 @@ class OutputWriter {
   std::vector<double> half_width_;               // [outputs, groups]: sum, where there are any
   std::vector<double> ranked_;                   // [outputs]: sum, likewise
   std::vector<double> absolute_pairs_;           // [outputs, pairs]: the same of interactions
+  std::vector<double> pairs_half_width_;         // [outputs, pairs]: sum, where there are any
   std::optional<CohortSums> cohorts_;            // where the plan has cohorts
   std::vector<Shown> shown_;                     // a heap by key once it is full
   std::int64_t rows_ = 0;
