@@ -100,7 +100,7 @@ def build(*, groups, rows, shown, outputs=("prediction",), link="logit", seed=1,
         made["interactions"] = [rng.expovariate(1) ** 3 for _ in range(outs * count * (count - 1) // 2)]
     if width is not None:
         half = [0.0 if x == 0 else width * (0.02 + 0.3 * abs(x) * rng.random()) for x in phi]
-        made["half_width"] = rough([x if math.isfinite(x) else 0.0 for x in half])
+        made["half_width"] = rough([0.0 if math.isnan(x) else x for x in half])
         made["importance_half_width"] = [number(width * (0.02 + 0.15 * x)) for x in importance]
         made["ranked"] = [rng.randint(0, count) for _ in range(shown * outs)]
     if cohorts is not None:
@@ -113,7 +113,7 @@ def build(*, groups, rows, shown, outputs=("prediction",), link="logit", seed=1,
             "mean_abs": [rng.random() for _ in cells], "mean": [rng.gauss(0, 1) for _ in cells],
         }
         if width is not None:
-            made["cohorts"]["half_width"] = [0.1 * rng.random() for _ in cells]
+            made["cohorts"]["half_width"] = [number(0.1 * width * rng.random()) for _ in cells]
     return {
         **made, "version": 1, "windlass": "0.1.0", "model": model, "data": data, "link": link,
         "method": method, "reason": reason, "rows": rows, "model_evaluations": rows * 100,
@@ -152,6 +152,9 @@ CASES = {
     ] + plain_groups(7), rows=3_000, shown=900, width=1.0, cohorts=6, method="msr",
         reason="sampled", outputs=("setosa", "versicolor", "virginica"), link="identity"),
     "rough": lambda: build(groups=MIXED[:4], rows=40, shown=40, width=40.0, method="kernel"),
+    # A budget that leaves nothing to judge by: intervals without end.
+    "endless": lambda: build(groups=MIXED[:4], rows=40, shown=40, width=math.inf, cohorts=2,
+                             method="kernel"),
     "sixty": lambda: build(groups=plain_groups(60), rows=500, shown=500, width=0.5, method="msr"),
     "outputs": lambda: build(groups=MIXED, rows=300, shown=300, outputs=("<=50K", ">50K", "other"),
                              link="identity", pairs=True),
