@@ -5,11 +5,13 @@ import * as Plot from "@observablehq/plot";
 export const narrow = (width: number): boolean => width < 560;
 
 let pen: CanvasRenderingContext2D | null = null;
+let family = ""; // asked for once: to ask makes the browser work out styles
 
 export function textWidth(text: string, weight = 400): number {
   pen ??= document.createElement("canvas").getContext("2d");
   if (pen === null) return text.length * 7.5;
-  pen.font = `${weight} 13px ${getComputedStyle(document.body).fontFamily}`;
+  if (family === "") family = getComputedStyle(document.body).fontFamily;
+  pen.font = `${weight} 13px ${family}`;
   return pen.measureText(text).width;
 }
 

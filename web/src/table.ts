@@ -31,6 +31,7 @@ export function rowsTable(report: Report, onChoose: (i: number) => void): RowsTa
   let output = 0;
   let chosen = -1;
   let active = 0; // the line that the keyboard is at
+  let top = 0; // pixels scrolled, kept as to ask makes the browser lay out
   let first = -1;
   let last = -1;
   const cell = (role: string, text: string, name: string) =>
@@ -70,7 +71,6 @@ export function rowsTable(report: Report, onChoose: (i: number) => void): RowsTa
 
   // Makes the lines in sight; those that already stand stay.
   function fill(anew: boolean): void {
-    const top = element.scrollTop;
     const from = Math.max(0, Math.floor(top / lineHeight) - spare);
     const to = Math.min(order.length, Math.ceil((top + 380) / lineHeight) + spare);
     if (!anew && from === first && to === last) return;
@@ -84,8 +84,15 @@ export function rowsTable(report: Report, onChoose: (i: number) => void): RowsTa
     [first, last] = [from, to];
   }
 
+  function scrollTo(wanted: number): void {
+    if (wanted === top) return;
+    element.scrollTop = wanted;
+    top = wanted;
+  }
+
   let frame = 0;
   element.addEventListener("scroll", () => {
+    top = element.scrollTop;
     if (frame !== 0) return; // one filling a frame
     frame = requestAnimationFrame(() => {
       frame = 0;
@@ -110,10 +117,9 @@ export function rowsTable(report: Report, onChoose: (i: number) => void): RowsTa
 
   function moveTo(place: number): void {
     active = Math.min(order.length - 1, Math.max(0, place));
-    const top = active * lineHeight;
+    const at = active * lineHeight;
     const room = element.clientHeight - lineHeight - head.offsetHeight;
-    if (top < element.scrollTop) element.scrollTop = top;
-    else if (top > element.scrollTop + room) element.scrollTop = top - room;
+    scrollTo(Math.min(at, Math.max(top, at - room)));
     fill(true);
     element.setAttribute("aria-activedescendant", `line-${active}`);
   }
@@ -141,7 +147,7 @@ export function rowsTable(report: Report, onChoose: (i: number) => void): RowsTa
           cell("columnheader", name, k < 2 ? "number" : ""),
         ),
       );
-      element.scrollTop = 0;
+      scrollTo(0);
       fill(true);
     },
     mark(newChosen) {
