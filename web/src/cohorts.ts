@@ -5,6 +5,7 @@ import { h } from "./dom";
 import { count, decimalsFor, fixed, interval, percent, signed } from "./format";
 import type { Split } from "./split";
 
+const leastWidth = 84; // of a cohort's column, in pixels
 const strongest = 0.5; // the opacity of the largest cell's colour: more would drown its number
 
 export interface CohortsOptions {
@@ -113,6 +114,7 @@ export function cohortsTable(
     const c = Number(target?.dataset.cohort ?? -1);
     if (c >= 0 && split.cohorts[c].rows.length > 0) options.onChoose(c);
   });
+  table.style.minWidth = `${160 + split.cohorts.length * leastWidth}px`; // else it scrolls
   markChosen(table, options.chosen);
   return table;
 }

@@ -44,9 +44,12 @@ export function rowsTable(report: Report, onChoose: (i: number) => void): RowsTa
       const phi = report.phi(i, output, g);
       const value = valueText(report, i, g);
       const size = signed(phi, decimalsFor(Math.abs(phi)));
-      const text = h("span", { role: "gridcell", title: `${value} \u03c6 ${size}`.trim() }, value);
-      text.append(h("i", { class: phi < 0 ? "negative" : "positive" }, ` ${size}`));
-      return text;
+      return h(
+        "span",
+        { role: "gridcell", class: "both", title: `${value} \u03c6 ${size}`.trim() },
+        ...(value === "" ? [] : [h("span", {}, value)]),
+        h("i", { class: phi < 0 ? "negative" : "positive" }, size),
+      );
     });
     const element = h(
       "div",
