@@ -57,7 +57,8 @@ def other_estimators_opaque(folder):
 def rows_that_stop_early(folder):
     # Some rows reach the tolerance at 250 coalitions, some at 500, some not at 1,000.
     check_invariance(folder, [*few_rows(folder, 23), "--method", "msr", "--nsamples", "1000",
-                              "--tolerance", "0.005"], batches=(None, 5), chaos_batches=(None,))
+                              "--tolerance", "0.005", "--cohorts", "Age"],
+                     batches=(None, 5), chaos_batches=(None,))
     summary = json.loads((folder / "way0/summary.json").read_text())
     assert summary["tolerance"]["coalitions_saved"] > 0, summary["tolerance"]
     assert 0 < summary["tolerance"]["rows_not_reached"] < 23, summary["tolerance"]

@@ -25,6 +25,11 @@ def small_page():
     return make_report.page(make_report.build(groups=make_report.MIXED, rows=60, shown=60))
 
 
+def sampled_page():
+    return make_report.page(make_report.build(groups=make_report.MIXED, rows=60, shown=60,
+                                              width=1.0, cohorts=3, method="msr"))
+
+
 def sabotaged(page, code):
     """The page with `code` at the end of its script, and the policy that lets it run."""
     start = page.rindex("<script>") + len("<script>")
@@ -104,6 +109,111 @@ class ReportTest(unittest.TestCase):
             "document.querySelector('#one-row .steps rect')?.setAttribute('width', '1');")),
             "pixels")
 
+    def test_a_missing_whisker_is_seen(self):
+        self.expect_fault(sabotaged(sampled_page(), spoiling(
+            "document.querySelectorAll('#importance .whiskers line')[4]?.remove();")),
+            "4 whiskers for 5 intervals")
+
+    def test_a_whisker_of_another_length_is_seen(self):
+        self.expect_fault(sabotaged(sampled_page(), spoiling(
+            "document.querySelector('#importance .whiskers line')?.setAttribute('x2', '700');")),
+            "pixels off")
+
+    def test_a_whisker_of_another_group_is_seen(self):
+        self.expect_fault(sabotaged(sampled_page(), spoiling(
+            "const w = document.querySelector('#importance .whiskers line');"
+            "if (w) { w.dataset.low = '0.1'; w.dataset.high = '0.9'; }")), "but the half width is")
+
+    def test_a_wrong_rank_is_seen(self):
+        self.expect_fault(sabotaged(sampled_page(), spoiling(
+            "const c = document.querySelector('#importance tbody tr:nth-child(3)')?.children[3];"
+            "if (c && c.textContent !== '9') c.textContent = '9';")), "the ranks are")
+
+    def test_a_missing_whisker_of_a_step_is_seen(self):
+        self.expect_fault(sabotaged(sampled_page(), spoiling(
+            "document.querySelector('#one-row .whiskers line')?.remove();")), "no whisker of +-")
+
+    def test_an_order_that_claims_more_than_it_knows_is_seen(self):
+        document = make_report.build(groups=make_report.MIXED, rows=60, shown=60, width=1.0,
+                                     method="msr")
+        document["ranked"] = [2] * 60
+        page = make_report.page(document)
+        self.expect_fault(sabotaged(page, spoiling(
+            "document.querySelectorAll('#one-row .divider').forEach(e => e.remove());")),
+            "2 of 5 bars stand in certain order")
+
+    def test_intervals_of_an_exact_method_are_seen(self):
+        self.expect_fault(sabotaged(small_page(), "document.querySelector('#lede').append("
+                                                  "'0.3 \u00b1 0.1');"),
+                          "the job has no intervals")
+
+    def test_a_blank_canvas_is_seen(self):
+        self.expect_fault(sabotaged(small_page(), spoiling(
+            "document.querySelectorAll('#beeswarm canvas').forEach(c =>"
+            "c.getContext('2d').clearRect(0, 0, 9999, 9999));")), "the canvas of the beeswarm is blank")
+
+    def test_dots_at_another_place_are_seen(self):
+        self.expect_fault(sabotaged(small_page(), spoiling(
+            "document.querySelectorAll('#beeswarm canvas:not([data-moved])').forEach(c => {"
+            "  c.dataset.moved = ''; const d = c.getContext('2d');"
+            "  const i = d.getImageData(0, 0, c.width, c.height);"
+            "  d.clearRect(0, 0, 9999, 9999); d.putImageData(i, -40, 0); });")), "the dots reach from")
+
+    def test_a_cohort_of_another_number_is_seen(self):
+        self.expect_fault(sabotaged(sampled_page(), spoiling(
+            "const c = document.querySelector('#cohorts td[data-value]');"
+            "if (c) c.dataset.value = '17';")), "cohort 0, group")
+
+    def test_a_cohort_without_some_rows_is_seen(self):
+        self.expect_fault(sabotaged(small_page(), spoiling(
+            "const c = document.querySelector('#cohorts .fact')?.children[1];"
+            "if (c && c.textContent !== '1') c.textContent = '1';")), "of 60 rows")
+
+    def test_a_cohort_that_filters_nothing_is_seen(self):
+        self.expect_fault(sabotaged(small_page(),
+            "addEventListener('click', e => e.target.closest('#cohorts thead button') &&"
+            "e.stopPropagation(), true);"), "does not choose it")
+
+    def test_a_chip_that_holds_on_is_seen(self):
+        self.expect_fault(sabotaged(small_page(),
+            "addEventListener('click', e => e.target.closest('#chip') && e.stopPropagation(), true);"),
+            "the chip does not let go")
+
+    def test_drawing_twice_is_seen(self):
+        self.expect_fault(sabotaged(small_page(),
+            "document.querySelector('#feature').addEventListener('change', e => { if (!e.again) {"
+            "  const a = new Event('change'); a.again = true; e.target.dispatchEvent(a); } });"),
+            "choosing a group draws a chart 2 times")
+
+    def test_dots_as_elements_are_seen(self):
+        self.expect_fault(sabotaged(small_page(),
+            "for (let k = 0; k < 7000; ++k) document.querySelector('footer').append("
+            "document.createElement('i'));"), "elements: too many to be smooth")
+
+    def test_answering_every_move_is_seen(self):
+        self.expect_fault(sabotaged(small_page(),
+            "addEventListener('pointermove', e => e.target.closest?.('.layers')?.querySelector("
+            "'.rings').append(document.createElementNS('http://www.w3.org/2000/svg', 'g')), true);"),
+            "fifty moves of the mouse are answered")
+
+    def test_texts_over_each_other_are_seen(self):
+        self.expect_fault(sabotaged(sampled_page(), spoiling(
+            "const t = document.querySelectorAll('#one-row .row-labels text');"
+            "if (t.length > 2 && t[2].getAttribute('transform') !== t[1].getAttribute('transform'))"
+            "  t[2].setAttribute('transform', t[1].getAttribute('transform'));")),
+            "texts lie over each other")
+
+    def test_a_table_that_does_not_follow_is_seen(self):
+        self.expect_fault(sabotaged(small_page(),
+            "addEventListener('scroll', e => e.stopPropagation(), true);"),
+            "the table of rows ends with")
+
+    def test_a_table_of_all_lines_is_seen(self):
+        self.expect_fault(sabotaged(small_page(), spoiling(
+            "const l = document.querySelector('.rows .lines');"
+            "while (l && l.children.length > 0 && l.children.length < 60)"
+            "  l.append(l.lastChild.cloneNode(true));")), "the table of rows begins with")
+
     def test_a_deaf_beeswarm_is_seen(self):
         self.expect_fault(sabotaged(small_page(),
             "addEventListener('click', e => e.isTrusted && e.stopPropagation(), true);"),
@@ -111,10 +221,8 @@ class ReportTest(unittest.TestCase):
 
     def test_marks_at_no_place_are_seen(self):
         self.expect_fault(sabotaged(small_page(), spoiling(
-            "const c = document.querySelector('#beeswarm circle');"
-            "if (c && c.getAttribute('data-x') === null) {"
-            "  c.setAttribute('data-x', ''); c.setAttribute('class', 'NaN');"
-            "  c.parentNode.setAttribute('transform', 'NaN'); }")),
+            "const c = document.querySelector('#beeswarm .rings circle');"
+            "if (c && c.getAttribute('cx') !== 'NaN') c.setAttribute('cx', 'NaN');")),
             "coordinates that are no numbers")
 
     def test_console_errors_are_seen(self):

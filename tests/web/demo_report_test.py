@@ -29,12 +29,27 @@ def adult(folder):
 
 
 @test
+def sampled_and_split(folder):
+    windlass(*EXPLAIN_ADULT, "--method", "msr", "--nsamples", "200", "--cohorts", "Country",
+             "--out", folder / "out")
+    check(folder / "out/report.html")
+
+
+@test
+def as_large_as_a_page_gets(folder):
+    page = folder / "large.html"
+    subprocess.run([sys.executable, ROOT / "tests/web/make_report.py", "large", page], check=True,
+                   timeout=120)
+    check(page)
+
+
+@test
 def hostile_names_and_holes(folder):
     subprocess.run([REPORT_TEST, "--gtest_filter=Report.WritesPagesForTheBrowserCheck"],
                    env={**os.environ, "WINDLASS_REPORT_PAGES": str(folder / "pages")}, check=True,
                    stdout=subprocess.DEVNULL, timeout=60)
     pages = sorted((folder / "pages").glob("*.html"))
-    assert len(pages) == 3, pages
+    assert len(pages) == 4, pages
     for page in pages:
         check(page)
 

@@ -31,6 +31,13 @@ def packed(values, code):
     return {name: base64.b64encode(struct.pack(f"<{len(values)}{code}", *values)).decode()}
 
 
+def rough(values):
+    """The upper halves of singles, rounded up, as half widths travel."""
+    words = struct.unpack(f"<{len(values)}I", struct.pack(f"<{len(values)}f", *values))
+    halves = [min((word >> 16) + (word & 0xffff > 0), 0x7f80) for word in words]
+    return {"bf16": base64.b64encode(struct.pack(f"<{len(halves)}H", *halves)).decode()}
+
+
 def page(document, escaped=True):
     """The whole page. escaped=False plants the defect that a hostile name waits for."""
     text = json.dumps(document, ensure_ascii=False)
@@ -41,11 +48,12 @@ def page(document, escaped=True):
 
 
 def build(*, groups, rows, shown, outputs=("prediction",), link="logit", seed=1, hole=False,
-          pairs=False, method="linear", reason="the model is linear, so the exact values have a short form",
+          pairs=False, width=None, cohorts=None, method="linear", reason="the model is linear, so the exact values have a short form",
           model="model.json", data="rows.parquet"):
     """A made-up additive model: each group's attribution is a curve of its value plus noise.
 
     groups: (name, columns, categories, scale) each. hole: some values and one row are missing.
+    width: of intervals, in shares of an attribution and a bit. cohorts: their number, over all rows.
     """
     rng = random.Random(seed)
     row = list(range(rows)) if shown == rows else sorted(rng.sample(range(rows), shown))
@@ -80,16 +88,32 @@ def build(*, groups, rows, shown, outputs=("prediction",), link="logit", seed=1,
                 row_phi[0] = math.nan
             phi += row_phi
             prediction.append(base[output] + sum(row_phi))
-    count, width = len(groups), len(outputs)
+    count, outs = len(groups), len(outputs)
     importance = []
-    for output in range(width):
+    for output in range(outs):
         for g in range(count):
-            sizes = [abs(phi[(i * width + output) * count + g]) for i in range(shown)]
+            sizes = [abs(phi[(i * outs + output) * count + g]) for i in range(shown)]
             sizes = [size for size in sizes if not math.isnan(size)]
             importance.append(sum(sizes) / max(1, len(sizes)))
     made = {}
     if pairs:
-        made["interactions"] = [rng.expovariate(1) ** 3 for _ in range(width * count * (count - 1) // 2)]
+        made["interactions"] = [rng.expovariate(1) ** 3 for _ in range(outs * count * (count - 1) // 2)]
+    if width is not None:
+        half = [0.0 if x == 0 else width * (0.02 + 0.3 * abs(x) * rng.random()) for x in phi]
+        made["half_width"] = rough([0.0 if math.isnan(x) else x for x in half])
+        made["importance_half_width"] = [number(width * (0.02 + 0.15 * x)) for x in importance]
+        made["ranked"] = [rng.randint(0, count) for _ in range(shown * outs)]
+    if cohorts is not None:
+        member = [rng.randrange(cohorts) for _ in range(shown)]
+        cells = range(outs * cohorts * count)
+        made["cohorts"] = {
+            "by": groups[0][0], "names": [f"cohort {c} & its <name>" for c in range(cohorts)],
+            "rows": [rows // cohorts] * cohorts, "member": member,
+            "prediction": [rng.gauss(0, 1) for _ in range(outs * cohorts)],
+            "mean_abs": [rng.random() for _ in cells], "mean": [rng.gauss(0, 1) for _ in cells],
+        }
+        if width is not None:
+            made["cohorts"]["half_width"] = [number(0.1 * width * rng.random()) for _ in cells]
     return {
         **made, "version": 1, "windlass": "0.1.0", "model": model, "data": data, "link": link,
         "method": method, "reason": reason, "rows": rows, "model_evaluations": rows * 100,
@@ -117,7 +141,21 @@ MIXED = [
 CASES = {
     "mixed": lambda: build(groups=MIXED, rows=600, shown=600),
     "sampled": lambda: build(groups=MIXED + plain_groups(9), rows=2_560_000, shown=10_000,
-                             method="kernel", reason="the model is opaque"),
+                             width=1.0, method="kernel", reason="the model is opaque"),
+    # As large as a page gets: all the rows that it may hold, and several outputs.
+    "large": lambda: build(groups=MIXED + plain_groups(9), rows=1_000_000, shown=10_000,
+                           outputs=("low", "middle", "high"), width=1.0, cohorts=8, method="msr",
+                           reason="sampled"),
+    "intervals": lambda: build(groups=MIXED + [
+        ("Country", ["Country"], [f"country {k}" for k in range(30)], 0.6),
+        ("A group with a name so long that no chart has room for all of it", ["x"], [], 0.3),
+    ] + plain_groups(7), rows=3_000, shown=900, width=1.0, cohorts=6, method="msr",
+        reason="sampled", outputs=("setosa", "versicolor", "virginica"), link="identity"),
+    "rough": lambda: build(groups=MIXED[:4], rows=40, shown=40, width=40.0, method="kernel"),
+    # A budget that leaves nothing to judge by: intervals without end.
+    "endless": lambda: build(groups=MIXED[:4], rows=40, shown=40, width=math.inf, cohorts=2,
+                             method="kernel"),
+    "sixty": lambda: build(groups=plain_groups(60), rows=500, shown=500, width=0.5, method="msr"),
     "outputs": lambda: build(groups=MIXED, rows=300, shown=300, outputs=("<=50K", ">50K", "other"),
                              link="identity", pairs=True),
     "wide": lambda: build(groups=plain_groups(120), rows=200, shown=200, link="identity",

@@ -2,14 +2,15 @@
 import * as Plot from "@observablehq/plot";
 import { colourBy, none, uniform } from "./colour";
 import { chooseRows, quantile, type Report } from "./data";
-import { amount, count, decimalsFor, labelled, signed, unit } from "./format";
-import { draw, extent, layoutRows, narrow, tipStyle, xAxis, zeroLine } from "./rows";
+import { amount, count, decimalsFor, labelled, plusMinus, signed, unit } from "./format";
+import { addDot, type DotLayer, layDots, makeDots } from "./dots";
+import { draw, extent, layoutRows, narrow, xAxis, zeroLine } from "./rows";
 import { stackOffsets } from "./swarm";
 
-const dotBudget = 7000; // more SVG circles than this make the page slow to draw
+const dotBudget = 12000; // what is drawn over each other tells no more, and takes its time
 
 export interface Beeswarm {
-  chart: SVGSVGElement;
+  chart: HTMLElement;
   chosen: number; // rows to draw
   incomplete: number; // of these, the ones left out, as they have no finite attributions
   far: boolean; // whether a few dots lie so far out that the axis would better leave them
@@ -17,48 +18,72 @@ export interface Beeswarm {
   highlight(i: number): void;
 }
 
-interface Dot {
-  i: number;
-  g: number;
-  phi: number;
-  at: number; // phi, or the end of the axis that it lies beyond
-  y: number;
-  colour: string;
-}
-
 export interface BeeswarmOptions {
   width: number;
   output: number;
   groups: number[];
+  rows: readonly number[]; // of the page, to draw
   whole: boolean; // the axis covers every dot, however far
   onChoose(i: number): void;
 }
 
-// The range that holds the middle 98 % of every group, which a few far rows cannot stretch.
-function usualRange(report: Report, output: number, groups: number[]): number[] {
-  const ends: number[] = [];
-  for (const g of groups) {
-    const phis = Float64Array.from({ length: report.shown }, (_, i) => report.phi(i, output, g))
-      .filter(Number.isFinite)
-      .sort();
-    if (phis.length > 0) ends.push(quantile(phis, 0.01), quantile(phis, 0.99));
+interface Ranges {
+  everything: [number, number]; // of every dot
+  usual: [number, number]; // the middle 98 % of every group, which a few far rows cannot stretch
+}
+
+const enough = 2000; // rows that tell where the middle 98 % lie
+
+// [least, 1 %, 99 %, most] of the attributions of one group to one output, over the rows of the
+// page that can be drawn, the middle two by a sample of them; empty if there are none.
+function spread(report: Report, output: number, g: number, some: number[]): number[] {
+  let [least, most] = [Infinity, -Infinity];
+  for (let i = 0; i < report.shown; ++i) {
+    if (!report.complete(i, output)) continue;
+    const phi = report.phi(i, output, g);
+    if (phi < least) least = phi;
+    if (phi > most) most = phi;
   }
-  return ends;
+  if (least > most) return [];
+  const ascending = Float64Array.from(some, (i) => report.phi(i, output, g)).sort();
+  const tails = some.length === 0 ? [least, most] : [0.01, 0.99].map((q) => quantile(ascending, q));
+  return [least, tails[0], tails[1], most];
+}
+
+// Remembered, as each looks at all rows.
+const spreads = new Map<string, number[]>();
+
+// The axes that the page's rows ask for, a cohort or not.
+function ranges(report: Report, output: number, groups: number[]): Ranges {
+  const all = Array.from({ length: report.shown }, (_, i) => i);
+  const some = report.sample(all, enough).filter((i) => report.complete(i, output));
+  const each = groups.map((g) => {
+    const key = `${output} ${g}`;
+    const found = spreads.get(key) ?? spread(report, output, g, some);
+    spreads.set(key, found);
+    return found;
+  });
+  return {
+    everything: extent(
+      each.flatMap((ends) => [...ends.slice(0, 1), ...ends.slice(3)]),
+      0,
+      0.02,
+    ),
+    usual: extent(
+      each.flatMap((ends) => ends.slice(1, 3)),
+      0,
+      0.12,
+    ),
+  };
 }
 
 export function beeswarmChart(report: Report, options: BeeswarmOptions): Beeswarm {
   const { width, output, groups } = options;
   const limit = Math.max(60, Math.floor(dotBudget / Math.max(1, groups.length)));
-  const chosen = chooseRows(report, output, limit, groups);
+  const chosen = chooseRows(report, options.rows, output, limit, groups);
   const finite = chosen.filter((i) => report.complete(i, output));
-  const everything = extent(
-    (function* () {
-      for (const i of finite) for (const g of groups) yield report.phi(i, output, g);
-    })(),
-    0,
-    0.02,
-  );
-  const usual = extent(usualRange(report, output, groups), 0, 0.12);
+  // The axis is that of all rows, so that a cohort can be compared with them.
+  const { everything, usual } = ranges(report, output, groups);
   const far = everything[1] - everything[0] > 1.6 * (usual[1] - usual[0]);
   const domain: [number, number] =
     far && !options.whole
@@ -73,35 +98,34 @@ export function beeswarmChart(report: Report, options: BeeswarmOptions): Beeswar
     domain,
   });
   const radius = narrow(width) ? 1.8 : 2.3;
-  const dots: Dot[] = [];
+  const dots = makeDots(finite.length * groups.length);
+  let beyond = 0;
   groups.forEach((g, k) => {
     const numeric = report.groups[g].kind === "numeric";
     const colouring = numeric ? colourBy(report, g) : uniform(none);
-    const offsets = stackOffsets(
-      finite.map((i) => rows.x(clamp(report.phi(i, output, g)))),
-      rows.half,
-      radius * 1.5,
-    );
+    const x = finite.map((i) => rows.x(clamp(report.phi(i, output, g))));
+    const offsets = stackOffsets(x, rows.half, radius * 1.5);
     finite.forEach((i, place) => {
       const phi = report.phi(i, output, g);
-      dots.push({
-        i,
-        g,
-        phi,
-        at: clamp(phi),
-        y: rows.middle(k) + offsets[place],
-        colour: colouring.of(i),
-      });
+      const side = Math.sign(phi - clamp(phi));
+      if (side !== 0) ++beyond;
+      addDot(dots, i, x[place], rows.middle(k) + offsets[place], colouring.of(i), side);
     });
   });
-  const tip = (d: Dot) => {
-    const phi = signed(d.phi, decimalsFor(Math.abs(d.phi)));
+  const tip = (k: number) => {
+    const i = dots.row[k];
+    const g = groups[Math.floor(k / finite.length)];
+    const size = report.phi(i, output, g);
+    const phi = signed(size, decimalsFor(Math.abs(size))) + plusMinus(report, i, output, g);
     return (
-      `${labelled(report, d.i, d.g)}\n\u03c6 ${amount(report, phi)}\n` +
-      `Row ${count(report.row(d.i))}: click to see it step by step`
+      `${labelled(report, i, g)}\n\u03c6 ${amount(report, phi)}\n` +
+      `Row ${count(report.row(i))}: click to see it step by step`
     );
   };
-  const chart = draw(rows, "Beeswarm of the attributions of each row, one line a group", "img", [
+  const label =
+    "Beeswarm of the attributions of each row, one line a group; " +
+    "the field below chooses a row by its number";
+  const chart = draw(rows, label, "img", [
     ...xAxis(rows, `\u03c6: moves the prediction by${report.logit ? ` (${unit(report)})` : ""}`),
     Plot.ruleY(groups, {
       y: (_: number, k: number) => rows.middle(k),
@@ -109,83 +133,29 @@ export function beeswarmChart(report: Report, options: BeeswarmOptions): Beeswar
       strokeDasharray: "2,4",
     }),
     zeroLine(),
-    Plot.dot(
-      dots.filter((d) => d.at === d.phi),
-      {
-        x: "at",
-        y: "y",
-        r: radius,
-        fill: "colour",
-        fillOpacity: 0.8,
-        className: "swarm",
-      },
-    ),
-    ...[-1, 1].map((side) =>
-      Plot.dot(
-        dots.filter((d) => (d.phi - d.at) * side > 0),
-        {
-          x: "at",
-          y: "y",
-          r: radius * 1.7,
-          fill: "colour",
-          symbol: "triangle",
-          rotate: 90 * side,
-          className: "swarm beyond",
-        },
-      ),
-    ),
-    Plot.tip(
-      dots,
-      Plot.pointer({
-        ...tipStyle,
-        x: "at",
-        y: "y",
-        title: tip,
-      }),
-    ),
+    null, // no tip of Plot's
   ]);
-  chart.classList.add("swarm");
-
-  // Plot's pointer would pin the tip on a click; here a click chooses the row instead.
-  chart.addEventListener("pointerdown", (event) => event.stopImmediatePropagation(), true);
-  chart.addEventListener("click", (event) => {
-    const box = chart.getBoundingClientRect();
-    const px = ((event.clientX - box.left) * rows.width) / box.width;
-    const py = ((event.clientY - box.top) * rows.height) / box.height;
-    let nearest: Dot | undefined;
-    let distance = 24;
-    for (const dot of dots) {
-      const away = Math.hypot(rows.x(dot.at) - px, dot.y - py);
-      if (away < distance) [nearest, distance] = [dot, away];
-    }
-    if (nearest !== undefined) options.onChoose(nearest.i);
+  const layer: DotLayer = layDots(chart, dots, rows.width, rows.height, {
+    radius,
+    opacity: 0.8,
+    tip,
+    onChoose: options.onChoose,
   });
-
-  const rings = document.createElementNS("http://www.w3.org/2000/svg", "g");
-  rings.setAttribute("class", "rings");
-  rings.setAttribute("pointer-events", "none");
-  chart.append(rings);
-  const place = new Map(dots.map((dot) => [dot.i * report.groups.length + dot.g, dot.y]));
   return {
-    chart,
+    chart: layer.element,
     chosen: chosen.length,
     incomplete: chosen.length - finite.length,
     far,
-    beyond: dots.reduce((n, d) => (d.at === d.phi ? n : n + 1), 0),
+    beyond,
     highlight(i) {
-      rings.replaceChildren();
-      if (i < 0 || !report.complete(i, output)) return;
-      groups.forEach((g, k) => {
-        const x = rows.x(clamp(report.phi(i, output, g)));
-        const ring = document.createElementNS(rings.namespaceURI, "circle") as SVGCircleElement;
-        ring.setAttribute("cx", String(x));
-        ring.setAttribute("cy", String(place.get(i * report.groups.length + g) ?? rows.middle(k)));
-        ring.setAttribute("r", "5");
-        ring.setAttribute("fill", "none");
-        ring.setAttribute("stroke", "var(--ink)");
-        ring.setAttribute("stroke-width", "1.8");
-        rings.append(ring);
-      });
+      if (i < 0 || !report.complete(i, output)) return layer.circle([]);
+      const place = finite.indexOf(i);
+      layer.circle(
+        groups.map((g, k): [number, number] => [
+          rows.x(clamp(report.phi(i, output, g))),
+          place < 0 ? rows.middle(k) : dots.y[k * finite.length + place],
+        ]),
+      );
     },
   };
 }

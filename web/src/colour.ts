@@ -16,13 +16,20 @@ export interface Colouring {
 
 // Numbers run along a ramp between their 5th and 95th percentile, so that one far value does not
 // paint all others alike; wider percentiles are taken when those two coincide.
+const ranges = new WeakMap<Report, Map<number, [number, number]>>();
+
 function numericRange(report: Report, g: number): [number, number] {
-  const values: number[] = [];
-  for (let i = 0; i < report.shown; ++i) {
-    const value = report.value(i, g);
-    if (Number.isFinite(value)) values.push(value);
-  }
-  values.sort((a, b) => a - b);
+  const known = ranges.get(report) ?? new Map<number, [number, number]>();
+  ranges.set(report, known);
+  const range = known.get(g) ?? findRange(report, g);
+  known.set(g, range);
+  return range;
+}
+
+function findRange(report: Report, g: number): [number, number] {
+  const values = Float64Array.from({ length: report.shown }, (_, i) => report.value(i, g))
+    .filter(Number.isFinite)
+    .sort();
   for (const tail of [0.05, 0.01, 0]) {
     const low = quantile(values, tail);
     const high = quantile(values, 1 - tail);

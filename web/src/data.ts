@@ -2,7 +2,8 @@
 
 // Arrays of numbers travel as base64 of little-endian IEEE floats: exact, compact, and able to hold
 // NaN. Every platform that runs a browser is little-endian.
-type Packed = { f32: string } | { f64: string };
+// bf16, the upper half of a single, is for numbers of which two digits are wanted.
+type Packed = { f32: string } | { f64: string } | { bf16: string };
 type Floats = Float32Array | Float64Array;
 
 // JSON has no word for these three, so null is NaN and the infinities are strings.
@@ -22,11 +23,28 @@ interface Document {
   groups: { name: string; columns: string[]; categories: string[] }[];
   importance: JsonNumber[];
   interactions?: JsonNumber[]; // [outputs, pairs (0, 1), (0, 2), ...]: where the job made them
+  // Where the job sampled, half widths of 95 % intervals, and how much of a row's order is certain.
+  importance_half_width?: JsonNumber[]; // [outputs, groups]
+  half_width?: Packed; // [shown, outputs, groups]
+  ranked?: number[]; // [shown, outputs]
+  cohorts?: CohortsDocument; // where the job was asked for them
   base_value: JsonNumber[];
   row: number[];
   prediction: Packed;
   phi: Packed;
   value: Packed;
+}
+
+// Cohorts over all rows of the job.
+interface CohortsDocument {
+  by: string; // the column or group
+  names: string[];
+  rows: number[]; // [cohorts]
+  prediction: JsonNumber[]; // [outputs, cohorts], the mean
+  mean_abs: JsonNumber[]; // [outputs, cohorts, groups]
+  mean: JsonNumber[]; // the same shape
+  half_width?: JsonNumber[]; // the same shape: of mean_abs, where the job sampled
+  member: number[]; // [shown]: the cohort of each row of the page
 }
 
 // What a group's values are, which decides how they are drawn: numbers have a scale, categories
@@ -49,6 +67,10 @@ export class Report {
   private readonly predictions: Floats;
   private readonly phis: Floats;
   private readonly values: Floats;
+  private readonly halfWidths: Floats;
+  private readonly importanceHalfWidths: number[];
+  private readonly whole: Uint8Array; // [shown, outputs]: whether a row can be drawn
+  private readonly scrambled: Uint32Array; // the page's rows in an order of chance
 
   constructor(readonly document: Document) {
     if (document.version !== 1) {
@@ -61,11 +83,15 @@ export class Report {
     this.predictions = unpack(document.prediction);
     this.phis = unpack(document.phi);
     this.values = unpack(document.value);
+    this.halfWidths = document.half_width ? unpack(document.half_width) : new Float32Array(0);
+    this.importanceHalfWidths = (document.importance_half_width ?? []).map(toNumber);
     this.groups = document.groups.map((group, g) => ({
       ...group,
       name: group.name === "" ? "(no name)" : group.name,
       kind: this.kindOf(group, g),
     }));
+    this.whole = this.findWhole();
+    this.scrambled = inOrderOfChance(this.shown);
   }
 
   static fromPage(): Report {
@@ -97,6 +123,28 @@ export class Report {
     return this.importance[output * this.groups.length + group];
   }
 
+  get hasIntervals(): boolean {
+    return this.importanceHalfWidths.length > 0;
+  }
+  // Half the width of a 95 % interval; infinite where the sample leaves nothing to judge by.
+  halfWidth(i: number, output: number, group: number): number {
+    const line = i * this.document.outputs.length + output;
+    return this.halfWidths[line * this.groups.length + group];
+  }
+  meanHalfWidth(output: number, group: number): number {
+    return this.importanceHalfWidths[output * this.groups.length + group];
+  }
+  // So many of the row's largest attributions stand in an order that is certain.
+  ranked(i: number, output: number): number {
+    return this.document.ranked?.[i * this.document.outputs.length + output] ?? 0;
+  }
+  // 1 and the number of groups that are certainly more important, as in summary.json.
+  rank(output: number, group: number): number {
+    const high = this.meanAbsolute(output, group) + this.meanHalfWidth(output, group);
+    const low = (g: number) => this.meanAbsolute(output, g) - this.meanHalfWidth(output, g);
+    return 1 + this.groups.filter((_, g) => low(g) > high).length;
+  }
+
   get hasInteractions(): boolean {
     return this.pairs.length > 0;
   }
@@ -119,9 +167,31 @@ export class Report {
 
   // Whether every attribution of the row is a number that can be drawn.
   complete(i: number, output: number): boolean {
-    if (!Number.isFinite(this.baseValue[output])) return false;
-    if (!Number.isFinite(this.prediction(i, output))) return false;
-    return this.groups.every((_, g) => Number.isFinite(this.phi(i, output, g)));
+    return this.whole[i * this.document.outputs.length + output] === 1;
+  }
+
+  // At most about `limit` of `rows`, chosen by chance but always the same ones, in their order.
+  sample(rows: readonly number[], limit: number): number[] {
+    if (rows.length <= limit) return [...rows];
+    const wanted = new Uint8Array(this.shown);
+    for (const i of rows) wanted[i] = 1;
+    const chosen: number[] = [];
+    for (const i of this.scrambled) {
+      if (wanted[i] === 1 && chosen.length < limit) chosen.push(i);
+    }
+    return chosen.sort((a, b) => a - b);
+  }
+
+  private findWhole(): Uint8Array {
+    const outputs = this.document.outputs.length;
+    const whole = new Uint8Array(this.shown * outputs);
+    const groups = this.groups.length;
+    for (let k = 0; k < whole.length; ++k) {
+      let ok = Number.isFinite(this.baseValue[k % outputs]) && Number.isFinite(this.predictions[k]);
+      for (let g = 0; g < groups && ok; ++g) ok = Number.isFinite(this.phis[k * groups + g]);
+      whole[k] = ok ? 1 : 0;
+    }
+    return whole;
   }
 
   private kindOf(group: { categories: string[] }, g: number): Kind {
@@ -142,10 +212,18 @@ function toNumber(value: JsonNumber): number {
 }
 
 function unpack(packed: Packed): Floats {
-  const text = atob("f32" in packed ? packed.f32 : packed.f64);
+  const text = atob(Object.values(packed)[0]);
   const bytes = new Uint8Array(text.length);
   for (let k = 0; k < text.length; ++k) bytes[k] = text.charCodeAt(k);
-  return "f32" in packed ? new Float32Array(bytes.buffer) : new Float64Array(bytes.buffer);
+  if ("f32" in packed) return new Float32Array(bytes.buffer);
+  if ("f64" in packed) return new Float64Array(bytes.buffer);
+  const upper = Uint32Array.from(new Uint16Array(bytes.buffer), (half) => half << 16);
+  return new Float32Array(upper.buffer);
+}
+
+function inOrderOfChance(count: number): Uint32Array {
+  const keys = Float64Array.from({ length: count }, (_, i) => scramble(i));
+  return Uint32Array.from(keys, (_, i) => i).sort((a, b) => keys[a] - keys[b] || a - b);
 }
 
 // A fixed scramble of an integer to [0, 1): chooses and jitters points the same way every time.
@@ -155,21 +233,21 @@ export function scramble(value: number): number {
   return ((h ^ (h >>> 16)) >>> 0) / 4294967296;
 }
 
-// At most about `limit` of the rows, evenly chosen, and always the two extremes of each group in
-// `always`, so that the range drawn is the range there is.
+// At most about `limit` of `rows`, and always the two extremes of each group in `always`, so that
+// the range drawn is the range there is.
 export function chooseRows(
   report: Report,
+  rows: readonly number[],
   output: number,
   limit: number,
   always: number[],
 ): number[] {
-  const all = Array.from({ length: report.shown }, (_, i) => i);
-  if (all.length <= limit) return all;
-  const chosen = new Set(all.sort((a, b) => scramble(a) - scramble(b) || a - b).slice(0, limit));
+  if (rows.length <= limit) return [...rows];
+  const chosen = new Set(report.sample(rows, limit));
   for (const g of always) {
     let low = -1;
     let high = -1;
-    for (let i = 0; i < report.shown; ++i) {
+    for (const i of rows) {
       const phi = report.phi(i, output, g);
       if (!Number.isFinite(phi)) continue;
       if (low < 0 || phi < report.phi(low, output, g)) low = i;

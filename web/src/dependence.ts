@@ -4,16 +4,27 @@
 import * as Plot from "@observablehq/plot";
 import { colourBy } from "./colour";
 import { chooseRows, quantile, type Report } from "./data";
-import { amount, count, decimalsFor, fixed, labelled, plain, signed, unit } from "./format";
-import { draw, extent, layoutRows, narrow, tipStyle, xAxis, zeroLine } from "./rows";
+import { addDot, type Dots, layDots, makeDots } from "./dots";
+import {
+  amount,
+  count,
+  decimalsFor,
+  fixed,
+  labelled,
+  plain,
+  plusMinus,
+  signed,
+  unit,
+} from "./format";
+import { draw, extent, layoutRows, narrow, xAxis, zeroLine } from "./rows";
 import { stackOffsets } from "./swarm";
 
-const maxDots = 3000;
+const maxDots = 5000;
 const fewValues = 6;
 const maxLines = 24;
 
 export interface Dependence {
-  chart: SVGSVGElement | null;
+  chart: HTMLElement | null;
   legend: Node[];
   caption: string;
 }
@@ -22,6 +33,7 @@ export interface DependenceOptions {
   width: number;
   output: number;
   group: number;
+  rows: readonly number[]; // of the page, to draw
   colour: number | null;
   selected: number;
 }
@@ -34,10 +46,7 @@ interface Line {
 
 export function dependenceChart(report: Report, options: DependenceOptions): Dependence {
   const { output, group, colour } = options;
-  const complete: number[] = [];
-  for (let i = 0; i < report.shown; ++i) {
-    if (Number.isFinite(report.phi(i, output, group))) complete.push(i);
-  }
+  const complete = options.rows.filter((i) => Number.isFinite(report.phi(i, output, group)));
   if (complete.length === 0) {
     return { chart: null, legend: [], caption: "No row has an attribution that can be drawn." };
   }
@@ -47,9 +56,7 @@ export function dependenceChart(report: Report, options: DependenceOptions): Dep
     if (Number.isFinite(value) && values.size <= fewValues) values.add(value);
   }
   const asLines = report.groups[group].kind !== "numeric" || values.size <= fewValues;
-  const drawn = chooseRows(report, output, maxDots, [group]).filter((i) =>
-    Number.isFinite(report.phi(i, output, group)),
-  );
+  const drawn = chooseRows(report, complete, output, maxDots, [group]);
   const colouring = colourBy(report, colour);
   const parts = asLines
     ? strips(report, options, complete, drawn, colouring.of)
@@ -65,19 +72,48 @@ export function dependenceChart(report: Report, options: DependenceOptions): Dep
   };
 }
 
-type Part = { chart: SVGSVGElement; caption: string };
+type Part = { chart: HTMLElement; caption: string };
 
 function tipText(report: Report, options: DependenceOptions): (i: number) => string {
   const { output, group, colour } = options;
   return (i) => {
     const phi = report.phi(i, output, group);
+    const size = signed(phi, decimalsFor(Math.abs(phi)));
     return (
       `${labelled(report, i, group)}\n` +
-      `\u03c6 ${amount(report, signed(phi, decimalsFor(Math.abs(phi))))}\n` +
+      `\u03c6 ${amount(report, size + plusMinus(report, i, output, group))}\n` +
       (colour === null ? "" : `${labelled(report, i, colour)}\n`) +
       `Row ${count(report.row(i))}`
     );
   };
+}
+
+interface Look {
+  width: number;
+  height: number;
+  radius: number;
+  opacity: number;
+  lines?: { x: number; y1: number; y2: number }[];
+}
+
+// The dots over their frame, with a ring around the row chosen.
+function overlay(
+  report: Report,
+  options: DependenceOptions,
+  chart: SVGSVGElement,
+  dots: Dots,
+  look: Look,
+): HTMLElement {
+  const text = tipText(report, options);
+  const layer = layDots(chart, dots, look.width, look.height, {
+    radius: look.radius,
+    opacity: look.opacity,
+    tip: (k) => text(dots.row[k]),
+    lines: look.lines,
+  });
+  const place = dots.row.indexOf(options.selected);
+  if (place >= 0 && place < dots.count) layer.circle([[dots.x[place], dots.y[place]]]);
+  return layer.element;
 }
 
 function scatter(
@@ -87,7 +123,7 @@ function scatter(
   drawn: number[],
   colourOf: (i: number) => string,
 ): Part {
-  const { width, output, group, selected } = options;
+  const { width, output, group } = options;
   const points = drawn.filter((i) => Number.isFinite(report.value(i, group)));
   const without = complete.filter((i) => !Number.isFinite(report.value(i, group))).length;
   const range = extent(
@@ -97,16 +133,21 @@ function scatter(
   );
   const x = (i: number) => report.value(i, group);
   const y = (i: number) => report.phi(i, output, group);
-  const ring = points.includes(selected) ? [selected] : [];
   const small = narrow(width);
-  const chart = Plot.plot({
+  const height = small ? 300 : 400;
+  let [low, high] = [Infinity, -Infinity];
+  for (const i of points) {
+    low = Math.min(low, x(i));
+    high = Math.max(high, x(i));
+  }
+  const plot = Plot.plot({
     width,
-    height: small ? 300 : 400,
+    height,
     marginLeft: small ? 46 : 62,
     marginRight: 14,
     marginTop: 26,
     marginBottom: 42,
-    x: { nice: false, insetLeft: 8, insetRight: 8 },
+    x: { domain: [low, high], nice: false, insetLeft: 8, insetRight: 8 },
     y: { domain: range },
     color: { type: "identity" },
     ariaLabel: "Scatter plot of the attribution of the chosen group against its value",
@@ -131,14 +172,16 @@ function scatter(
         tickFormat: (value: number) => plain(value),
       }),
       Plot.ruleY([0], { stroke: "var(--rule)", strokeWidth: 1.5 }),
-      Plot.dot(points, { x, y, r: small ? 2 : 2.6, fill: colourOf, fillOpacity: 0.7 }),
-      Plot.dot(ring, { x, y, r: 6, stroke: "var(--ink)", strokeWidth: 1.8 }),
-      Plot.tip(points, Plot.pointer({ ...tipStyle, x, y, title: tipText(report, options) })),
     ],
-  }) as unknown as SVGSVGElement;
+  });
+  const chart = plot as unknown as SVGSVGElement;
+  const [toX, toY] = [plot.scale("x")!, plot.scale("y")!];
   chart.setAttribute("role", "img");
+  const dots = makeDots(points.length);
+  for (const i of points) addDot(dots, i, toX.apply(x(i)), toY.apply(y(i)), colourOf(i));
+  const look = { width, height, radius: small ? 2 : 2.6, opacity: 0.7 };
   return {
-    chart,
+    chart: overlay(report, options, chart, dots, look),
     caption: without > 0 ? `${count(without)} rows have no value and are not drawn.` : "",
   };
 }
@@ -177,7 +220,7 @@ function strips(
   drawn: number[],
   colourOf: (i: number) => string,
 ): Part {
-  const { width, output, group, selected } = options;
+  const { width, output, group } = options;
   const { kind } = report.groups[group];
   const all = linesOf(report, options, complete);
   const kept = new Set([...all].sort((a, b) => b.phis.length - a.phis.length).slice(0, maxLines));
@@ -198,19 +241,16 @@ function strips(
   });
   const decimals = decimalsFor(Math.max(...rows.domain.map(Math.abs)));
   const radius = narrow(width) ? 1.8 : 2.4;
-  const dots: { i: number; phi: number; y: number }[] = [];
+  const dots = makeDots(drawn.length);
   lines.forEach((line, k) => {
     const members = drawn.filter((i) => {
       const raw = report.value(i, group);
       return Object.is(Number.isFinite(raw) ? raw : NaN, line.value);
     });
-    const offsets = stackOffsets(
-      members.map((i) => rows.x(report.phi(i, output, group))),
-      rows.half,
-      radius * 1.5,
-    );
+    const x = members.map((i) => rows.x(report.phi(i, output, group)));
+    const offsets = stackOffsets(x, rows.half, radius * 1.5);
     members.forEach((i, place) => {
-      dots.push({ i, phi: report.phi(i, output, group), y: rows.middle(k) + offsets[place] });
+      addDot(dots, i, x[place], rows.middle(k) + offsets[place], colourOf(i));
     });
   });
   const boxes = lines.map((line, k) => ({
@@ -220,8 +260,6 @@ function strips(
     high: quantile(line.phis, 0.75),
   }));
   type Box = (typeof boxes)[number];
-  type Dot = (typeof dots)[number];
-  const tip = tipText(report, options);
   const chart = draw(rows, "The attributions of the chosen group, one line a value", "img", [
     ...xAxis(rows, `\u03c6${report.logit ? ` (${unit(report)})` : ""}`),
     zeroLine(),
@@ -233,31 +271,7 @@ function strips(
       fill: "var(--box)",
       rx: 3,
     }),
-    Plot.dot(dots, {
-      x: "phi",
-      y: "y",
-      r: radius,
-      fill: (d: Dot) => colourOf(d.i),
-      fillOpacity: 0.75,
-    }),
-    Plot.ruleX(boxes, {
-      x: "middle",
-      y1: (d: Box) => rows.middle(d.k) - rows.half - 2,
-      y2: (d: Box) => rows.middle(d.k) + rows.half + 2,
-      stroke: "var(--ink)",
-      strokeWidth: 2,
-    }),
-    Plot.dot(
-      dots.filter((d) => d.i === selected),
-      {
-        x: "phi",
-        y: "y",
-        r: 6,
-        stroke: "var(--ink)",
-        strokeWidth: 1.8,
-      },
-    ),
-    Plot.tip(dots, Plot.pointer({ ...tipStyle, x: "phi", y: "y", title: (d: Dot) => tip(d.i) })),
+    null, // no tip of Plot's
   ]);
   const spread = `median ${fixed(boxes[0].middle, decimals)}`;
   const captions = [
@@ -270,5 +284,11 @@ function strips(
       `The ${count(lines.length)} most frequent of ${count(all.length)} values are drawn.`,
     );
   }
-  return { chart, caption: captions.join(" ") };
+  const medians = boxes.map((box) => ({
+    x: rows.x(box.middle),
+    y1: rows.middle(box.k) - rows.half - 2,
+    y2: rows.middle(box.k) + rows.half + 2,
+  }));
+  const look = { width: rows.width, height: rows.height, radius, opacity: 0.75, lines: medians };
+  return { chart: overlay(report, options, chart, dots, look), caption: captions.join(" ") };
 }

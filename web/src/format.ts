@@ -36,6 +36,17 @@ export function fixed(value: number, decimals: number): string {
 export const signed = (value: number, decimals: number): string =>
   (value > 0 ? "+" : "") + fixed(value, decimals);
 
+// " \u00b1 0.03" where attributions were sampled, else nothing; two digits of the width are enough.
+export function interval(halfWidth: number, least = 8): string {
+  if (Number.isNaN(halfWidth)) return "";
+  if (halfWidth === 0) return " \u00b1 0";
+  return ` \u00b1 ${fixed(halfWidth, Math.min(least, Math.max(0, decimalsFor(halfWidth) - 1)))}`;
+}
+
+export function plusMinus(report: Report, i: number, output: number, group: number): string {
+  return report.hasIntervals ? interval(report.halfWidth(i, output, group)) : "";
+}
+
 // A value of a feature: as many digits as it needs, at most six.
 export function plain(value: number): string {
   if (!Number.isFinite(value)) return fixed(value, 0);

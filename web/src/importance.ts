@@ -2,8 +2,8 @@
 import * as Plot from "@observablehq/plot";
 import type { Report } from "./data";
 import { h } from "./dom";
-import { amount, count, decimalsFor, fixed, unit } from "./format";
-import { draw, layoutRows, tagged, textWidth, tipStyle, xAxis } from "./rows";
+import { amount, count, decimalsFor, fixed, interval, plural, unit } from "./format";
+import { draw, layoutRows, tagged, textWidth, tipStyle, whiskerMarks, xAxis } from "./rows";
 
 export interface ImportanceOptions {
   width: number;
@@ -17,25 +17,32 @@ export function importanceChart(report: Report, options: ImportanceOptions): SVG
   const sizes = groups.map((g) => report.meanAbsolute(output, g));
   const largest = Math.max(0, ...sizes.filter(Number.isFinite));
   const decimals = decimalsFor(largest);
-  const texts = sizes.map((size) => fixed(size, decimals));
+  const widths = groups.map((g) => (report.hasIntervals ? report.meanHalfWidth(output, g) : NaN));
+  const texts = sizes.map((size, k) => fixed(size, decimals) + interval(widths[k], decimals + 1));
+  // Whiskers may widen the axis, but not until bars can no longer be compared.
+  const reach = Math.min(2 * largest, farthest(sizes, widths));
   const rows = layoutRows({
     width,
     labels: groups.map((g) => report.groups[g].name),
     pitch: 30,
     half: 10,
     right: Math.ceil(Math.max(...texts.map((text) => textWidth(text, 600)))) + 16,
-    domain: [0, largest > 0 ? largest : 1],
+    domain: [0, reach > 0 ? reach : 1],
   });
   const bars = groups.map((g, k) => ({
     g,
     k,
     size: Number.isFinite(sizes[k]) ? sizes[k] : 0,
     text: texts[k],
+    low: Math.max(0, sizes[k] - widths[k]),
+    high: sizes[k] + widths[k],
   }));
+  const whiskers = bars.filter((bar) => Number.isFinite(widths[bar.k]) && widths[bar.k] > 0);
   type Bar = (typeof bars)[number];
   const total = bars.reduce((sum, bar) => sum + bar.size, 0);
   const tip = (d: Bar) =>
     `${report.groups[d.g].name}\nmoves a prediction by ${amount(report, d.text)} on average` +
+    (report.hasIntervals ? `\n${rankWords(report, output, d.g)}` : "") +
     (total > 0 ? `\n${((100 * d.size) / total).toFixed(1)} % of all attribution` : "") +
     (report.groups[d.g].columns.length > 1
       ? `\n${count(report.groups[d.g].columns.length)} columns`
@@ -58,8 +65,9 @@ export function importanceChart(report: Report, options: ImportanceOptions): SVG
         role: "button",
       })),
     }),
+    ...whiskerMarks(rows, whiskers, (d) => rows.middle(d.k)),
     Plot.text(bars, {
-      x: "size",
+      x: (d: Bar) => Math.min(reach, d.high > d.size ? d.high : d.size),
       y: (d: Bar) => rows.middle(d.k),
       text: "text",
       textAnchor: "start",
@@ -84,6 +92,22 @@ export function importanceChart(report: Report, options: ImportanceOptions): SVG
   return chart;
 }
 
+// The far end of the farthest finite whisker.
+function farthest(sizes: number[], widths: number[]): number {
+  const ends = sizes.map((size, k) => size + (Number.isFinite(widths[k]) ? widths[k] : 0));
+  return Math.max(0, ...ends.filter(Number.isFinite));
+}
+
+// "rank 3, as Age and 2 others": groups of one rank cannot be told apart.
+function rankWords(report: Report, output: number, group: number): string {
+  const rank = report.rank(output, group);
+  const others = report.groups.filter((_, g) => g !== group && report.rank(output, g) === rank);
+  if (others.length === 0) return `rank ${rank}`;
+  const first = others[0].name;
+  const rest = others.length > 1 ? ` and ${plural(others.length - 1, "other")}` : "";
+  return `rank ${rank}: not to be told apart from ${first}${rest}`;
+}
+
 export function importanceTable(report: Report, output: number): HTMLTableElement {
   const order = report.order(output);
   const sizes = order.map((g) => report.meanAbsolute(output, g));
@@ -104,6 +128,12 @@ export function importanceTable(report: Report, output: number): HTMLTableElemen
           { scope: "col", ...number },
           report.logit ? "Mean |\u03c6|, log-odds" : "Mean |\u03c6|",
         ),
+        ...(report.hasIntervals
+          ? [
+              h("th", { scope: "col", ...number }, "95 % interval"),
+              h("th", { scope: "col", ...number }, "Rank"),
+            ]
+          : []),
         h("th", { scope: "col", ...number }, "Share"),
         h("th", { scope: "col" }, "Columns"),
       ),
@@ -117,6 +147,12 @@ export function importanceTable(report: Report, output: number): HTMLTableElemen
           {},
           h("td", {}, report.groups[g].name),
           h("td", number, fixed(sizes[k], Math.min(8, decimalsFor(sizes[0]) + 2))),
+          ...(report.hasIntervals
+            ? [
+                h("td", number, interval(report.meanHalfWidth(output, g)).trim()),
+                h("td", number, String(report.rank(output, g))),
+              ]
+            : []),
           h("td", number, total > 0 ? `${((100 * sizes[k]) / total).toFixed(1)} %` : ""),
           h("td", {}, columnsText(report.groups[g].columns)),
         ),

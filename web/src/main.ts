@@ -1,5 +1,6 @@
 // The page: fills in the words, draws the charts, and keeps what the reader chose.
 import { beeswarmChart, type Beeswarm } from "./beeswarm";
+import { cohortsTable, markChosen } from "./cohorts";
 import { none, rampLegend, swatch } from "./colour";
 import { Report } from "./data";
 import { dependenceChart } from "./dependence";
@@ -7,19 +8,44 @@ import { emphasise, find, h, options, say } from "./dom";
 import { amount, count, decimalsFor, fixed, percent, plural } from "./format";
 import { interactionsChart, interactionsTable, pairsOf } from "./interactions";
 import { importanceChart, importanceTable } from "./importance";
+import { canSplit, givenSplit, splitBy, type Split } from "./split";
+import { rowsTable, type RowsTable, type Sorting } from "./table";
 import { waterfallChart } from "./waterfall";
-import { fillFooter, fillHeader, rowsText } from "./words";
+import { certainText, fillFooter, fillHeader, ranksText, rowsText } from "./words";
 
 const manyGroups = 40; // more are folded away until asked for
 const firstGroups = 30;
+const firstInCohorts = 12; // lines of the cohorts' table
 
 let report: Report;
 const state = { output: 0, row: -1, group: -1, colour: -1, all: false, whole: false, extremes: 0 };
 let beeswarm: Beeswarm | null = null;
+// Of the cohorts: how rows are split, which cohort is in view (-1: all rows), what is shown.
+let split: Split | null = null;
+const cohorts = { chosen: -1, signs: false, all: false };
+let everyRow: number[] = [];
+let table: RowsTable | null = null;
+let sorting: Sorting = "number";
+
+// The rows of the page that are in view, ascending.
+const inView = (): number[] => split?.cohorts[cohorts.chosen]?.rows ?? everyRow;
 
 let outputs: string[] = [];
 const chartOf = (section: string) => find(`#${section} .chart`);
-const widthOf = (section: string) => Math.max(260, Math.floor(chartOf(section).clientWidth));
+
+// All sections are as wide. To ask makes the browser lay out what has changed so far, so it is
+// asked once for all that is drawn in one go, and first.
+let chartWidth = 0;
+
+function widthOfCharts(): number {
+  if (chartWidth === 0) {
+    chartWidth = Math.max(260, Math.floor(chartOf("importance").clientWidth));
+    queueMicrotask(() => {
+      chartWidth = 0;
+    });
+  }
+  return chartWidth;
+}
 
 function listed(): number[] {
   const order = report.order(state.output);
@@ -36,7 +62,7 @@ function drawImportance(): void {
   );
   chartOf("importance").replaceChildren(
     importanceChart(report, {
-      width: widthOf("importance"),
+      width: widthOfCharts(),
       output: state.output,
       groups,
       onChoose(group) {
@@ -46,12 +72,9 @@ function drawImportance(): void {
       },
     }),
   );
-  say(
-    "#importance figcaption",
-    hidden > 0
-      ? `The ${count(groups.length)} most important of ${count(report.groups.length)} groups.`
-      : "",
-  );
+  const all = count(report.groups.length);
+  const first = hidden > 0 ? `The ${count(groups.length)} most important of ${all} groups. ` : "";
+  say("#importance figcaption", first, ranksText(report, state.output));
   const more = find<HTMLButtonElement>("#importance .more");
   more.hidden = report.groups.length <= manyGroups;
   more.textContent =
@@ -67,9 +90,10 @@ function drawBeeswarm(): void {
   const other = groups.some((g) => report.groups[g].kind !== "numeric");
   const previous = beeswarm;
   beeswarm = beeswarmChart(report, {
-    width: widthOf("beeswarm"),
+    width: widthOfCharts(),
     output: state.output,
     groups,
+    rows: inView(),
     whole: state.whole,
     onChoose(i) {
       chooseRow(i);
@@ -93,8 +117,8 @@ function drawBeeswarm(): void {
   );
   const captions: string[] = [];
   if (report.sampled) captions.push(`${capital(rowsText(report))}.`);
-  if (beeswarm.chosen < report.shown) {
-    const drawn = `${count(beeswarm.chosen)} of ${count(report.shown)} rows are drawn`;
+  if (beeswarm.chosen < inView().length) {
+    const drawn = `${count(beeswarm.chosen)} of ${count(inView().length)} rows are drawn`;
     captions.push(
       `So that the page stays quick, ${drawn}, each group\u2019s extremes always among them.`,
     );
@@ -129,8 +153,9 @@ function drawRow(note = ""): void {
   }
   const input = find<HTMLInputElement>("#row");
   input.value = String(report.row(i));
-  find<HTMLButtonElement>("#previous").disabled = i === 0;
-  find<HTMLButtonElement>("#next").disabled = i === report.shown - 1;
+  const rows = inView();
+  find<HTMLButtonElement>("#previous").disabled = i === rows[0];
+  find<HTMLButtonElement>("#next").disabled = i === rows[rows.length - 1];
   beeswarm?.highlight(i);
   const prediction = report.prediction(i, state.output);
   const base = report.baseValue[state.output];
@@ -163,9 +188,9 @@ function drawRow(note = ""): void {
       report.logit ? `, or ${amount(report, fixed(prediction, decimals))}: ` : ": ",
     ),
     `${distance}${fixed(base, decimals)}${report.logit ? ` (${percent(base)})` : ""}. `,
-    ...(report.shown > 1 ? [`${rankText(i)}.`] : []),
+    ...(report.shown > 1 ? [`${rankText(i)}. `] : []),
   );
-  chart.replaceChildren(waterfallChart(report, i, state.output, widthOf("one-row")));
+  chart.replaceChildren(waterfallChart(report, i, state.output, widthOfCharts()));
   say(
     "#one-row figcaption",
     "From the base value, the prediction expected before anything is known of the row, ",
@@ -174,41 +199,53 @@ function drawRow(note = ""): void {
     " raises it, ",
     h("span", { class: "negative" }, "blue"),
     " lowers it.",
+    certainText(report, i, state.output),
     report.sampled ? ` This page holds ${rowsText(report)}.` : "",
   );
 }
 
 // Rows from the farthest from the base value to the nearest, for the output in view.
-let ranking: { output: number; order: number[]; place: Map<number, number> } | null = null;
+interface Ranking {
+  output: number;
+  rows: number[];
+  order: number[];
+  place: Int32Array; // [shown], -1: not in the order
+}
+let ranking: Ranking | null = null;
 
-function extremes(): { order: number[]; place: Map<number, number> } {
-  if (ranking === null || ranking.output !== state.output) {
+function extremes(): { order: number[]; place: Int32Array } {
+  const rows = inView();
+  if (ranking === null || ranking.output !== state.output || ranking.rows !== rows) {
     const base = report.baseValue[state.output];
-    const order: number[] = [];
-    for (let i = 0; i < report.shown; ++i) if (report.complete(i, state.output)) order.push(i);
-    const away = (i: number) => Math.abs(report.prediction(i, state.output) - base);
-    order.sort((a, b) => away(b) - away(a) || a - b);
-    ranking = { output: state.output, order, place: new Map(order.map((i, k) => [i, k])) };
+    const order = rows.filter((i) => report.complete(i, state.output));
+    const away = new Float64Array(report.shown);
+    for (const i of order) away[i] = Math.abs(report.prediction(i, state.output) - base);
+    order.sort((a, b) => away[b] - away[a] || a - b);
+    const place = new Int32Array(report.shown).fill(-1);
+    order.forEach((i, k) => (place[i] = k));
+    ranking = { output: state.output, rows, order, place };
   }
   return ranking;
 }
 
 function rankText(i: number): string {
   const { order, place } = extremes();
-  const rank = (place.get(i) ?? 0) + 1;
+  const rank = Math.max(0, place[i]) + 1;
   const tail =
     rank % 100 >= 11 && rank % 100 <= 13 ? "th" : (["th", "st", "nd", "rd"][rank % 10] ?? "th");
   const ordinal = rank === 1 ? "the most extreme" : `the ${count(rank)}${tail} most extreme`;
-  return `It is ${ordinal} of ${plural(order.length, "row")}`;
+  const cohort = cohorts.chosen < 0 ? "" : " of its cohort";
+  return `It is ${ordinal} of ${plural(order.length, "row")}${cohort}`;
 }
 
 function drawDependence(): void {
   const { group, output, colour } = state;
   if (group < 0) return;
   const { chart, legend, caption } = dependenceChart(report, {
-    width: widthOf("dependence"),
+    width: widthOfCharts(),
     output,
     group,
+    rows: inView(),
     colour: colour < 0 ? null : colour,
     selected: state.row,
   });
@@ -229,11 +266,138 @@ function drawDependence(): void {
   say("#dependence figcaption", caption);
 }
 
+function drawCohorts(): void {
+  find("#cohorts").hidden = split === null;
+  if (split === null) return;
+  const order = report.order(state.output);
+  const groups = cohorts.all ? order : order.slice(0, firstInCohorts);
+  const more = find<HTMLButtonElement>("#cohorts .more");
+  more.hidden = order.length <= firstInCohorts;
+  more.textContent = cohorts.all
+    ? `Show only the first ${firstInCohorts}`
+    : `Show all ${count(order.length)} groups`;
+  find("#cohorts .table").replaceChildren(
+    cohortsTable(report, split, {
+      output: state.output,
+      groups,
+      signs: cohorts.signs,
+      chosen: cohorts.chosen,
+      onChoose: (c) => chooseCohort(c === cohorts.chosen ? -1 : c),
+    }),
+  );
+  const { rows } = report.document;
+  const which = split.everyRow
+    ? `over all ${plural(rows, "row")} of the job`
+    : `over the ${count(report.shown)} rows of this page, a sample of ${count(rows)}`;
+  say(
+    "#cohorts-text",
+    `What each group does, on average, to cohorts of rows, ${which}. `,
+    "Choose a cohort to see only its rows below.",
+  );
+  say("#cohorts figcaption", split.note, cohortsUnit());
+}
+
+function cohortsUnit(): string {
+  const unit = report.logit ? ", in log-odds" : "";
+  const width = report.hasIntervals && !cohorts.signs;
+  return (
+    (cohorts.signs
+      ? `Mean \u03c6${unit}: red raises the predictions of a cohort, blue lowers them.`
+      : `Mean |\u03c6|${unit}: the stronger the colour, the further a group moves predictions.`) +
+    (width ? " \u00b1 is half of a 95 % interval." : "")
+  );
+}
+
+function drawChip(): void {
+  const chip = find("#chip");
+  const cohort = split?.cohorts[cohorts.chosen];
+  chip.hidden = cohort === undefined;
+  if (split === null || cohort === undefined) return;
+  say(
+    "#chip span",
+    `${split.by}: ${cohort.name} \u00b7 ${count(cohort.rows.length)} of `,
+    `${count(report.shown)} rows${report.sampled ? " of this page" : ""}`,
+  );
+}
+
+// Shows only the rows of a cohort in the charts of rows; -1 shows all.
+function chooseCohort(c: number): void {
+  widthOfCharts();
+  cohorts.chosen = c;
+  const cells = document.querySelector("#cohorts table");
+  if (cells !== null) markChosen(cells, c);
+  drawChip();
+  if (!inView().includes(state.row)) state.row = inView()[0] ?? -1;
+  state.extremes = 0;
+  fillRowField();
+  drawBeeswarm();
+  drawRow();
+  drawRows();
+  drawDependence();
+}
+
+function drawRows(): void {
+  const rows = inView();
+  find("#rows").hidden = report.shown < 2;
+  if (report.shown < 2) return;
+  const sample = report.sampled ? ", a sample of all," : "";
+  const which = cohorts.chosen < 0 ? `of this page${sample}` : "of the cohort";
+  say(
+    "#rows-text",
+    `The ${plural(rows.length, "row")} ${which} with the values and attributions of the most `,
+    "important groups. Choose one to see it step by step.",
+  );
+  table?.show(rows, state.output, sorting, state.row);
+}
+
+function fillRowField(): void {
+  const rows = inView();
+  if (rows.length === 0) return;
+  const input = find<HTMLInputElement>("#row");
+  input.min = String(report.row(rows[0]));
+  input.max = String(report.row(rows[rows.length - 1]));
+}
+
+// How the reader may split rows: as the job did, or by any group whose values are known.
+function fillSplits(): void {
+  const given = givenSplit(report);
+  const usable = report.order(state.output).filter((g) => canSplit(report, g));
+  if (given === null && (usable.length === 0 || report.shown < 2)) return;
+  const choices = usable.map((g): [string, string] => [String(g), report.groups[g].name]);
+  if (given !== null) choices.unshift(["given", `${given.by} (all rows of the job)`]);
+  const select = find<HTMLSelectElement>("#cohorts-by");
+  options(select, choices, choices[0][0]);
+  const choose = (value: string) => {
+    split = value === "given" ? given : splitBy(report, Number(value));
+  };
+  choose(choices[0][0]);
+  select.addEventListener("change", () => {
+    const filtered = cohorts.chosen >= 0;
+    choose(select.value);
+    cohorts.chosen = -1;
+    drawCohorts();
+    if (filtered) chooseCohort(-1);
+  });
+  const measure = find<HTMLSelectElement>("#cohorts-measure");
+  measure.addEventListener("change", () => {
+    cohorts.signs = measure.value === "sign";
+    drawCohorts();
+  });
+  find("#cohorts .more").addEventListener("click", () => {
+    cohorts.all = !cohorts.all;
+    drawCohorts();
+  });
+  find("#chip button").addEventListener("click", () => {
+    chooseCohort(-1);
+    find("#cohorts-by").focus({ preventScroll: true });
+  });
+}
+
 function drawInteractions(): void {
   find("#interactions").hidden = !report.hasInteractions;
   if (!report.hasInteractions) return;
   const pairs = pairsOf(report, state.output);
-  const { chart, groups } = interactionsChart(report, widthOf("interactions"), state.output);
+  const { chart, groups } = interactionsChart(report, widthOfCharts(), state.output);
   const strongest = pairs[0];
   say(
     "#interactions-text",
@@ -276,12 +440,15 @@ function fillChoices(): void {
 }
 
 function chooseRow(i: number, note = ""): void {
+  widthOfCharts();
   state.row = i;
+  table?.mark(i);
   drawRow(note);
   drawDependence();
 }
 
 function chooseGroup(group: number): void {
+  widthOfCharts();
   state.group = group;
   find<HTMLSelectElement>("#feature").value = String(group);
   drawDependence();
@@ -289,16 +456,19 @@ function chooseGroup(group: number): void {
 
 function drawAll(): void {
   drawImportance();
+  drawCohorts();
   drawBeeswarm();
   drawRow();
+  drawRows();
   drawDependence();
   drawInteractions();
 }
 
 // The row of the page whose number is nearest to the wanted one.
 function nearest(wanted: number): number {
-  let best = 0;
-  for (let i = 1; i < report.shown; ++i) {
+  const rows = inView();
+  let best = rows[0];
+  for (const i of rows) {
     if (Math.abs(report.row(i) - wanted) < Math.abs(report.row(best) - wanted)) best = i;
   }
   return best;
@@ -306,6 +476,7 @@ function nearest(wanted: number): number {
 
 function listen(): void {
   find<HTMLSelectElement>("#output").addEventListener("change", (event) => {
+    widthOfCharts();
     state.output = Number((event.target as HTMLSelectElement).value);
     state.extremes = 0;
     state.group = report.order(state.output)[0] ?? -1;
@@ -331,7 +502,8 @@ function listen(): void {
       i,
       report.row(i) === wanted || !Number.isFinite(wanted)
         ? ""
-        : `This page has no row ${count(wanted)}; here is the nearest. `,
+        : `${cohorts.chosen < 0 ? "This page" : "The cohort"} has no row ${count(wanted)}; ` +
+            "here is the nearest. ",
     );
   });
   // The arrow keys of a number field would step to numbers that the page may not hold.
@@ -360,6 +532,10 @@ function listen(): void {
       ),
     );
   };
+  find<HTMLSelectElement>("#sorting").addEventListener("change", (event) => {
+    sorting = (event.target as HTMLSelectElement).value as Sorting;
+    drawRows();
+  });
   find("#highest").addEventListener("click", ends(1));
   find("#lowest").addEventListener("click", ends(-1));
   find<HTMLSelectElement>("#feature").addEventListener("change", (event) =>
@@ -380,8 +556,8 @@ function listen(): void {
 }
 
 function step(by: number): void {
-  const i = state.row + by;
-  if (i >= 0 && i < report.shown) chooseRow(i);
+  const i = inView()[inView().indexOf(state.row) + by];
+  if (i !== undefined) chooseRow(i);
 }
 
 function start(): void {
@@ -395,16 +571,16 @@ function start(): void {
       "0",
     );
   }
-  const input = find<HTMLInputElement>("#row");
-  if (report.shown > 0) {
-    input.min = String(report.row(0));
-    input.max = String(report.row(report.shown - 1));
-    state.row = 0;
-  }
+  everyRow = Array.from({ length: report.shown }, (_, i) => i);
+  if (report.shown > 0) state.row = 0;
+  fillRowField();
   state.group = report.order(0)[0] ?? -1;
   fillHeader(report, state.output);
   fillChoices();
   fillFooter(report);
+  fillSplits();
+  table = rowsTable(report, chooseRow);
+  find("#rows-table").append(table.element);
   listen();
   drawAll();
 }

@@ -5,11 +5,13 @@ import * as Plot from "@observablehq/plot";
 export const narrow = (width: number): boolean => width < 560;
 
 let pen: CanvasRenderingContext2D | null = null;
+let family = ""; // asked for once: to ask makes the browser work out styles
 
 export function textWidth(text: string, weight = 400): number {
   pen ??= document.createElement("canvas").getContext("2d");
   if (pen === null) return text.length * 7.5;
-  pen.font = `${weight} 13px ${getComputedStyle(document.body).fontFamily}`;
+  if (family === "") family = getComputedStyle(document.body).fontFamily;
+  pen.font = `${weight} 13px ${family}`;
   return pen.measureText(text).width;
 }
 
@@ -51,18 +53,21 @@ export interface RowsOptions {
   right?: number;
   domain: [number, number];
   details?: string[]; // shown after the label, quieter
+  gap?: { before: number; size: number }; // more room before that line, in pixels
 }
 
 export function layoutRows(options: RowsOptions): Rows {
-  const { width, labels, half, domain, top = 8, right = 16, details } = options;
+  const { width, labels, half, domain, top = 8, right = 16, details, gap } = options;
   const stacked = narrow(width);
   const full = labels.map((label, k) => (details?.[k] ? `${label} ${details[k]}` : label));
   const widest = Math.max(40, ...full.map((label) => textWidth(label)));
   const left = stacked ? 6 : Math.min(Math.ceil(widest) + 18, Math.round(width * 0.36));
   const pitch = options.pitch + (stacked ? 18 : 0);
   const bottom = 40;
-  const height = top + pitch * labels.length + bottom;
-  const middle = (k: number) => top + pitch * k + (stacked ? 18 : 0) + options.pitch / 2;
+  const height = top + pitch * labels.length + (gap?.size ?? 0) + bottom;
+  const pushed = (k: number) => (gap !== undefined && k >= gap.before ? gap.size : 0);
+  const middle = (k: number) =>
+    top + pitch * k + (stacked ? 18 : 0) + options.pitch / 2 + pushed(k);
   const room = stacked ? width - left - 4 : left - 18;
   const lines = full.map((label, k) => ({ label, short: fit(label, room), k }));
   const [low, high] = domain;
@@ -120,7 +125,7 @@ export function xAxis(rows: Rows, label: string): Plot.Markish[] {
 export const zeroLine = (): Plot.Markish =>
   Plot.ruleX([0], { stroke: "var(--rule)", strokeWidth: 1.5 });
 
-// Draws `marks`, of which the last is the tip, in the frame of `rows`.
+// Draws `marks`, of which the last is the tip or null, in the frame of `rows`.
 export function draw(
   rows: Rows,
   ariaLabel: string,
@@ -143,6 +148,56 @@ export function draw(
   }) as unknown as SVGSVGElement;
   plot.setAttribute("role", role);
   return plot;
+}
+
+export interface Whisker {
+  low: number;
+  high: number;
+}
+
+// Whiskers of 95 % intervals, cut off at the ends of the axis; their edges in the colour of the
+// card let them be seen on bars as well.
+export function whiskerMarks<T extends Whisker>(
+  rows: Rows,
+  data: T[],
+  y: (datum: T) => number,
+): Plot.Markish[] {
+  if (data.length === 0) return [];
+  const [least, most] = rows.domain;
+  const cap = Math.min(4, rows.half / 2);
+  const low = (d: T) => Math.max(least, d.low);
+  const high = (d: T) => Math.min(most, d.high);
+  const line = { stroke: "var(--ink)", strokeWidth: 1.5, pointerEvents: "none" } as const;
+  const ends = data.flatMap((d) =>
+    [d.low, d.high]
+      .filter((x) => x >= least && x <= most)
+      .map((x) => ({ x, y: y(d) })),
+  );
+  return [
+    Plot.ruleY(data, {
+      ...line,
+      stroke: "var(--card)",
+      strokeWidth: 4,
+      strokeOpacity: 0.75,
+      x1: low,
+      x2: high,
+      y,
+    }),
+    Plot.ruleY(data, {
+      ...line,
+      x1: low,
+      x2: high,
+      y,
+      className: "whiskers",
+      render: tagged(data, (d) => ({ "data-low": String(d.low), "data-high": String(d.high) })),
+    }),
+    Plot.ruleX(ends, {
+      ...line,
+      x: "x",
+      y1: (d: { y: number }) => d.y - cap,
+      y2: (d: { y: number }) => d.y + cap,
+    }),
+  ];
 }
 
 export const tipStyle = {

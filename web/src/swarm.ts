@@ -2,9 +2,17 @@
 // becomes as thick as there are rows.
 import { scramble } from "./data";
 
+let known = new Float64Array(0);
+
+function keysUpTo(count: number): Float64Array {
+  if (known.length < count) known = Float64Array.from({ length: count }, (_, k) => scramble(k));
+  return known;
+}
+
 // Vertical offsets in pixels of dots at `x` (pixels), within +-half. Dots in the same step of two
 // pixels alternate above and below the middle; the steps shrink where a stack would leave its line.
-export function stackOffsets(x: number[], half: number, spacing: number): number[] {
+export function stackOffsets(x: readonly number[], half: number, spacing: number): number[] {
+  const keys = keysUpTo(x.length);
   const stacks = new Map<number, number[]>();
   x.forEach((position, k) => {
     const key = Math.round(position / 2);
@@ -17,7 +25,7 @@ export function stackOffsets(x: number[], half: number, spacing: number): number
   const step = Math.min(spacing, half / Math.max(1, Math.ceil((tallest - 1) / 2)));
   const offsets = new Array<number>(x.length).fill(0);
   for (const stack of stacks.values()) {
-    stack.sort((a, b) => scramble(a) - scramble(b) || a - b);
+    if (stack.length > 1) stack.sort((a, b) => keys[a] - keys[b] || a - b);
     stack.forEach((k, place) => {
       offsets[k] = (place % 2 === 1 ? 1 : -1) * Math.ceil(place / 2) * step;
     });

@@ -11,6 +11,37 @@ export function rowsText(report: Report): string {
     : plural(rows, "row");
 }
 
+// How much of the order of a row's attributions is certain, where they were sampled.
+export function certainText(report: Report, i: number, output: number): string {
+  if (!report.hasIntervals) return "";
+  const ranked = report.ranked(i, output);
+  const whiskers = " Whiskers are 95 % intervals of each step.";
+  if (ranked === 0) return `${whiskers} Not even the largest is certain to be it.`;
+  if (ranked >= report.groups.length) return `${whiskers} The whole order is certain.`;
+  return ranked === 1
+    ? `${whiskers} Only the largest is certain to be it; the order of the others is not.`
+    : `${whiskers} The order of the ${count(ranked)} largest is certain, that of the others not.`;
+}
+
+// Which groups cannot be told apart, where attributions were sampled; else nothing.
+export function ranksText(report: Report, output: number): string {
+  if (!report.hasIntervals) return "";
+  const together = new Map<number, string[]>();
+  for (const g of report.order(output)) {
+    const rank = report.rank(output, g);
+    together.set(rank, [...(together.get(rank) ?? []), report.groups[g].name]);
+  }
+  const shared = [...together].filter(([, names]) => names.length > 1);
+  const whiskers = "Whiskers are 95 % intervals over the coalitions sampled.";
+  if (shared.length === 0) return `${whiskers} They tell all groups apart.`;
+  const list = shared.slice(0, 3).map(([rank, names]) => {
+    const named = names.length > 4 ? [...names.slice(0, 3), `${names.length - 3} others`] : names;
+    return `${named.slice(0, -1).join(", ")} and ${named[named.length - 1]} share rank ${rank}`;
+  });
+  const more = shared.length > list.length ? "; the table has more" : "";
+  return `${whiskers} Groups of one rank cannot be told apart: ${list.join("; ")}${more}.`;
+}
+
 export function fillHeader(report: Report, output: number): void {
   const { document: d, groups } = report;
   const order = report.order(output);

@@ -51,6 +51,9 @@ const job::Schema& ExplainSchema() {
        {"background_weights", "a column of the background that holds weights", {FieldType::kText}},
        {"summarize", "make the background smaller: kmeans(K) or sample(K)", {FieldType::kText}},
        {"groups", "a JSON file from group name to columns", {FieldType::kText}},
+       {"cohorts",
+        "a column or group: rows are split by it, and importance is told of each part",
+        {FieldType::kText}},
        {"link",
         "where attributions add up",
         {FieldType::kText},
@@ -321,11 +324,33 @@ class Explain final : public job::Capability {
     return shown;
   }
 
+  // Of output k, by cohort: rows, mean prediction and mean attributions.
+  static Json CohortsOf(const PreparedPlan& prepared, const ReportCohorts& cohorts, std::size_t k) {
+    const std::size_t count = cohorts.names.size(), players = prepared.groups.size();
+    Json made = Json::array();
+    for (std::size_t c = 0; c < count; ++c) {
+      Json groups = Json::array();
+      for (std::size_t g = 0; g < players; ++g) {
+        const std::size_t i = (k * count + c) * players + g;
+        groups.push_back({{"group", prepared.groups[g].name},
+                          {"mean_abs", cohorts.mean_abs[i]},
+                          {"mean", cohorts.mean[i]}});
+        if (!cohorts.half_width.empty()) groups.back()["half_width"] = cohorts.half_width[i];
+      }
+      made.push_back({{"cohort", cohorts.names[c]},
+                      {"rows", cohorts.rows[c]},
+                      {"mean_prediction", cohorts.prediction[k * count + c]},
+                      {"importance", std::move(groups)}});
+    }
+    return made;
+  }
+
   static Json Summary(const Json& spec, const PreparedPlan& prepared, const OutputWriter& output) {
     const std::size_t players = prepared.groups.size();
     const std::vector<double> importance = output.Importance();
     Json by_output = Json::array();
     const std::vector<double> half_width = output.ImportanceHalfWidth();
+    const ReportCohorts cohorts = output.CohortMeans();
     for (std::size_t k = 0; k < prepared.output_names.size(); ++k) {
       Json groups = Json::array();
       for (std::size_t g = 0; g < players; ++g) {
@@ -342,6 +367,7 @@ class Explain final : public job::Capability {
       if (prepared.plan.interactions) {
         by_output.back()["interactions"] = StrongestPairs(prepared, output, k);
       }
+      if (prepared.cohorts) by_output.back()["cohorts"] = CohortsOf(prepared, cohorts, k);
     }
     Json summary = {{"spec", spec},
                     {"method", MethodName(prepared.plan.method)},

@@ -403,6 +403,11 @@ PreparedPlan MakePlan(const Json& spec) {
     plan.groups.emplace_back(group.columns.begin(), group.columns.end());
   }
 
+  if (const Json& by = spec.at("cohorts"); !by.is_null()) {
+    prepared.cohorts.emplace(by.get<std::string>(), prepared.columns, prepared.groups,
+                             plan.background, plan.weights);
+  }
+
   plan.link = spec.at("link") == "logit" ? Link::kLogit : Link::kIdentity;
   plan.margin = spec.at("output") == "margin";
   if (plan.margin && plan.link == Link::kLogit) {

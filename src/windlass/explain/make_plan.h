@@ -1,10 +1,12 @@
 // From a spec to a plan: reads and checks model, background and groups, and chooses the method.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "windlass/base/json.h"
+#include "windlass/explain/cohorts.h"
 #include "windlass/explain/groups.h"
 #include "windlass/explain/plan.h"
 #include "windlass/table/table.h"
@@ -16,6 +18,7 @@ struct PreparedPlan {
   std::vector<Group> groups;
   table::Schema columns;                  // of the background: names and codes of the data
   std::vector<std::string> output_names;  // of the explained outputs
+  std::optional<Cohorts> cohorts;         // where they are asked for: of no consequence to workers
   std::string reason;                     // why this method
   std::string libraries;                  // of the model, for memo keys
   std::string reach;                      // of the model (model::TakeReach), for workers only

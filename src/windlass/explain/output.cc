@@ -85,6 +85,10 @@ OutputWriter::OutputWriter(const PreparedPlan& prepared, const std::filesystem::
     half_width_.assign(absolute_.size(), 0.0);
     ranked_.assign(prepared.output_names.size(), 0.0);
   }
+  if (prepared.cohorts) {
+    cohorts_.emplace(*prepared.cohorts, prepared.output_names.size(), prepared.groups.size(),
+                     HasIntervals(prepared.plan));
+  }
   if (!prepared.plan.interactions) return;
   pairs_writer_ = table::CreateParquet(interactions.string(), InteractionColumns(prepared));
   absolute_pairs_.assign(prepared.output_names.size() * Pairs(std::ssize(prepared.groups)), 0.0);
@@ -148,7 +152,8 @@ void OutputWriter::Append(std::int64_t rows, const double* values,
       for (std::size_t i = 0; i < pairs_half_width_.size(); ++i) {
         pairs_half_width_[i] += attributions.interactions_half_width[r * pairs + i];
       }
-      Offer(values + r * static_cast<std::int64_t>(prepared_.columns.size()), attributions, r);
+      const double* row = values + r * static_cast<std::int64_t>(prepared_.columns.size());
+      Offer(row, attributions, r, AddToCohort(row, attributions, r));
     }
   }
   rows_ += rows;
@@ -159,7 +164,17 @@ void OutputWriter::Append(std::int64_t rows, const double* values,
   rows_above_tolerance_ += attributions.rows_above_tolerance;
 }
 
-void OutputWriter::Offer(const double* values, const Attributions& attributions, std::int64_t r) {
+int OutputWriter::AddToCohort(const double* values, const Attributions& attributions,
+                              std::int64_t r) {
+  if (!cohorts_) return 0;
+  const std::size_t outputs = prepared_.output_names.size();
+  const std::size_t width = outputs * prepared_.groups.size();
+  return cohorts_->Add(values, &attributions.prediction[r * outputs], &attributions.phi[r * width],
+                       half_width_.empty() ? nullptr : &attributions.half_width[r * width]);
+}
+
+void OutputWriter::Offer(const double* values, const Attributions& attributions, std::int64_t r,
+                         int cohort) {
   const std::uint64_t key = Random(kShownStream, static_cast<std::uint64_t>(rows_ + r)).Next();
   const auto heap = [](const Shown& a, const Shown& b) { return ByKey(a.key, b.key); };
   if (std::ssize(shown_) == kReportRows) {
@@ -176,6 +191,13 @@ void OutputWriter::Offer(const double* values, const Attributions& attributions,
                           &attributions.prediction[r * outputs] + outputs);
   shown.phi.assign(&attributions.phi[r * width], &attributions.phi[r * width] + width);
   shown.values.assign(values, values + prepared_.columns.size());
+  shown.cohort = cohort;
+  if (!half_width_.empty()) {
+    const double* half_width = &attributions.half_width[r * width];
+    shown.half_width.assign(half_width, half_width + width);
+    const std::int32_t* ranked = &attributions.ranked[r * outputs];
+    shown.ranked.assign(ranked, ranked + outputs);
+  }
   shown_.push_back(std::move(shown));
   std::ranges::push_heap(shown_, heap);
 }
@@ -265,10 +287,22 @@ void OutputWriter::FillGroup(std::size_t g, ReportGroup& described, std::vector<
   if (other) described.categories.push_back("none of these");
 }
 
-ReportData OutputWriter::Report() const {
+std::vector<const OutputWriter::Shown*> OutputWriter::Sorted() const {
   std::vector<const Shown*> shown;
   for (const Shown& row : shown_) shown.push_back(&row);
   std::ranges::sort(shown, {}, &Shown::row);
+  return shown;
+}
+
+ReportCohorts OutputWriter::CohortMeans() const {
+  if (!cohorts_) return {};
+  std::vector<int> member;
+  for (const Shown* row : Sorted()) member.push_back(row->cohort);
+  return cohorts_->Means(member);
+}
+
+ReportData OutputWriter::Report() const {
+  const std::vector<const Shown*> shown = Sorted();
   ReportData data;
   data.link = LinkName(prepared_.plan.link);
   data.method = MethodName(prepared_.plan.method);
@@ -277,7 +311,9 @@ ReportData OutputWriter::Report() const {
   data.model_evaluations = model_evaluations_;
   data.outputs = prepared_.output_names;
   data.importance = Importance();
+  data.importance_half_width = ImportanceHalfWidth();
   data.interactions = PairImportance();
+  data.cohorts = CohortMeans();
   data.base_value = base_value_;
   const std::size_t players = prepared_.groups.size();
   data.groups.resize(players);
@@ -291,6 +327,8 @@ ReportData OutputWriter::Report() const {
     data.row.push_back(row->row);
     data.prediction.insert(data.prediction.end(), row->prediction.begin(), row->prediction.end());
     data.phi.insert(data.phi.end(), row->phi.begin(), row->phi.end());
+    data.half_width.insert(data.half_width.end(), row->half_width.begin(), row->half_width.end());
+    data.ranked.insert(data.ranked.end(), row->ranked.begin(), row->ranked.end());
   }
   return data;
 }

@@ -4,10 +4,12 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "windlass/base/json.h"
+#include "windlass/explain/cohorts.h"
 #include "windlass/explain/explainer.h"
 #include "windlass/explain/make_plan.h"
 #include "windlass/explain/report.h"
@@ -55,6 +57,9 @@ class OutputWriter {
   // Half widths of their intervals, as ImportanceHalfWidth; empty where there are none.
   std::vector<double> PairHalfWidth() const;
 
+  // Means of the cohorts that the plan has, over the same rows; else without names.
+  ReportCohorts CohortMeans() const;
+
   // The report's data but for texts that the caller knows (model, data, version).
   ReportData Report() const;
 
@@ -65,10 +70,15 @@ class OutputWriter {
     std::uint64_t key;
     std::int64_t row;
     std::vector<double> prediction, phi, values;
+    std::vector<double> half_width;    // of methods that sample, as those of Attributions
+    std::vector<std::int32_t> ranked;  // likewise
+    int cohort = 0;                    // where the plan has cohorts
   };
   void AppendPairs(std::vector<table::OutputValues> columns, const Attributions& attributions);
   std::vector<double> Mean(std::vector<double> sums) const;
-  void Offer(const double* values, const Attributions& attributions, std::int64_t r);
+  void Offer(const double* values, const Attributions& attributions, std::int64_t r, int cohort);
+  int AddToCohort(const double* values, const Attributions& attributions, std::int64_t r);
+  std::vector<const Shown*> Sorted() const;
   void FillGroup(std::size_t group, ReportGroup& described, std::vector<double>& value,
                  const std::vector<const Shown*>& shown) const;
 
@@ -81,6 +91,7 @@ class OutputWriter {
   std::vector<double> ranked_;                   // [outputs]: sum, likewise
   std::vector<double> absolute_pairs_;           // [outputs, pairs]: the same of interactions
   std::vector<double> pairs_half_width_;         // [outputs, pairs]: sum, where there are any
+  std::optional<CohortSums> cohorts_;            // where the plan has cohorts
   std::vector<Shown> shown_;                     // a heap by key once it is full
   std::int64_t rows_ = 0;
   std::int64_t failed_rows_ = 0;

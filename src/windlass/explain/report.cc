@@ -33,6 +33,41 @@ void CheckSize(std::string_view field, std::size_t size, std::size_t expected,
                                                 size, shape, expected));
 }
 
+// Of methods that sample, else empty.
+void CheckIntervals(const ReportData& data) {
+  const std::size_t outputs = data.outputs.size(), groups = data.groups.size();
+  const std::size_t shown = data.row.size();
+  const bool intervals = !data.importance_half_width.empty();
+  const auto check = [&](std::string_view field, std::size_t size, std::size_t expected,
+                         std::string_view shape) {
+    CheckSize(field, size, intervals ? expected : 0, shape);
+  };
+  check("importance_half_width", data.importance_half_width.size(), outputs * groups,
+        "[outputs, groups]");
+  check("half_width", data.half_width.size(), shown * outputs * groups,
+        "[shown, outputs, groups] of methods that sample");
+  check("ranked", data.ranked.size(), shown * outputs, "[shown, outputs] of methods that sample");
+}
+
+void CheckCohorts(const ReportData& data) {
+  const ReportCohorts& cohorts = data.cohorts;
+  const std::size_t outputs = data.outputs.size(), count = cohorts.names.size();
+  const std::size_t cells = outputs * count * data.groups.size();
+  CheckSize("cohorts.rows", cohorts.rows.size(), count, "[cohorts]");
+  CheckSize("cohorts.prediction", cohorts.prediction.size(), outputs * count, "[outputs, cohorts]");
+  CheckSize("cohorts.mean_abs", cohorts.mean_abs.size(), cells, "[outputs, cohorts, groups]");
+  CheckSize("cohorts.mean", cohorts.mean.size(), cells, "[outputs, cohorts, groups]");
+  CheckSize("cohorts.half_width", cohorts.half_width.size(),
+            data.importance_half_width.empty() ? 0 : cells,
+            "[outputs, cohorts, groups] of methods that sample");
+  CheckSize("cohorts.member", cohorts.member.size(), count == 0 ? 0 : data.row.size(), "[shown]");
+  for (const std::int32_t member : cohorts.member) {
+    if (member >= 0 && static_cast<std::size_t>(member) < count) continue;
+    throw Error(ErrorCode::kInternal,
+                fmt::format("report: a row is in cohort {} of {}", member, count));
+  }
+}
+
 void CheckShapes(const ReportData& data) {
   if (data.link != "identity" && data.link != "logit") {
     throw Error(
@@ -54,6 +89,8 @@ void CheckShapes(const ReportData& data) {
   CheckSize("prediction", data.prediction.size(), shown * outputs, "[shown, outputs]");
   CheckSize("phi", data.phi.size(), shown * outputs * groups, "[shown, outputs, groups]");
   CheckSize("value", data.value.size(), shown * groups, "[shown, groups]");
+  CheckIntervals(data);
+  CheckCohorts(data);
   std::int64_t previous = -1;
   for (const std::int64_t row : data.row) {
     if (row <= previous || row >= data.rows) {
@@ -136,6 +173,19 @@ Json Compact(std::span<const double> numbers) {
   return Json{{"f32", EncodeFloats<float, std::uint32_t>(numbers)}};
 }
 
+// The upper halves of singles ("bf16"), rounded up: two digits of a half width are enough, and none
+// becomes narrower than it is.
+Json Rough(std::span<const double> half_widths) {
+  constexpr std::uint16_t kNan = 0x7fc0;
+  Base64Writer<std::uint16_t> writer(half_widths.size());
+  for (const double half_width : half_widths) {
+    const auto bits = std::bit_cast<std::uint32_t>(static_cast<float>(half_width));
+    const bool rest = (bits & 0xffff) != 0;
+    writer.Append(std::isnan(half_width) ? kNan : static_cast<std::uint16_t>((bits >> 16) + rest));
+  }
+  return Json{{"bf16", std::move(writer).Finish()}};
+}
+
 // Numbers to be read by eye or by other tools. JSON has no word for what is not finite: NaN is
 // null, an infinity a string.
 Json Plain(std::span<const double> numbers) {
@@ -159,6 +209,18 @@ Json GroupsOf(const ReportData& data) {
         {{"name", group.name}, {"columns", group.columns}, {"categories", group.categories}});
   }
   return groups;
+}
+
+Json CohortsOf(const ReportCohorts& cohorts) {
+  Json made = {{"by", cohorts.by},
+               {"names", cohorts.names},
+               {"rows", cohorts.rows},
+               {"prediction", Plain(cohorts.prediction)},
+               {"mean_abs", Plain(cohorts.mean_abs)},
+               {"mean", Plain(cohorts.mean)},
+               {"member", cohorts.member}};
+  if (!cohorts.half_width.empty()) made["half_width"] = Plain(cohorts.half_width);
+  return made;
 }
 
 }  // namespace
@@ -185,6 +247,12 @@ std::string RenderReport(const ReportData& data) {
       {"value", Compact(data.value)},
   };
   if (!data.interactions.empty()) document["interactions"] = Plain(data.interactions);
+  if (!data.importance_half_width.empty()) {
+    document["importance_half_width"] = Plain(data.importance_half_width);
+    document["half_width"] = Rough(data.half_width);
+    document["ranked"] = data.ranked;
+  }
+  if (!data.cohorts.names.empty()) document["cohorts"] = CohortsOf(data.cohorts);
   return FillPage(kReportPage,
                   document.dump(/*indent=*/-1, /*indent_char=*/' ', /*ensure_ascii=*/false,
                                 Json::error_handler_t::replace));

@@ -49,6 +49,23 @@ ReportData Small() {
           .value = {39, 1, 50, 0, 28.5, 1}};
 }
 
+// The same, sampled, and split into cohorts.
+ReportData Sampled() {
+  ReportData data = Small();
+  data.importance_half_width = {0.125, 0.25};
+  data.half_width = {0.5, 0.1, 0, kInfinity, 1, 2};
+  data.ranked = {2, 0, 1};
+  data.cohorts = {.by = "Sex",
+                  .names = {"Female", "Male"},
+                  .rows = {400, 600},
+                  .prediction = {-1, -2},
+                  .mean_abs = {0.5, 0.25, 0.75, 0.125},
+                  .mean = {-0.5, 0.25, 0.75, 0},
+                  .half_width = {0.1, 0.2, 0.3, 0.4},
+                  .member = {1, 0, 1}};
+  return data;
+}
+
 std::string DataText(const std::string& page) {
   const std::size_t begin = page.find(kOpen) + kOpen.size();
   return page.substr(begin, page.find(kClose, begin) - begin);
@@ -111,6 +128,38 @@ TEST(Report, HoldsTheData) {
   EXPECT_THAT(Floats(json["value"]), ElementsAre(39.0f, 1.0f, 50.0f, 0.0f, 28.5f, 1.0f));
 }
 
+TEST(Report, HoldsIntervalsRoundedUp) {
+  const Json json = DataOf(Sampled());
+  EXPECT_EQ(json["importance_half_width"], Json({0.125, 0.25}));
+  EXPECT_EQ(json["ranked"], Json({2, 0, 1}));
+  const std::string bytes = DecodeBase64(json["half_width"]["bf16"].get<std::string>());
+  ASSERT_EQ(bytes.size(), 12u);
+  std::vector<float> widths;
+  for (std::size_t k = 0; k < bytes.size(); k += 2) {
+    const auto low = static_cast<unsigned char>(bytes[k]);
+    const auto high = static_cast<unsigned char>(bytes[k + 1]);
+    widths.push_back(std::bit_cast<float>(static_cast<std::uint32_t>(high << 8 | low) << 16));
+  }
+  EXPECT_THAT(widths, ElementsAre(0.5f, 0.10009765625f, 0.0f, kInfinity, 1.0f, 2.0f));
+}
+
+TEST(Report, HoldsCohorts) {
+  const Json cohorts = DataOf(Sampled())["cohorts"];
+  EXPECT_EQ(cohorts["by"], "Sex");
+  EXPECT_EQ(cohorts["names"], Json({"Female", "Male"}));
+  EXPECT_EQ(cohorts["rows"], Json({400, 600}));
+  EXPECT_EQ(cohorts["mean_abs"], Json({0.5, 0.25, 0.75, 0.125}));
+  EXPECT_EQ(cohorts["half_width"], Json({0.1, 0.2, 0.3, 0.4}));
+  EXPECT_EQ(cohorts["member"], Json({1, 0, 1}));
+}
+
+TEST(Report, HasNothingOfIntervalsWhereThereAreNone) {
+  const Json json = DataOf(Small());
+  for (const auto* key : {"half_width", "importance_half_width", "ranked", "cohorts"}) {
+    EXPECT_FALSE(json.contains(key)) << key;
+  }
+}
+
 TEST(Report, IsOneFileThatReachesForNothing) {
   const std::string page = RenderReport(Small());
   EXPECT_THAT(page, HasSubstr("default-src 'none'"));
@@ -133,11 +182,12 @@ TEST(Report, SameDataGivesSameBytes) {
 TEST(Report, KeepsTextFromBecomingMarkup) {
   const std::string hostile =
       "</script><script>alert(1)</script><!-- & \xe2\x80\xa8\xe2\x80\xa9 \\";
-  ReportData data = Small();
+  ReportData data = Sampled();
   data.groups[0].name = hostile;
   data.groups[1].categories[0] = hostile;
   data.groups[1].columns[0] = hostile;
   data.model = data.data = data.method = data.reason = data.outputs[0] = hostile;
+  data.cohorts.by = data.cohorts.names[1] = hostile;
   const std::string page = RenderReport(data);
   const std::string text = DataText(page);
   EXPECT_THAT(text, Each(Not(::testing::AnyOf('<', '>', '&'))));
@@ -148,6 +198,8 @@ TEST(Report, KeepsTextFromBecomingMarkup) {
   EXPECT_EQ(json["groups"][0]["name"], hostile);
   EXPECT_EQ(json["groups"][1]["categories"][0], hostile);
   EXPECT_EQ(json["reason"], hostile);
+  EXPECT_EQ(json["cohorts"]["by"], hostile);
+  EXPECT_EQ(json["cohorts"]["names"][1], hostile);
 }
 
 TEST(Report, LeavesAPlaceholderInTheDataAlone) {
@@ -225,9 +277,23 @@ TEST(Report, RefusesShapesThatDoNotFit) {
       {"row 1000 follows row 7; row numbers must ascend within 0..999",
        [](ReportData& data) { data.row[2] = 1000; }},
       {"row -1", [](ReportData& data) { data.row[0] = -1; }},
+      {"importance_half_width has 1 entries",
+       [](ReportData& data) { data.importance_half_width.pop_back(); }},
+      {"half_width has 5 entries", [](ReportData& data) { data.half_width.pop_back(); }},
+      {"half_width has 6 entries, but [shown, outputs, groups] of methods that sample needs 0",
+       [](ReportData& data) { data.importance_half_width.clear(); }},
+      {"ranked has 2 entries", [](ReportData& data) { data.ranked.pop_back(); }},
+      {"cohorts.rows has 1 entries", [](ReportData& data) { data.cohorts.rows.pop_back(); }},
+      {"cohorts.mean_abs has 3 entries",
+       [](ReportData& data) { data.cohorts.mean_abs.pop_back(); }},
+      {"cohorts.mean has 3 entries", [](ReportData& data) { data.cohorts.mean.pop_back(); }},
+      {"cohorts.half_width has 0 entries",
+       [](ReportData& data) { data.cohorts.half_width.clear(); }},
+      {"cohorts.member has 2 entries", [](ReportData& data) { data.cohorts.member.pop_back(); }},
+      {"a row is in cohort 2 of 2", [](ReportData& data) { data.cohorts.member[0] = 2; }},
   };
   for (const auto& [expected, fault] : faults) {
-    ReportData data = Small();
+    ReportData data = Sampled();
     fault(data);
     try {
       RenderReport(data);
@@ -254,8 +320,11 @@ TEST(Report, WritesPagesForTheBrowserCheck) {
   ReportData holes = Small();
   holes.value = {kNan, 1, kInfinity, kNan, 28.5, 1};
   holes.phi[2] = kNan;
-  for (const auto& [name, data] :
-       {std::pair{"small", Small()}, std::pair{"hostile", hostile}, std::pair{"holes", holes}}) {
+  ReportData sampled = Sampled();
+  sampled.groups[0].name = hostile.groups[0].name;
+  sampled.cohorts.names[0] = hostile.groups[1].categories[0];
+  for (const auto& [name, data] : {std::pair{"small", Small()}, std::pair{"hostile", hostile},
+                                   std::pair{"holes", holes}, std::pair{"sampled", sampled}}) {
     std::ofstream file(folder / (std::string(name) + ".html"), std::ios::binary);
     file << RenderReport(data);
     ASSERT_TRUE(file.flush()) << name;
