@@ -65,6 +65,18 @@ def rows_that_stop_early(folder):
 
 
 @test
+def owen_values(folder):
+    tree = folder / "tree.json"
+    tree.write_text(json.dumps({"person": ["Age", "Sex", {"home": ["Country", "Race"]}],
+                                "work": ["Workclass", "Occupation", "Hours per week"]}))
+    for method in ("exact", "permutation"):
+        out = folder / method
+        out.mkdir()
+        check_invariance(out, [*few_rows(folder, 23), "--coalitions", tree, "--method", method,
+                               "--nsamples", "300"], batches=(None, 5), chaos_batches=(None,))
+
+
+@test
 def a_program(folder):
     model = f"command:python3 {ROOT / 'tests/models/logistic_program.py'}"
     small = ROOT / "tests/cli/small"

@@ -65,7 +65,8 @@ Json CheaperWays(const PreparedPlan& prepared, const Json& spec) {
   const Plan& plan = prepared.plan;
   const auto model = model::LoadModel(plan.model);
   const bool sums_over_background = plan.method == Method::kExact || IsSampled(plan.method);
-  if (model->trees() != nullptr && plan.method != Method::kTree) {
+  const bool owen = !plan.hierarchy.empty();
+  if (model->trees() != nullptr && plan.method != Method::kTree && !owen) {
     ways.push_back("--output margin: trees are exact there, and far faster");
   }
   if (sums_over_background && plan.background_rows() > kLargeBackground) {
@@ -73,11 +74,18 @@ Json CheaperWays(const PreparedPlan& prepared, const Json& spec) {
                                kLargeBackground,
                                static_cast<double>(plan.background_rows()) / kLargeBackground));
   }
-  if (sums_over_background && spec.at("groups").is_null() && plan.players() > 12) {
+  if (sums_over_background && spec.at("groups").is_null() && plan.players() > 12 && !owen) {
     ways.push_back(fmt::format("--groups FILE: {} groups have a column each; 16 would be exact",
                                plan.players()));
   }
-  if (plan.method == Method::kExact && plan.players() >= 10) {
+  if (owen && plan.method == Method::kExact &&
+      ConsistentCoalitions(plan.hierarchy) >
+          2 * AutoSamples(Method::kPermutation, plan.players())) {
+    ways.push_back(fmt::format("--method permutation: a sample of {} of the {} coalitions",
+                               AutoSamples(Method::kPermutation, plan.players()),
+                               ConsistentCoalitions(plan.hierarchy)));
+  }
+  if (plan.method == Method::kExact && plan.players() >= 10 && !owen) {
     ways.push_back(fmt::format("--method msr: a sample of {} of the 2^{} coalitions",
                                AutoSamples(Method::kMsr, plan.players()), plan.players()));
   }

@@ -60,4 +60,8 @@ std::int64_t AutoSamples(Method method, int players);
 // memory.
 void CheckSamples(Method method, std::int64_t nsamples, int players);
 
+// The same of a plan, which may have a hierarchy: fewer coalitions are all of them then.
+std::int64_t AutoSamples(const Plan& plan);
+void CheckSamples(const Plan& plan);
+
 }  // namespace windlass::explain
