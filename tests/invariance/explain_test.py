@@ -101,4 +101,16 @@ def trees(folder):
                          batches=(None, 1, 7), chaos_batches=(7,))
 
 
+@test
+def owen_values_of_trees(folder):
+    data = ROOT / "tests/peers/data/trees"
+    columns = pq.read_schema(data / "wdbc_rows.parquet").names
+    tree = folder / "tree.json"
+    tree.write_text(json.dumps({"a": columns[:12], "b": [*columns[12:15], {"c": columns[15:22]}]}))
+    check_invariance(folder, ["explain", "--model", f"xgboost:{data / 'wdbc.ubj'}",
+                              "--data", data / "wdbc_rows.parquet", "--output", "margin",
+                              "--background", data / "wdbc_background.parquet",
+                              "--coalitions", tree], batches=(None, 7), chaos_batches=(7,))
+
+
 main()

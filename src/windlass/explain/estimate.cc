@@ -66,7 +66,7 @@ Json CheaperWays(const PreparedPlan& prepared, const Json& spec) {
   const auto model = model::LoadModel(plan.model);
   const bool sums_over_background = plan.method == Method::kExact || IsSampled(plan.method);
   const bool owen = !plan.hierarchy.empty();
-  if (model->trees() != nullptr && plan.method != Method::kTree && !owen) {
+  if (model->trees() != nullptr && plan.method != Method::kTree) {
     ways.push_back("--output margin: trees are exact there, and far faster");
   }
   if (sums_over_background && plan.background_rows() > kLargeBackground) {

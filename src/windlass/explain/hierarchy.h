@@ -53,8 +53,8 @@ std::vector<std::vector<std::int32_t>> Members(const Hierarchy& hierarchy);
 // The players of every node, those of nodes within it too, ascending. Shape [nodes].
 std::vector<std::vector<std::int32_t>> PlayersOfNodes(const Hierarchy& hierarchy);
 
-// The hierarchy of some players, ascending: player i of it is players[i]. Nodes with fewer than two
-// members are left out, and so is one that has all players. Dummies of a game may be left out:
+// The hierarchy of some players, in any order: player i of it is players[i]. Nodes with fewer than
+// two members are left out, and so is one that has all players. Dummies of a game may be left out:
 // orderings of the others are as likely without them.
 Hierarchy Prune(const Hierarchy& hierarchy, std::span<const std::int32_t> players);
 

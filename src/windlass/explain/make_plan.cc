@@ -129,7 +129,8 @@ Choice ChooseMethod(const std::string& wanted, const model::Model& model, const 
   const model::LinearStructure* linear = model.linear();
   const bool closed = linear != nullptr && IsClosedForm(*linear, plan.margin, plan.link);
   if (!plan.hierarchy.empty()) {
-    auto [method, reason] = ChooseOwenMethod(wanted, closed, plan, allowed);
+    auto [method, reason] =
+        ChooseOwenMethod(wanted, closed, IsTreeSum(model, plan.margin, plan.link), plan, allowed);
     return {method, std::move(reason)};
   }
   const bool few =

@@ -160,7 +160,7 @@ std::string CountText(std::int64_t coalitions) {
   throw Error(ErrorCode::kUnsupported, what);
 }
 
-void CheckOwenWishes(std::string_view wanted, bool closed, const Plan& plan) {
+void CheckOwenWishes(std::string_view wanted, bool closed, bool trees, const Plan& plan) {
   if (plan.interactions) {
     RefuseForOwen(
         "interactions of pairs are those of Shapley values; leave --interactions or "
@@ -171,17 +171,17 @@ void CheckOwenWishes(std::string_view wanted, bool closed, const Plan& plan) {
         "l1_reg selects features for method kernel, which knows no hierarchy; leave "
         "--l1-reg or --coalitions out");
   }
-  if (plan.tree_path) {
-    RefuseForOwen(
-        "--coalitions needs the game against a background; leave --tree-mode path or "
-        "--coalitions out");
-  }
   if (wanted == "linear" && !closed) {
     RefuseForOwen(
         "method linear with --coalitions needs an output that is linear, as with "
         "--output margin; use --method exact or permutation");
   }
-  if (wanted == "tree" || wanted == "kernel" || wanted == "leverage" || wanted == "msr") {
+  if (wanted == "tree" && !trees) {
+    RefuseForOwen(
+        "method tree with --coalitions needs a model that shows its trees and their sum, "
+        "as with --output margin; use --method exact or permutation with a background");
+  }
+  if (wanted == "kernel" || wanted == "leverage" || wanted == "msr") {
     RefuseForOwen(
         fmt::format("method {} knows no hierarchy; with --coalitions use --method exact "
                     "(up to --max-coalitions) or permutation",
@@ -254,9 +254,9 @@ void CheckSamples(const Plan& plan) {
                   MethodName(plan.method), CountText(all)));
 }
 
-MethodChoice ChooseOwenMethod(std::string_view wanted, bool closed, const Plan& plan,
+MethodChoice ChooseOwenMethod(std::string_view wanted, bool closed, bool trees, const Plan& plan,
                               std::int64_t allowed) {
-  CheckOwenWishes(wanted, closed, plan);
+  CheckOwenWishes(wanted, closed, trees, plan);
   const std::int64_t coalitions = ConsistentCoalitions(plan.hierarchy);
   const bool few = coalitions <= std::min(allowed, kMaxConsistent);
   const std::string asked = wanted == "auto" ? "" : "asked for; ";
@@ -264,6 +264,12 @@ MethodChoice ChooseOwenMethod(std::string_view wanted, bool closed, const Plan& 
     return {Method::kLinear, asked +
                                  "exact, in closed form: the model's output is linear, so that "
                                  "its Owen values are its Shapley values"};
+  }
+  if (plan.tree_path) return {Method::kTree, "exact Owen values for trees, path dependent"};
+  if (wanted == "tree" || (wanted == "auto" && trees)) {
+    return {Method::kTree, asked +
+                               "exact Owen values, leaf by leaf: the model's output is a sum of "
+                               "trees"};
   }
   const std::string count =
       fmt::format("{} coalitions consistent with the hierarchy", CountText(coalitions));

@@ -60,9 +60,10 @@ struct MethodChoice {
 };
 
 // The method for a plan with a hierarchy. `wanted`: as a spec has it; closed: whether the game is
-// linear in the columns, so that Owen values are Shapley values; allowed: --max-coalitions. Throws
-// Error{kInvalidInput, kUnsupported} where the plan's wishes cannot be, saying what can.
-MethodChoice ChooseOwenMethod(std::string_view wanted, bool closed, const Plan& plan,
+// linear in the columns, so that Owen values are Shapley values; trees: whether it is a sum of
+// trees (IsTreeSum); allowed: --max-coalitions. Throws Error{kInvalidInput, kUnsupported} where the
+// plan's wishes cannot be, saying what can.
+MethodChoice ChooseOwenMethod(std::string_view wanted, bool closed, bool trees, const Plan& plan,
                               std::int64_t allowed);
 
 }  // namespace windlass::explain

@@ -506,9 +506,10 @@ TEST(OwenPlan, SurvivesEncoding) {
   EXPECT_NE(plan.Encode().view(), with.view());
 }
 
-std::string ChoiceOf(const char* wanted, bool closed, const Plan& plan, std::int64_t allowed) {
+std::string ChoiceOf(const char* wanted, bool closed, const Plan& plan, std::int64_t allowed,
+                     bool trees = false) {
   try {
-    const auto [method, reason] = ChooseOwenMethod(wanted, closed, plan, allowed);
+    const auto [method, reason] = ChooseOwenMethod(wanted, closed, trees, plan, allowed);
     return std::string(MethodName(method)) + ": " + reason;
   } catch (const Error& error) {
     return error.what();
@@ -531,11 +532,16 @@ TEST(OwenChoice, TakesWhatAppliesAndSaysWhatDoes) {
   EXPECT_THAT(ChoiceOf("linear", false, plan, 44), HasSubstr("use --method exact or permutation"));
   EXPECT_THAT(ChoiceOf("exact", true, plan, 44), HasSubstr("exact: asked for"));
   EXPECT_THAT(ChoiceOf("permutation", true, plan, 44), HasSubstr("permutation: asked for"));
-  for (const char* method : {"tree", "kernel", "leverage", "msr"}) {
+  for (const char* method : {"kernel", "leverage", "msr"}) {
     EXPECT_THAT(ChoiceOf(method, true, plan, 44), HasSubstr("use --method exact (up to"));
   }
+  EXPECT_THAT(ChoiceOf("tree", false, plan, 44), HasSubstr("use --method exact or permutation"));
+  EXPECT_THAT(ChoiceOf("tree", false, plan, 1, true), HasSubstr("tree: asked for; exact Owen"));
+  EXPECT_THAT(ChoiceOf("auto", false, plan, 1, true),
+              HasSubstr("tree: exact Owen values, leaf by"));
   plan.tree_path = true;
-  EXPECT_THAT(ChoiceOf("tree", false, plan, 44), HasSubstr("--tree-mode path"));
+  EXPECT_THAT(ChoiceOf("tree", false, plan, 1, true), HasSubstr("for trees, path dependent"));
+  EXPECT_THAT(ChoiceOf("tree", false, plan, 1), HasSubstr("that shows its trees"));
   plan.l1_reg = L1Reg::kAic;
   EXPECT_THAT(ChoiceOf("auto", false, plan, 44), HasSubstr("--l1-reg"));
   plan.interactions = true;
