@@ -14,7 +14,7 @@ namespace windlass::explain {
 namespace {
 
 // The first 16 digits of the hash of 40 rows of Adult explained.
-std::string GoldenDigits(Method method) {
+std::string GoldenDigits(Method method, bool owen = false) {
   Adult adult;
   adult.plan.model.spec.name = "linear";
   adult.plan.model.spec.location = "model.json";
@@ -27,8 +27,13 @@ std::string GoldenDigits(Method method) {
     adult.plan.model.content =
         Bytes(ReadFile(std::filesystem::path(source == nullptr ? "." : source) /
                        "tests/peers/data/trees/adult.ubj"));
-    adult.plan.margin = adult.plan.interactions = true;
+    adult.plan.margin = true;
+    adult.plan.interactions = !owen;
     adult.plan.link = Link::kIdentity;
+  }
+  if (owen) {
+    constexpr std::int32_t kTop = Hierarchy::kTop;
+    adult.plan.hierarchy = {{kTop, 0, kTop}, {0, 1, 1, 2, 2, 2, kTop, 0, 1, 2, kTop, kTop}};
   }
   const std::int64_t rows = 40;
   Attributions out;
@@ -50,6 +55,9 @@ TEST(ExplainTask, GivesTheBytesOfItsVersion) {
   EXPECT_EQ(GoldenDigits(Method::kPermutation), "1289fb11f90f1b4c");
   EXPECT_EQ(GoldenDigits(Method::kLeverage), "7eb5f70fedeb7bbf");
   EXPECT_EQ(GoldenDigits(Method::kMsr), "18bfcee37fa4eef4");
+  EXPECT_EQ(GoldenDigits(Method::kExact, true), "c07b9b6722b99329");
+  EXPECT_EQ(GoldenDigits(Method::kPermutation, true), "a8a61d94bf2bc464");
+  EXPECT_EQ(GoldenDigits(Method::kTree, true), "967530eaa05b19cb");
 }
 
 }  // namespace
