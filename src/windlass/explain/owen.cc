@@ -15,6 +15,9 @@
 namespace windlass::explain {
 namespace {
 
+// Roughly what an estimator takes beside its coalitions: small ones may be many.
+constexpr std::size_t kOwenOverhead = 2048;
+
 class ExactOwenEstimator final : public Estimator {
  public:
   explicit ExactOwenEstimator(const Hierarchy& hierarchy)
@@ -221,8 +224,9 @@ std::shared_ptr<const Estimator> OwenEstimators::Of(std::span<const std::int32_t
     }
   }
   std::shared_ptr<const Estimator> made = MakeOwenEstimator(plan_, pruned);
-  const std::size_t words = (varying.size() + 63) / 64;
-  const std::size_t bytes = made->coalitions().count * words * sizeof(std::uint64_t);
+  const std::size_t words = (varying.size() + 63) / 64 + 1;  // about one more, of weights or orders
+  const std::size_t bytes =
+      made->coalitions().count * words * sizeof(std::uint64_t) + kOwenOverhead;
   const std::lock_guard lock(mutex_);
   if (bytes_ + bytes > kept_bytes_) {
     estimators_.clear();
