@@ -3,6 +3,7 @@
 // player. Prints Markdown. Run by hand:
 //
 //   estimators [games a cell] [seeds a game]
+//   estimators interactions [games a cell] [seeds a game]
 //   estimators games [count] > games.json    trees of M = 40 for benchmarks/peers/estimators.py
 #include <algorithm>
 #include <cmath>
@@ -26,6 +27,7 @@ constexpr Method kMethods[] = {Method::kKernel, Method::kPermutation, Method::kL
                                Method::kMsr};
 constexpr int kPlayers[] = {20, 40, 60};
 constexpr int kBudgets[] = {5, 10, 20, 50};  // coalitions a player
+constexpr int kPairBudgets[] = {4, 8, 16};   // coalitions a pair of players
 
 struct Known {
   std::unique_ptr<RandomGame> game;
@@ -143,6 +145,65 @@ Cell MeasureStopping(Method method, const std::vector<Known>& games, int players
   return cell;
 }
 
+// Interactions of pairs by a method: as Measure, errors over the RMS of the true interactions.
+Cell MeasurePairs(Method method, const std::vector<Known>& games, int players, int budget,
+                  int seeds) {
+  Cell cell;
+  cell.error.assign(games.size(), 0.0);
+  const std::int64_t pairs = Pairs(players);
+  double intervals = 0, half_squares = 0, error_squares = 0;
+  std::vector<double> got(pairs), half_width(pairs);
+  for (int seed = 0; seed < seeds; ++seed) {
+    Plan plan;
+    plan.method = method;
+    plan.interactions = true;
+    plan.nsamples = budget * pairs;
+    plan.seed = seed;
+    const auto estimator = MakeEstimator(plan, players);
+    const CoalitionPairs coalitions = estimator->coalitions();
+    for (std::size_t g = 0; g < games.size(); ++g) {
+      const std::vector<double> exact = games[g].game->Interactions();
+      const GameValues values(*games[g].game, coalitions.masks, coalitions.count, players);
+      estimator->RunPairs(0, values.inside, values.outside, values.total, got, half_width);
+      double squares = 0, scale = 0;
+      for (std::int64_t a = 0; a < pairs; ++a) {
+        const double off = got[a] - exact[a];
+        squares += off * off;
+        scale += exact[a] * exact[a];
+        half_squares += half_width[a] * half_width[a];
+        cell.covered += std::abs(off) <= half_width[a] + 1e-12 ? 1 : 0;
+        ++intervals;
+      }
+      error_squares += squares;
+      cell.error[g] += squares / scale / seeds;
+    }
+  }
+  for (double& error : cell.error) error = std::sqrt(error);
+  cell.covered /= intervals;
+  cell.width = std::sqrt(half_squares / error_squares);
+  return cell;
+}
+
+void PrintPairs(int games, int seeds) {
+  std::printf(
+      "| games | M | coalitions a pair | method | RMS error / RMS interaction | coverage in %% | "
+      "width / error |\n| --- | --- | --- | --- | --- | --- | --- |\n");
+  for (const std::string kind : {"trees, depth 4", "trees, depth 8", "network"}) {
+    for (const int players : {10, 20, 40}) {
+      const auto known = Games(kind, players, games);
+      for (const int budget : kPairBudgets) {
+        for (const Method method : {Method::kMsr, Method::kKernel}) {
+          const Cell cell = MeasurePairs(method, known, players, budget, seeds);
+          std::printf("| %s | %d | %d | %s | %.4f | %.1f | %.2f |\n", kind.c_str(), players, budget,
+                      std::string(MethodName(method)).c_str(), Median(cell.error),
+                      100 * cell.covered, cell.width);
+          std::fflush(stdout);
+        }
+      }
+    }
+  }
+}
+
 // Games, their values and our errors at each budget, for other tools to be measured on.
 void WriteGames(int count) {
   constexpr int kWidth = 40;
@@ -176,7 +237,18 @@ void WriteGames(int count) {
         errors[std::string(MethodName(method))].push_back(std::sqrt(squares));
       }
     }
-    all.push_back({{"players", kWidth}, {"leaves", leaves}, {"phi", phi}, {"errors", errors}});
+    Json pair_errors;
+    std::vector<Known> known(1);
+    known[0].game = std::make_unique<TreeGame>(game);
+    for (const int budget : kPairBudgets) {
+      pair_errors.push_back(MeasurePairs(Method::kMsr, known, kWidth, budget, 1).error[0]);
+    }
+    all.push_back({{"players", kWidth},
+                   {"leaves", leaves},
+                   {"phi", phi},
+                   {"errors", errors},
+                   {"interactions", game.Interactions()},
+                   {"pair_errors", pair_errors}});
   }
   std::printf("%s\n", all.dump().c_str());
 }
@@ -189,6 +261,10 @@ int main(int argc, char** argv) {
   using namespace windlass::explain;
   if (argc > 1 && std::string(argv[1]) == "games") {
     WriteGames(argc > 2 ? std::atoi(argv[2]) : 12);
+    return 0;
+  }
+  if (argc > 1 && std::string(argv[1]) == "interactions") {
+    PrintPairs(argc > 2 ? std::atoi(argv[2]) : 12, argc > 3 ? std::atoi(argv[3]) : 2);
     return 0;
   }
   const int games = argc > 1 ? std::atoi(argv[1]) : 24;

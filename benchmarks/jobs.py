@@ -18,6 +18,23 @@ def tree_peer(name, what, rows, program="run.py"):
                 what=what, program=program)
 
 
+def path_job(trees, what, xgboost_rows):
+    """Path dependent values of `trees` beside the peers that have them."""
+    peers = ["fasttreeshap016", "xgboost320"]
+    return {
+        "title": f"{trees}, path dependent, 10,000 rows of 12 columns, one thread",
+        "unit": "row",
+        "repetitions": 7,
+        "contenders": [
+            Explain(rows=10_000, quick_rows=1000, what=what),
+            tree_peer("fasttreeshap016", what, rows=10_000),
+            tree_peer("xgboost320", what, rows=xgboost_rows),
+        ],
+        "compare": [("windlass", peer) for peer in peers],
+        "differences": ("windlass", peers, 1e-5),
+    }
+
+
 # compare: (a, b) asks how many times a's cost a unit b's is, in each metric of both.
 # ratios: (label, numerator, denominator, metric) of paired repetitions; shares: (label, ratio,
 # ratio) of those. errors: contenders whose attributions are compared with exact values.
@@ -97,30 +114,8 @@ JOBS = {
         "compare": [("windlass", "woodelf048"), ("windlass", "shap051")],
         "differences": ("windlass", ["woodelf048", "shap051"], 1e-5),
     },
-    "trees_path": {
-        "title": "100 trees of depth 6, path dependent, 10,000 rows of 12 columns, one thread",
-        "unit": "row",
-        "repetitions": 7,
-        "contenders": [
-            Explain(rows=10_000, quick_rows=1000, what=PATH),
-            tree_peer("fasttreeshap016", PATH, rows=10_000),
-            tree_peer("xgboost320", PATH, rows=2000),
-        ],
-        "compare": [("windlass", "fasttreeshap016"), ("windlass", "xgboost320")],
-        "differences": ("windlass", ["fasttreeshap016", "xgboost320"], 1e-5),
-    },
-    "trees_path_500": {
-        "title": "500 trees of depth 8, path dependent, 10,000 rows of 12 columns, one thread",
-        "unit": "row",
-        "repetitions": 7,
-        "contenders": [
-            Explain(rows=10_000, quick_rows=1000, what=PATH_500),
-            tree_peer("fasttreeshap016", PATH_500, rows=10_000),
-            tree_peer("xgboost320", PATH_500, rows=1000),
-        ],
-        "compare": [("windlass", "fasttreeshap016"), ("windlass", "xgboost320")],
-        "differences": ("windlass", ["fasttreeshap016", "xgboost320"], 1e-5),
-    },
+    "trees_path": path_job("100 trees of depth 6", PATH, xgboost_rows=2000),
+    "trees_path_500": path_job("500 trees of depth 8", PATH_500, xgboost_rows=1000),
     "trees_interactions": {
         "title": "100 trees of depth 6, interactions of pairs, path dependent, 1,000 rows of 12 "
                  "columns, one thread",

@@ -2,9 +2,9 @@
 
     pip install shap==0.51.0 shapiq==1.4.1 lightgbm==4.7.0
     build/bench/benchmarks/estimators games 12 > games.json
-    python benchmarks/peers/estimators.py games.json
+    python benchmarks/peers/estimators.py games.json [pairs]
 
-Prints Markdown: RMS error over the RMS of the true values, the median over games, by coalitions a
+With "pairs": of interactions. Prints Markdown: RMS error over the RMS of the true values, the median over games, by coalitions a
 player. Every tool gets the same number of evaluations of the game; each is run once a game.
 """
 
@@ -14,7 +14,8 @@ import warnings
 
 import numpy as np
 
-BUDGETS = (5, 10, 20, 50)
+BUDGETS = (5, 10, 20, 50)     # coalitions a player
+PAIR_BUDGETS = (4, 8, 16)     # coalitions a pair of players
 
 
 class Game:
@@ -29,6 +30,7 @@ class Game:
         self.needed = self.inside.sum(axis=1)
         self.value = np.array([leaf[2] for leaf in described["leaves"]])
         self.phi = np.array(described["phi"])
+        self.interactions = np.array(described["interactions"])
         self.evaluations = 0
 
     def __call__(self, coalitions):
@@ -82,10 +84,40 @@ TOOLS = {
 }
 
 
+PAIR_TOOLS = ["KernelSHAPIQ", "InconsistentKernelSHAPIQ", "SHAPIQ", "SVARMIQ",
+              "PermutationSamplingSII"]
+
+
+def pair_error(game, name, budget):
+    import shapiq
+
+    approximator = getattr(shapiq.approximator, name)(
+        n=game.players, max_order=2, index="SII", random_state=0)
+    values = approximator.approximate(budget=budget, game=game)
+    got = np.array([values[(i, j)] for i in range(game.players)
+                    for j in range(i + 1, game.players)])
+    return np.sqrt(np.mean((got - game.interactions) ** 2) / np.mean(game.interactions ** 2))
+
+
+def pairs(described, games):
+    print("| tool | " + " | ".join(f"{budget} a pair" for budget in PAIR_BUDGETS) + " |")
+    print("| --- |" + " --- |" * len(PAIR_BUDGETS))
+    errors = np.median([one["pair_errors"] for one in described], axis=0)
+    print("| Windlass msr | " + " | ".join(f"{error:.3f}" for error in errors) + " |", flush=True)
+    count = len(games[0].interactions)
+    for name in PAIR_TOOLS:
+        cells = [f"{np.median([pair_error(game, name, budget * count) for game in games]):.3f}"
+                 for budget in PAIR_BUDGETS]
+        print(f"| shapiq {name} | " + " | ".join(cells) + " |", flush=True)
+
+
 def main():
     warnings.filterwarnings("ignore")
     described = json.load(open(sys.argv[1], encoding="utf-8"))
     games = [Game(one) for one in described]
+    if sys.argv[2:] == ["pairs"]:
+        pairs(described, games)
+        return
     print("| tool | " + " | ".join(f"{budget} M" for budget in BUDGETS) + " |")
     print("| --- |" + " --- |" * len(BUDGETS))
     for method in described[0]["errors"]:

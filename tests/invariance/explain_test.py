@@ -86,6 +86,14 @@ def a_program(folder):
 
 
 @test
+def sampled_interactions(folder):
+    check_invariance(folder, [*few_rows(folder, 23), "--method", "msr", "--nsamples", "600",
+                              "--interactions", "2"], batches=(None, 5), chaos_batches=(5,))
+    names = pq.read_schema(folder / "way0/interactions.parquet").names
+    assert "Age*Workclass.low" in names, names
+
+
+@test
 def kernel_selecting_features(folder):
     check_invariance(folder, [*few_rows(folder, 23), "--method", "kernel", "--nsamples", "300",
                               "--l1-reg", "num_features(4)"], batches=(5,), chaos_batches=(None,))

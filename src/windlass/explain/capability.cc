@@ -327,6 +327,7 @@ class Explain final : public job::Capability {
     constexpr std::size_t kShown = 20;
     const std::int64_t players = std::ssize(prepared.groups), count = Pairs(players);
     const std::vector<double> all = output.PairImportance();
+    const std::vector<double> half_width = output.PairHalfWidth();
     std::vector<std::tuple<double, std::int64_t, std::int64_t>> pairs;
     for (std::int64_t i = 0; i < players; ++i) {
       for (std::int64_t j = i + 1; j < players; ++j) {
@@ -339,6 +340,8 @@ class Explain final : public job::Capability {
       if (shown.size() == kShown) break;
       shown.push_back(
           {{"groups", {prepared.groups[i].name, prepared.groups[j].name}}, {"mean_abs", -minus}});
+      if (half_width.empty()) continue;
+      shown.back()["half_width"] = half_width[k * count + PairIndex(i, j, players)];
     }
     return shown;
   }

@@ -21,7 +21,7 @@ struct Design {
   bool contains(std::int64_t pair, int player) const {
     return masks[pair * words + player / 64] >> (player % 64) & 1;
   }
-  CoalitionPairs coalitions() const { return {masks.data(), pairs()}; }
+  CoalitionPairs coalitions() const { return {masks.data(), pairs(), true}; }
 };
 
 // How the budget is shared among sizes of coalitions. A pair of sizes s, players - s has the weight

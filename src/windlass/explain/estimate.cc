@@ -12,7 +12,6 @@
 #include "windlass/explain/explainer.h"
 #include "windlass/explain/make_plan.h"
 #include "windlass/explain/output.h"
-#include "windlass/model/model.h"
 
 namespace windlass::explain {
 namespace {
@@ -63,10 +62,9 @@ Measured Measure(const PreparedPlan& prepared, table::Reader& reader) {
 Json CheaperWays(const PreparedPlan& prepared, const Json& spec) {
   Json ways = Json::array();
   const Plan& plan = prepared.plan;
-  const auto model = model::LoadModel(plan.model);
   const bool sums_over_background = plan.method == Method::kExact || IsSampled(plan.method);
   const bool owen = !plan.hierarchy.empty();
-  if (model->trees() != nullptr && plan.method != Method::kTree) {
+  if (prepared.shows_trees && plan.method != Method::kTree) {
     ways.push_back("--output margin: trees are exact there, and far faster");
   }
   if (sums_over_background && plan.background_rows() > kLargeBackground) {
@@ -87,9 +85,11 @@ Json CheaperWays(const PreparedPlan& prepared, const Json& spec) {
   }
   if (plan.method == Method::kExact && plan.players() >= 10 && !owen) {
     ways.push_back(fmt::format("--method msr: a sample of {} of the 2^{} coalitions",
-                               AutoSamples(Method::kMsr, plan.players()), plan.players()));
+                               AutoSamples(Method::kMsr, plan.players(), plan.interactions),
+                               plan.players()));
   }
-  if (IsSampled(plan.method) && plan.nsamples > 2 * MinimumSamples(plan.method, plan.players())) {
+  if (IsSampled(plan.method) &&
+      plan.nsamples > 2 * MinimumSamples(plan.method, plan.players(), plan.interactions)) {
     ways.push_back(fmt::format("--nsamples {}: half the evaluations, 1.4 times the errors",
                                plan.nsamples / 2));
   }

@@ -8,6 +8,8 @@
 
 #include "windlass/base/error.h"
 #include "windlass/explain/estimator_internal.h"
+#include "windlass/explain/pair_regression.h"
+#include "windlass/explain/shapley.h"
 
 namespace windlass::explain {
 namespace {
@@ -30,22 +32,39 @@ std::string_view WhatNeeds(Method method) {
 
 }  // namespace
 
-std::int64_t MinimumSamples(Method method, int players) {
+std::int64_t MinimumSamples(Method method, int players, bool interactions) {
   if (players < 2) return 0;
   const std::int64_t m = players;
-  const std::int64_t wanted = method == Method::kPermutation ? 4 * (m - 1)
-                              : method == Method::kKernel    ? 2 * m
-                                                             : 4 * m;
+  std::int64_t wanted = method == Method::kPermutation ? 4 * (m - 1)
+                        : method == Method::kKernel    ? 2 * m
+                                                       : 4 * m;
+  if (interactions) wanted = std::max(wanted, 4 * Pairs(m));
   return std::min(wanted, AllCoalitions(players));
 }
 
-std::int64_t AutoSamples(Method method, int players) {
+std::int64_t AutoSamples(Method method, int players, bool interactions) {
   if (players < 2) return 0;
-  const std::int64_t samples = 2 * static_cast<std::int64_t>(players) + 2048;
-  return std::min(std::max(samples, MinimumSamples(method, players)), AllCoalitions(players));
+  std::int64_t samples = 2 * static_cast<std::int64_t>(players) + 2048;
+  samples = std::max(samples, MinimumSamples(method, players));
+  if (interactions) samples = std::max(samples, 8 * Pairs(players));
+  return std::min(samples, AllCoalitions(players));
 }
 
-void CheckSamples(Method method, std::int64_t nsamples, int players) {
+void CheckSamples(Method method, std::int64_t nsamples, int players, bool interactions) {
+  if (interactions && players > kMaxPairPlayers) {
+    throw Error(
+        ErrorCode::kInvalidInput,
+        fmt::format("interactions of {} groups have {} pairs; they are sampled of at most {} "
+                    "groups: group columns together, or leave --interactions out",
+                    players, Pairs(players), kMaxPairPlayers));
+  }
+  if (interactions && nsamples / 2 > kMaxPairMap / Pairs(players)) {
+    throw Error(ErrorCode::kInvalidInput,
+                fmt::format("nsamples is {}, but with interactions of {} groups at most {} "
+                            "coalitions are sampled; auto takes {}",
+                            nsamples, players, 2 * (kMaxPairMap / Pairs(players)),
+                            AutoSamples(method, players, interactions)));
+  }
   // The design and every row's values over it are held in memory. No more are drawn than exist.
   constexpr int kMostLog2 = 24;
   if (players > kMostLog2 && nsamples > std::int64_t{1} << kMostLog2) {
@@ -53,15 +72,16 @@ void CheckSamples(Method method, std::int64_t nsamples, int players) {
                 fmt::format("nsamples is {}, but at most {} (2^{}) coalitions are sampled; auto "
                             "takes {}",
                             nsamples, std::int64_t{1} << kMostLog2, kMostLog2,
-                            AutoSamples(method, players)));
+                            AutoSamples(method, players, interactions)));
   }
-  if (nsamples >= MinimumSamples(method, players)) return;
+  const std::int64_t least = MinimumSamples(method, players, interactions);
+  if (nsamples >= least) return;
   throw Error(
       ErrorCode::kInvalidInput,
-      fmt::format("nsamples is {}, but {} over {} groups needs at least {} coalitions; auto "
+      fmt::format("nsamples is {}, but {}{} over {} groups needs at least {} coalitions; auto "
                   "takes {}",
-                  nsamples, WhatNeeds(method), players, MinimumSamples(method, players),
-                  AutoSamples(method, players)));
+                  nsamples, WhatNeeds(method), interactions ? " with interactions" : "", players,
+                  least, AutoSamples(method, players, interactions)));
 }
 
 bool IsComplete(const Plan& plan, int players) { return plan.nsamples >= AllCoalitions(players); }

@@ -42,6 +42,12 @@ class Estimator {
   // v(nobody); total: v(everyone) - v(nobody). Thread safe.
   virtual void Run(int stage, std::span<const double> inside, std::span<const double> outside,
                    double total, Estimate& out) const = 0;
+
+  // Interactions of pairs of players from the same values, and half the widths of their 95 %
+  // intervals: [Pairs(players)]. Only for plans with Plan::interactions. Thread safe.
+  virtual void RunPairs(int stage, std::span<const double> inside, std::span<const double> outside,
+                        double total, std::span<double> interactions,
+                        std::span<double> half_width) const = 0;
 };
 
 // The estimator of the plan's method: of its nsamples, seed, tolerance and l1_reg.
@@ -50,15 +56,19 @@ std::unique_ptr<const Estimator> MakeEstimator(const Plan& plan, int players);
 // Fewest coalitions that a method takes over so many players; all 2^players - 2 where that is less.
 // kKernel: with which the regression is determined, each player alone and each missing alone.
 // kLeverage, kMsr: twice as many. kPermutation: two pairs of orderings.
-std::int64_t MinimumSamples(Method method, int players);
+//
+// With interactions: four times as many as pairs of players, so that twice as many pairs of
+// coalitions determine them (see pair_regression.h).
+std::int64_t MinimumSamples(Method method, int players, bool interactions = false);
 
-// What `--nsamples auto` is: 2 players + 2048 (as in shap), at least the minimum, at most all
-// 2^players - 2, with which every method is exact.
-std::int64_t AutoSamples(Method method, int players);
+// What `--nsamples auto` is: 2 players + 2048 (as in shap), with interactions at least eight times
+// as many as pairs of players; at least the minimum, at most all 2^players - 2, with which every
+// method is exact.
+std::int64_t AutoSamples(Method method, int players, bool interactions = false);
 
 // Throws Error{kInvalidInput} when `nsamples` is below the minimum, or beyond what is held in
-// memory.
-void CheckSamples(Method method, std::int64_t nsamples, int players);
+// memory, or when interactions are asked for of more players than they are sampled for.
+void CheckSamples(Method method, std::int64_t nsamples, int players, bool interactions = false);
 
 // The same of a plan, which may have a hierarchy: fewer coalitions are all of them then.
 std::int64_t AutoSamples(const Plan& plan);

@@ -80,6 +80,9 @@ TEST(RandomGames, KnowTheirShapleyValues) {
       std::vector<double> v(std::size_t{1} << players);
       for (std::size_t s = 0; s < v.size(); ++s) v[s] = game->Value(s);
       EXPECT_THAT(game->ShapleyValues(), Pointwise(DoubleNear(1e-10), NaiveShapley(v, players)));
+      std::vector<double> pairs(Pairs(players));
+      ShapleyInteractions(v, players, pairs);
+      EXPECT_THAT(game->Interactions(), Pointwise(DoubleNear(1e-10), pairs));
     }
   }
 }
@@ -367,6 +370,7 @@ TEST(Msr, IsNearlyExactWhereSlopesChangeWithSize) {
       for (int i = 0; i < 20; ++i) sum += (s >> i & 1 ? 0.5 : -0.5) * i;
       return sum * (1 + 3 * m * m);
     }
+    std::vector<double> Interactions() const override { return {}; }  // not asked for
     std::vector<double> ShapleyValues() const override {
       // E.g. by sizes: player i adds i times the mean over sizes of 1 + 3 m^2 before and after, and
       // each other one the same amount less, so that the sum is what it has to be.

@@ -25,6 +25,7 @@ void Attributions::Resize(std::int64_t rows, std::int64_t output_count, std::int
   ranked.clear();
   const std::int64_t pairs = with_interactions ? Pairs(players) : 0;
   interactions.assign(static_cast<std::size_t>(rows * outputs * pairs), 0.0);
+  interactions_half_width.clear();
   model_evaluations = 0;
   coalitions = 0;
   coalitions_saved = 0;
@@ -35,6 +36,7 @@ void Attributions::Resize(std::int64_t rows, std::int64_t output_count, std::int
 void Attributions::AddIntervals() {
   half_width.assign(phi.size(), 0.0);
   ranked.assign(prediction.size(), 0);
+  interactions_half_width.assign(interactions.size(), 0.0);
 }
 
 void Attributions::Fail(std::int64_t row, std::int64_t output, std::string why) {
@@ -46,8 +48,9 @@ void Attributions::Fail(std::int64_t row, std::int64_t output, std::string why) 
     std::fill_n(half_width.begin() + at * players, players, kNaN);
     ranked[at] = 0;
   }
-  if (!interactions.empty()) {
-    std::fill_n(interactions.begin() + at * Pairs(players), Pairs(players), kNaN);
+  for (std::vector<double>* of_pairs : {&interactions, &interactions_half_width}) {
+    if (of_pairs->empty()) continue;
+    std::fill_n(of_pairs->begin() + at * Pairs(players), Pairs(players), kNaN);
   }
   failures.push_back({row, std::move(why)});
 }

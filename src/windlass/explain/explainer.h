@@ -27,7 +27,8 @@ struct Attributions {
   std::vector<double> half_width;    // [rows, outputs, players]
   std::vector<std::int32_t> ranked;  // [rows, outputs]
   // Of pairs (0, 1), (0, 2), ... of players, where the plan wants them; see PairIndex in shapley.h.
-  std::vector<double> interactions;  // [rows, outputs, pairs]
+  std::vector<double> interactions;             // [rows, outputs, pairs]
+  std::vector<double> interactions_half_width;  // the same, of methods that sample
   std::int64_t model_evaluations = 0;
   std::int64_t coalitions = 0;            // that methods that sample looked at, in all rows
   std::int64_t coalitions_saved = 0;      // by rows that stopped early
@@ -38,7 +39,7 @@ struct Attributions {
 
   void Resize(std::int64_t rows, std::int64_t outputs, std::int64_t players,
               bool with_interactions = false);
-  void AddIntervals();  // zeros
+  void AddIntervals();  // zeros, of interactions too where there are any
 
   // Marks one output of a row as failed: NaN in prediction and phi, and a Failure.
   void Fail(std::int64_t row, std::int64_t output, std::string why);

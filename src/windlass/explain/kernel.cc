@@ -7,6 +7,7 @@
 #include "windlass/explain/design.h"
 #include "windlass/explain/estimator_internal.h"
 #include "windlass/explain/feature_selection.h"
+#include "windlass/explain/pair_regression.h"
 #include "windlass/explain/regression.h"
 #include "windlass/explain/shapley.h"
 #include "windlass/explain/student.h"
@@ -28,7 +29,9 @@ class RegressionEstimator final : public Estimator {
     // Two pairs a player: with fewer, residuals say little of the error.
     const std::int64_t nsamples = plan.nsamples;
     const std::vector<std::int64_t> budgets =
-        HalvedBudgets(plan.tolerance > 0, nsamples, 4 * static_cast<std::int64_t>(players));
+        HalvedBudgets(plan.tolerance > 0, nsamples,
+                      std::max<std::int64_t>(
+                          4 * players, MinimumSamples(plan.method, players, plan.interactions)));
     auto designs = MakeDesigns(players, budgets, plan.seed, AllocationOf(plan.method));
     for (Design& design : designs) {
       stages_.push_back(design.pairs());
@@ -75,6 +78,16 @@ class RegressionEstimator final : public Estimator {
     });
   }
 
+  void RunPairs(int stage, std::span<const double> inside, std::span<const double> outside,
+                double total, std::span<double> interactions,
+                std::span<double> half_width) const override {
+    std::vector<double> even(inside.size());
+    for (std::size_t i = 0; i < even.size(); ++i) {
+      even[i] = 0.5 * (inside[i] + outside[i] - total);
+    }
+    systems_[stage]->pairs->Run(even, interactions, half_width);
+  }
+
  private:
   // All that follows from a design.
   struct System {
@@ -82,6 +95,7 @@ class RegressionEstimator final : public Estimator {
         : design(std::move(its_design)),
           regression(design, PowersOf(plan.method)),
           selection(design, plan.l1_reg, plan.l1_features) {
+      if (plan.interactions) pairs = std::make_unique<PairRegression>(design);
       for (int i = 0; i < design.players; ++i) {
         t.push_back(Student95(regression.DegreesOfFreedom(i)));
       }
@@ -92,7 +106,8 @@ class RegressionEstimator final : public Estimator {
     Design design;
     Regression regression;
     FeatureSelection selection;
-    std::vector<double> t;  // [players]
+    std::unique_ptr<const PairRegression> pairs;  // null without interactions
+    std::vector<double> t;                        // [players]
   };
 
   L1Reg l1_reg_;

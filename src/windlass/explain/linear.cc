@@ -93,7 +93,7 @@ class IdentityExplainer final : public Explainer {
                Attributions& out) const override {
     const int players = plan_.players();
     const auto outputs = static_cast<std::int64_t>(plan_.outputs.size());
-    out.Resize(rows, outputs, players);
+    out.Resize(rows, outputs, players, plan_.interactions);  // of which a sum has none
     std::vector<double> a(players);
     const auto varying = std::make_unique<bool[]>(players);
     for (std::int64_t r = 0; r < rows; ++r) {

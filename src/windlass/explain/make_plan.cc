@@ -11,6 +11,7 @@
 #include "windlass/base/file.h"
 #include "windlass/explain/background.h"
 #include "windlass/explain/estimator.h"
+#include "windlass/explain/exact.h"
 #include "windlass/explain/linear.h"
 #include "windlass/explain/owen.h"
 #include "windlass/explain/tree.h"
@@ -18,9 +19,6 @@
 
 namespace windlass::explain {
 namespace {
-
-// Coalitions are indexed by 32-bit masks and their values kept in memory.
-constexpr int kMaxExactPlayers = 24;
 
 // --class: names or indices, separated by commas; nothing: all outputs.
 std::vector<std::int32_t> ChooseOutputs(const Json& wanted, const std::vector<std::string>& names) {
@@ -63,11 +61,8 @@ bool GivesProbabilities(const model::Model& model) {
   if (trees == nullptr || model.activation() != model::Activation::kIdentity) return false;
   std::vector<double> low = trees->base, high = trees->base;
   for (std::int64_t t = 0; t < trees->trees(); ++t) {
-    const std::int64_t end =
-        t + 1 < trees->trees() ? trees->roots[t + 1] : std::ssize(trees->nodes);
     double least = std::numeric_limits<double>::infinity(), most = -least;
-    for (std::int64_t i = trees->roots[t]; i < end; ++i) {
-      const model::TreeNode& node = trees->nodes[i];
+    for (const model::TreeNode& node : trees->nodes_of(t)) {
       if (!node.leaf()) continue;
       least = std::min(least, node.number);
       most = std::max(most, node.number);
@@ -114,9 +109,10 @@ Choice ChooseSampled(const Json& spec, const Plan& plan, std::int64_t allowed) {
   }
   const Json& wanted = spec.at("nsamples");
   for (const auto& [least, method] : kWinners) {
-    const std::int64_t nsamples =
-        wanted.is_number() ? wanted.get<std::int64_t>() : AutoSamples(method, players);
-    if (nsamples < MinimumSamples(method, players)) continue;
+    const std::int64_t nsamples = wanted.is_number()
+                                      ? wanted.get<std::int64_t>()
+                                      : AutoSamples(method, players, plan.interactions);
+    if (nsamples < MinimumSamples(method, players, plan.interactions)) continue;
     return {method, fmt::format("{}; {} errs least from {} coalitions a group on", sampled,
                                 MethodName(method), least)};
   }
@@ -167,10 +163,10 @@ Choice ChooseMethod(const std::string& wanted, const model::Model& model, const 
        {Method::kKernel, Method::kPermutation, Method::kLeverage, Method::kMsr}) {
     if (wanted == MethodName(method)) return {method, "asked for; sampled"};
   }
+  if (closed) return {Method::kLinear, "exact, in closed form: the model's output is linear"};
   if (plan.interactions && model.trees() == nullptr && few) {
     return {Method::kExact, fmt::format("exact, with interactions: all 2^{} coalitions", players)};
   }
-  if (closed) return {Method::kLinear, "exact, in closed form: the model's output is linear"};
   if (trees) return {Method::kTree, "exact, leaf by leaf: the model's output is a sum of trees"};
   if (model.trees() != nullptr && few) {
     return {Method::kTree, fmt::format("exact over all 2^{} coalitions, by the leaves that rows "
@@ -227,6 +223,24 @@ void CheckIntervalNames(const std::vector<Group>& groups) {
                               "the first one's intervals; rename one of them",
                               group.name, taken));
     }
+  }
+}
+
+// Which methods give interactions.
+void CheckInteractions(const model::Model& model, const Plan& plan) {
+  if (plan.method == Method::kLinear && !IsClosedForm(*model.linear(), plan.margin, plan.link)) {
+    throw Error(
+        ErrorCode::kUnsupported,
+        "interactions of a linear model under a sigmoid or softmax come with --method exact "
+        "(or auto), not with linear");
+  }
+  if (plan.method == Method::kPermutation) {
+    throw Error(ErrorCode::kUnsupported,
+                "interactions are sampled by --method msr, leverage or kernel, not by permutation");
+  }
+  if (plan.l1_reg != L1Reg::kNone) {
+    throw Error(ErrorCode::kInvalidInput,
+                "l1_reg leaves groups out, which makes no sense of interactions; it must be none");
   }
 }
 
@@ -367,6 +381,7 @@ PreparedPlan MakePlan(const Json& spec) {
   auto model = model::LoadModel(plan.model);
   prepared.libraries = model->library();
   prepared.accepts_missing = model->accepts_missing();
+  prepared.shows_trees = model->trees() != nullptr;
   prepared.codes_of_model = !model->column_categories().empty();
 
   const std::string data_uri = spec.at("data");
@@ -449,13 +464,7 @@ PreparedPlan MakePlan(const Json& spec) {
   prepared.reason = choice.reason;
   // The same values, bytes and memo entries with a hierarchy as without.
   if (plan.method == Method::kLinear) plan.hierarchy = {};
-  if (plan.interactions && plan.method != Method::kTree && plan.method != Method::kExact) {
-    throw Error(
-        ErrorCode::kUnsupported,
-        fmt::format("interactions come with --method tree or exact (up to --max-coalitions), "
-                    "not with {}; group columns together, or leave --interactions out",
-                    MethodName(plan.method)));
-  }
+  if (plan.interactions) CheckInteractions(*model, plan);
   if (IsSampled(plan.method)) {
     ParseSampling(spec, plan);
     if (HasIntervals(plan)) CheckIntervalNames(prepared.groups);

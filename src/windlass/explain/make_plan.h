@@ -22,6 +22,7 @@ struct PreparedPlan {
   std::string libraries;                  // of the model, for memo keys
   std::string reach;                      // of the model (model::TakeReach), for workers only
   bool accepts_missing = false;
+  bool shows_trees = false;
   bool codes_of_model = false;  // the codes in `columns` are the model's, not the background's
 
   // How the rows to explain are read: these columns, with these codes.

@@ -289,6 +289,20 @@ void MaskedGame::EnqueueSet(std::span<const std::int32_t> rows, const CoalitionP
       if (w.marks[index]) w.submasks.push_back(index);
     }
     values = everyone + 1;
+  } else if (pairs.distinct && set.size == std::ssize(w.varying)) {
+    // S & D is S.
+    values = 2 * pairs.count;
+    w.submasks.resize(values * w.words);
+    set.inside.resize(pairs.count);
+    set.outside.resize(pairs.count);
+    std::uint64_t* to = w.submasks.data();
+    for (std::int64_t i = 0; i < pairs.count; ++i) {
+      const std::uint64_t* mask = pairs.masks + i * w.words;
+      for (int word = 0; word < w.words; ++word) *to++ = mask[word];
+      for (int word = 0; word < w.words; ++word) *to++ = differing[word] & ~mask[word];
+      set.inside[i] = static_cast<std::int32_t>(2 * i);
+      set.outside[i] = static_cast<std::int32_t>(2 * i + 1);
+    }
   } else {
     const std::size_t capacity = std::bit_ceil(static_cast<std::size_t>(4 * pairs.count));
     w.table.assign(capacity, -1);

@@ -26,6 +26,7 @@ struct CoalitionPairs {
   // pairs are all coalitions.
   const std::uint64_t* masks = nullptr;
   std::int64_t count = 0;
+  bool distinct = false;  // no coalition or complement occurs twice
 };
 
 class MaskedGame {

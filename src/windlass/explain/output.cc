@@ -14,37 +14,61 @@ namespace {
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 constexpr std::uint64_t kShownStream = 0x73686f776e21;
 
-std::vector<table::OutputColumn> ColumnsOf(const PreparedPlan& prepared, bool with_pairs) {
+// Columns of a table that is written; a file with two of a name is of no use.
+class ColumnList {
+ public:
   using Type = table::OutputColumn::Type;
-  std::vector<table::OutputColumn> columns = {{"row", Type::kInt64},
-                                              {"output", Type::kText},
-                                              {"base_value", Type::kDouble},
-                                              {"prediction", Type::kDouble}};
-  const bool intervals = HasIntervals(prepared.plan);  // exact methods alone have pairs
-  if (intervals) columns.push_back({"ranked", Type::kInt64});
+
+  ColumnList() {
+    Add("row", Type::kInt64);
+    Add("output", Type::kText);
+    Add("base_value");
+    Add("prediction");
+  }
+
+  // A group may be called like one of ours.
+  void Add(std::string name, Type type = Type::kDouble) {
+    while (!taken_.insert(name).second) name += "_";
+    columns_.push_back({std::move(name), type});
+  }
+  // NAME.low and NAME.high of `count` columns from `first` on.
+  void AddIntervals(std::size_t first, std::size_t count) {
+    for (std::size_t c = first; c < first + count; ++c) {
+      const std::string name = columns_[c].name;
+      Add(name + ".low");
+      Add(name + ".high");
+    }
+  }
+  std::size_t size() const { return columns_.size(); }
+  std::vector<table::OutputColumn> Take() { return std::move(columns_); }
+
+ private:
+  std::vector<table::OutputColumn> columns_;
+  std::set<std::string> taken_;
+};
+
+std::vector<table::OutputColumn> AttributionColumns(const PreparedPlan& prepared) {
+  ColumnList columns;
+  const bool intervals = HasIntervals(prepared.plan);
+  if (intervals) columns.Add("ranked", ColumnList::Type::kInt64);
   const std::size_t first = columns.size();
-  std::set<std::string> taken;
-  for (const auto& column : columns) taken.insert(column.name);
-  const auto add = [&](std::string name) {
-    // A group may be called like one of ours; a file with two columns of a name is of no use.
-    while (!taken.insert(name).second) name += "_";
-    columns.push_back({std::move(name), Type::kDouble});
-  };
-  for (const Group& group : prepared.groups) add(group.name);
-  if (intervals) {
-    for (std::size_t g = 0; g < prepared.groups.size(); ++g) {
-      const std::string name = columns[first + g].name;
-      add(name + ".low");
-      add(name + ".high");
+  for (const Group& group : prepared.groups) columns.Add(group.name);
+  if (intervals) columns.AddIntervals(first, prepared.groups.size());
+  return columns.Take();
+}
+
+std::vector<table::OutputColumn> InteractionColumns(const PreparedPlan& prepared) {
+  ColumnList columns;
+  const auto& groups = prepared.groups;
+  for (const Group& group : groups) columns.Add(group.name);
+  const std::size_t first = columns.size();
+  for (std::size_t i = 0; i < groups.size(); ++i) {
+    for (std::size_t j = i + 1; j < groups.size(); ++j) {
+      columns.Add(groups[i].name + "*" + groups[j].name);
     }
   }
-  if (!with_pairs) return columns;
-  for (std::size_t i = 0; i < prepared.groups.size(); ++i) {
-    for (std::size_t j = i + 1; j < prepared.groups.size(); ++j) {
-      add(prepared.groups[i].name + "*" + prepared.groups[j].name);
-    }
-  }
-  return columns;
+  if (HasIntervals(prepared.plan)) columns.AddIntervals(first, columns.size() - first);
+  return columns.Take();
 }
 
 bool ByKey(std::uint64_t a_key, std::uint64_t b_key) { return a_key < b_key; }
@@ -55,15 +79,16 @@ OutputWriter::OutputWriter(const PreparedPlan& prepared, const std::filesystem::
                            const std::filesystem::path& interactions)
     : prepared_(prepared),
       base_value_(prepared.output_names.size(), kNaN),
-      writer_(table::CreateParquet(attributions.string(), ColumnsOf(prepared, false))),
+      writer_(table::CreateParquet(attributions.string(), AttributionColumns(prepared))),
       absolute_(prepared.output_names.size() * prepared.groups.size(), 0.0) {
   if (HasIntervals(prepared.plan)) {
     half_width_.assign(absolute_.size(), 0.0);
     ranked_.assign(prepared.output_names.size(), 0.0);
   }
   if (!prepared.plan.interactions) return;
-  pairs_writer_ = table::CreateParquet(interactions.string(), ColumnsOf(prepared, true));
+  pairs_writer_ = table::CreateParquet(interactions.string(), InteractionColumns(prepared));
   absolute_pairs_.assign(prepared.output_names.size() * Pairs(std::ssize(prepared.groups)), 0.0);
+  if (HasIntervals(prepared.plan)) pairs_half_width_.assign(absolute_pairs_.size(), 0.0);
 }
 
 void OutputWriter::Append(std::int64_t rows, const double* values,
@@ -120,6 +145,9 @@ void OutputWriter::Append(std::int64_t rows, const double* values,
       for (std::size_t i = 0; i < pairs; ++i) {
         absolute_pairs_[i] += std::abs(attributions.interactions[r * pairs + i]);
       }
+      for (std::size_t i = 0; i < pairs_half_width_.size(); ++i) {
+        pairs_half_width_[i] += attributions.interactions_half_width[r * pairs + i];
+      }
       Offer(values + r * static_cast<std::int64_t>(prepared_.columns.size()), attributions, r);
     }
   }
@@ -157,7 +185,9 @@ void OutputWriter::AppendPairs(std::vector<table::OutputValues> columns,
                                const Attributions& attributions) {
   const std::int64_t players = std::ssize(prepared_.groups), pairs = Pairs(players);
   const std::int64_t lines = std::ssize(attributions.prediction);
-  columns.resize(4 + players + pairs);
+  const bool intervals = !attributions.interactions_half_width.empty();
+  if (intervals) columns.erase(columns.begin() + 4);  // ranked
+  columns.resize(4 + players + (intervals ? 3 : 1) * pairs);
   for (std::int64_t i = 0; i < players; ++i) {
     for (std::int64_t j = i + 1; j < players; ++j) {
       const std::int64_t pair = PairIndex(i, j, players);
@@ -167,6 +197,14 @@ void OutputWriter::AppendPairs(std::vector<table::OutputValues> columns,
         to[line] = attributions.interactions[line * pairs + pair];
         columns[4 + i].doubles[line] -= to[line] / 2;
         columns[4 + j].doubles[line] -= to[line] / 2;
+      }
+      if (!intervals) continue;
+      std::vector<double>& low = columns[4 + players + pairs + 2 * pair].doubles;
+      std::vector<double>& high = columns[4 + players + pairs + 2 * pair + 1].doubles;
+      low = high = to;
+      for (std::int64_t line = 0; line < lines; ++line) {
+        low[line] -= attributions.interactions_half_width[line * pairs + pair];
+        high[line] += attributions.interactions_half_width[line * pairs + pair];
       }
     }
   }
@@ -186,6 +224,7 @@ std::vector<double> OutputWriter::Mean(std::vector<double> sums) const {
 
 std::vector<double> OutputWriter::Importance() const { return Mean(absolute_); }
 std::vector<double> OutputWriter::PairImportance() const { return Mean(absolute_pairs_); }
+std::vector<double> OutputWriter::PairHalfWidth() const { return Mean(pairs_half_width_); }
 std::vector<double> OutputWriter::ImportanceHalfWidth() const { return Mean(half_width_); }
 std::vector<double> OutputWriter::MeanRanked() const { return Mean(ranked_); }
 

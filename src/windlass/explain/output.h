@@ -20,7 +20,8 @@ class OutputWriter {
   static constexpr std::int64_t kReportRows = 10'000;
 
   // `interactions` is written when the plan wants pairs: a column a group, of what is left to it
-  // alone, and one a pair, "A*B"; base_value and all of them add up to prediction.
+  // alone, and one a pair, "A*B"; base_value and all of them add up to prediction. Sampled pairs
+  // come with "A*B.low" and "A*B.high".
   OutputWriter(const PreparedPlan& prepared, const std::filesystem::path& attributions,
                const std::filesystem::path& interactions);
 
@@ -51,6 +52,8 @@ class OutputWriter {
   std::vector<double> MeanRanked() const;
   // mean |interaction| over the same rows, [outputs, pairs]; empty without pairs.
   std::vector<double> PairImportance() const;
+  // Half widths of their intervals, as ImportanceHalfWidth; empty where there are none.
+  std::vector<double> PairHalfWidth() const;
 
   // The report's data but for texts that the caller knows (model, data, version).
   ReportData Report() const;
@@ -77,6 +80,7 @@ class OutputWriter {
   std::vector<double> half_width_;               // [outputs, groups]: sum, where there are any
   std::vector<double> ranked_;                   // [outputs]: sum, likewise
   std::vector<double> absolute_pairs_;           // [outputs, pairs]: the same of interactions
+  std::vector<double> pairs_half_width_;         // [outputs, pairs]: sum, where there are any
   std::vector<Shown> shown_;                     // a heap by key once it is full
   std::int64_t rows_ = 0;
   std::int64_t failed_rows_ = 0;

@@ -32,7 +32,7 @@ class ExactOwenEstimator final : public Estimator {
     stages_ = {std::ssize(masks_) / words_};
   }
 
-  CoalitionPairs coalitions() const override { return {masks_.data(), stages_[0]}; }
+  CoalitionPairs coalitions() const override { return {masks_.data(), stages_[0], true}; }
   std::span<const std::int64_t> stages() const override { return stages_; }
 
   void Run(int /*stage*/, std::span<const double> inside, std::span<const double> outside,
@@ -58,6 +58,11 @@ class ExactOwenEstimator final : public Estimator {
       }
     }
     CloseToTotal(total, out.phi);
+  }
+
+  void RunPairs(int, std::span<const double>, std::span<const double>, double, std::span<double>,
+                std::span<double>) const override {
+    throw Error(ErrorCode::kInternal, "Owen values have no interactions");  // refused before
   }
 
  private:
@@ -238,12 +243,14 @@ std::shared_ptr<const Estimator> OwenEstimators::Of(std::span<const std::int32_t
 }
 
 std::int64_t AutoSamples(const Plan& plan) {
-  const std::int64_t samples = AutoSamples(plan.method, plan.players());
+  const std::int64_t samples = AutoSamples(plan.method, plan.players(), plan.interactions);
   return plan.hierarchy.empty() ? samples : std::min(samples, SampledAll(plan.hierarchy));
 }
 
 void CheckSamples(const Plan& plan) {
-  if (plan.hierarchy.empty()) return CheckSamples(plan.method, plan.nsamples, plan.players());
+  if (plan.hierarchy.empty()) {
+    return CheckSamples(plan.method, plan.nsamples, plan.players(), plan.interactions);
+  }
   const std::int64_t all = SampledAll(plan.hierarchy);
   if (plan.method == Method::kExact ? all < kMaxConsistent
                                     : plan.nsamples >= all && all < kMaxConsistent) {

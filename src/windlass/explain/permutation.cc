@@ -2,6 +2,7 @@
 #include <cmath>
 #include <utility>
 
+#include "windlass/base/error.h"
 #include "windlass/base/random.h"
 #include "windlass/explain/estimator_internal.h"
 #include "windlass/explain/shapley.h"
@@ -117,6 +118,11 @@ class PermutationEstimator final : public Estimator {
       return std::abs(out.phi[i] + sign * out.phi[j]) > t * error;
     });
     CloseToTotal(total, out.phi);
+  }
+
+  void RunPairs(int, std::span<const double>, std::span<const double>, double, std::span<double>,
+                std::span<double>) const override {
+    throw Error(ErrorCode::kInternal, "orderings give no interactions");  // refused before
   }
 
  private:

@@ -1,6 +1,7 @@
 // Games of many players whose Shapley values are known, for tests and benchmarks of estimators.
 #pragma once
 
+#include <bit>
 #include <cmath>
 #include <complex>
 #include <cstdint>
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include "windlass/base/random.h"
+#include "windlass/explain/shapley.h"
 
 namespace windlass::explain {
 
@@ -19,6 +21,7 @@ class RandomGame {
   virtual ~RandomGame() = default;
   virtual double Value(std::uint64_t coalition) const = 0;
   virtual std::vector<double> ShapleyValues() const = 0;
+  virtual std::vector<double> Interactions() const = 0;  // as ShapleyInteractions has them
 };
 
 inline double Normal(Random& random) {
@@ -96,6 +99,31 @@ class TreeGame final : public RandomGame {
       }
     }
     return phi;
+  }
+
+  // The mean of a leaf over coalitions of the others, drawn with probability t for all t alike, is
+  // the integral of t^a (1 - t)^b = a! b! / (a + b + 1)!, a and b counted without the pair.
+  std::vector<double> Interactions() const override {
+    const auto integral = [](int a, int b) {
+      return std::exp(std::lgamma(a + 1) + std::lgamma(b + 1) - std::lgamma(a + b + 2));
+    };
+    std::vector<double> pairs(Pairs(players_), 0.0);
+    for (const Leaf& leaf : leaves_) {
+      const int a = std::popcount(leaf.in);
+      const int b = std::popcount(leaf.out);
+      const double both_in = a >= 2 ? leaf.value * integral(a - 2, b) : 0;
+      const double both_out = b >= 2 ? leaf.value * integral(a, b - 2) : 0;
+      const double mixed = a >= 1 && b >= 1 ? -leaf.value * integral(a - 1, b - 1) : 0;
+      for (std::uint64_t left = leaf.in | leaf.out; left != 0; left &= left - 1) {
+        const int i = std::countr_zero(left);
+        for (std::uint64_t more = left & (left - 1); more != 0; more &= more - 1) {
+          const int j = std::countr_zero(more);
+          const bool in_i = leaf.in >> i & 1, in_j = leaf.in >> j & 1;
+          pairs[PairIndex(i, j, players_)] += in_i != in_j ? mixed : in_i ? both_in : both_out;
+        }
+      }
+    }
+    return pairs;
   }
 
  private:
@@ -178,41 +206,57 @@ class NetworkGame final : public RandomGame {
   // dw at odd multiples of dw / 2 (right to rounding for |u| < pi / dw - 6), and the mean of exp(i
   // w u) over S is a product over players.
   std::vector<double> ShapleyValues() const override {
-    using Complex = std::complex<double>;
+    std::vector<double> phi(players_, 0.0);
+    Integrate([&](double amplitude, Complex all, std::span<const Complex> step) {
+      for (int i = 0; i < players_; ++i) phi[i] += amplitude * (all * step[i]).imag();
+    });
+    return phi;
+  }
+
+  // The same of v(S + i + j) - v(S + i) - v(S + j) + v(S).
+  std::vector<double> Interactions() const override {
+    std::vector<double> pairs(Pairs(players_), 0.0);
+    Integrate([&](double amplitude, Complex all, std::span<const Complex> step) {
+      for (int i = 0, pair = 0; i < players_; ++i) {
+        const Complex with_i = amplitude * all * step[i];
+        for (int j = i + 1; j < players_; ++j, ++pair) pairs[pair] += (with_i * step[j]).imag();
+      }
+    });
+    return pairs;
+  }
+
+ private:
+  using Complex = std::complex<double>;
+
+  // Calls visit(amplitude, product of all players' factors, [players] (turn - 1) / factor) for all
+  // terms of the integral: a factor is 1 - t + t turn, and is not near zero as long as steps are
+  // small beside a half turn at the frequencies that count.
+  template <typename Visit>
+  void Integrate(Visit visit) const {
     constexpr double kStep = 0.16;
     constexpr int kTerms = 76;
     const auto [nodes, weights] = Gauss(players_ / 2 + 1);
-    std::vector<double> phi(players_, 0.0);
     for (const Unit& unit : units_) {
       for (int k = 0; k < kTerms; ++k) {
         const double w = (k + 0.5) * kStep;
         const double amplitude =
             unit.weight * 2 / std::numbers::pi * std::exp(-w * w / 4) / w * kStep;
         if (std::abs(amplitude) < 1e-14) break;
-        std::vector<Complex> turn(players_);
+        std::vector<Complex> turn(players_), step(players_);
         for (int i = 0; i < players_; ++i) turn[i] = std::polar(1.0, w * unit.step[i]);
         for (std::size_t q = 0; q < nodes.size(); ++q) {
-          // Products of all others from both sides: a factor may be near zero.
-          std::vector<Complex> before(players_ + 1), after(players_ + 1);
-          before[0] = std::polar(1.0, w * unit.at_nobody);
-          after[players_] = 1;
+          Complex all = std::polar(1.0, w * unit.at_nobody);
           for (int i = 0; i < players_; ++i) {
-            before[i + 1] = before[i] * (1 - nodes[q] + nodes[q] * turn[i]);
+            const Complex factor = 1 - nodes[q] + nodes[q] * turn[i];
+            all *= factor;
+            step[i] = (turn[i] - 1.0) / factor;
           }
-          for (int i = players_; i-- > 0;) {
-            after[i] = after[i + 1] * (1 - nodes[q] + nodes[q] * turn[i]);
-          }
-          for (int i = 0; i < players_; ++i) {
-            const Complex others = before[i] * after[i + 1];
-            phi[i] += amplitude * weights[q] * (others * (turn[i] - 1.0)).imag();
-          }
+          visit(amplitude * weights[q], all, step);
         }
       }
     }
-    return phi;
   }
 
- private:
   struct Unit {
     double weight;
     double at_nobody;

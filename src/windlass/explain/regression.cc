@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "windlass/base/error.h"
+#include "windlass/explain/dense.h"
 
 namespace windlass::explain {
 namespace {
@@ -38,23 +39,6 @@ double LaneSum(std::int64_t count, const float* g, Term term) {
     sum += ((lanes[0] + lanes[4]) + (lanes[2] + lanes[6])) +
            ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7]));
   }
-  return sum;
-}
-
-// sum_i a[i] b[i]; lane l adds up i = l (mod 8) by fused multiply-add, what is left comes last.
-double Dot(const double* a, const double* b, int count) {
-  const hn::FixedTag<double, 4> d;
-  auto low = hn::Zero(d);
-  auto high = hn::Zero(d);
-  int i = 0;
-  for (; i + 8 <= count; i += 8) {
-    low = hn::MulAdd(hn::LoadU(d, a + i), hn::LoadU(d, b + i), low);
-    high = hn::MulAdd(hn::LoadU(d, a + i + 4), hn::LoadU(d, b + i + 4), high);
-  }
-  double lanes[4];
-  hn::StoreU(hn::Add(low, high), d, lanes);
-  double sum = (lanes[0] + lanes[2]) + (lanes[1] + lanes[3]);
-  for (; i < count; ++i) sum = std::fma(a[i], b[i], sum);
   return sum;
 }
 
@@ -161,37 +145,6 @@ std::vector<double> Share(std::span<const double> factor, int size, int players)
 }
 
 }  // namespace
-
-bool Cholesky(std::span<double> matrix, int size) {
-  for (int j = 0; j < size; ++j) {
-    double* row_j = &matrix[static_cast<std::size_t>(j) * size];
-    const double before = row_j[j];
-    double diagonal = before;
-    for (int k = 0; k < j; ++k) diagonal = std::fma(-row_j[k], row_j[k], diagonal);
-    if (!(diagonal > 1e-13 * before)) return false;
-    row_j[j] = std::sqrt(diagonal);
-    for (int i = j + 1; i < size; ++i) {
-      double* row_i = &matrix[static_cast<std::size_t>(i) * size];
-      double value = row_i[j];
-      for (int k = 0; k < j; ++k) value = std::fma(-row_i[k], row_j[k], value);
-      row_i[j] = value / row_j[j];
-    }
-  }
-  return true;
-}
-
-void CholeskySolve(std::span<const double> factor, int size, std::span<double> b) {
-  for (int i = 0; i < size; ++i) {
-    const double* row = &factor[static_cast<std::size_t>(i) * size];
-    for (int k = 0; k < i; ++k) b[i] = std::fma(-row[k], b[k], b[i]);
-    b[i] /= row[i];
-  }
-  for (int i = size - 1; i >= 0; --i) {
-    b[i] /= factor[static_cast<std::size_t>(i) * size + i];
-    const double* row = &factor[static_cast<std::size_t>(i) * size];
-    for (int k = 0; k < i; ++k) b[k] = std::fma(-row[k], b[i], b[k]);
-  }
-}
 
 Regression::Regression(const Design& design, int powers) : design_(design), powers_(powers) {
   const int players = design.players;

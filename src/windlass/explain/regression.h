@@ -9,14 +9,6 @@
 
 namespace windlass::explain {
 
-// Lower Cholesky factor of a symmetric positive definite matrix [size, size], in place (the upper
-// triangle is left as it was). Returns false when it is not positive definite to rounding. Plain
-// arithmetic in a fixed order.
-bool Cholesky(std::span<double> matrix, int size);
-
-// Solves L L^T x = b for a factor of Cholesky; b is overwritten by x.
-void CholeskySolve(std::span<const double> factor, int size, std::span<double> b);
-
 // The regression of one design, solved once for all rows:
 //
 //   minimise  sum over coalitions S of w_S (v(S) - v(0) - sum_{i in S} phi_i)^2

@@ -11,6 +11,7 @@
 
 #include "windlass/explain/masked.h"
 #include "windlass/explain/owen.h"
+#include "windlass/explain/shapley.h"
 
 namespace windlass::explain {
 namespace {
@@ -35,7 +36,7 @@ class SampledExplainer final : public Explainer {
   void Explain(std::span<const double> x, std::int64_t rows, const std::function<void()>& check,
                Attributions& out) const override {
     const auto outputs = static_cast<std::int64_t>(plan_.outputs.size());
-    out.Resize(rows, outputs, plan_.players());
+    out.Resize(rows, outputs, plan_.players(), plan_.interactions);
     if (HasIntervals(plan_)) out.AddIntervals();
     const auto workspace = game_.NewWorkspace();
     Row row;
@@ -50,6 +51,7 @@ class SampledExplainer final : public Explainer {
     std::vector<double> inside, outside;          // [outputs, pairs], less v(nobody)
     std::vector<double> new_inside, new_outside;  // [outputs, pairs of a stage]
     Estimate estimate;
+    std::vector<double> pairs, pairs_half_width;  // of varying players
   };
 
   void ExplainRow(const double* x, std::int64_t r, const std::function<void()>& check,
@@ -83,7 +85,7 @@ class SampledExplainer final : public Explainer {
     bool reached = false;
     const auto stages = estimator.stages();
     for (std::size_t stage = 0; stage < stages.size() && !reached; ++stage) {
-      const CoalitionPairs next = {all.masks + done * words, stages[stage] - done};
+      const CoalitionPairs next = {all.masks + done * words, stages[stage] - done, all.distinct};
       row.new_inside.resize(outputs * next.count);
       row.new_outside.resize(outputs * next.count);
       out.model_evaluations +=
@@ -112,6 +114,9 @@ class SampledExplainer final : public Explainer {
         Store(row.estimate, varying, r * outputs + k, out);
       }
       done = stages[stage];
+      if (plan_.interactions && (reached || stage + 1 == stages.size())) {
+        AddPairs(estimator, static_cast<int>(stage), varying, why, r, row, out);
+      }
     }
     for (std::int64_t k = 0; k < outputs; ++k) {
       if (!why[k].empty()) out.Fail(r, k, why[k]);
@@ -131,6 +136,33 @@ class SampledExplainer final : public Explainer {
       out.half_width[at + varying[i]] = estimate.half_width[i];
     }
     out.ranked[line] = estimate.ranked;
+  }
+
+  // Interactions of a row whose values up to a stage are known.
+  void AddPairs(const Estimator& estimator, int stage, std::span<const std::int32_t> varying,
+                std::span<const std::string> why, std::int64_t r, Row& row,
+                Attributions& out) const {
+    const auto outputs = static_cast<std::int64_t>(plan_.outputs.size());
+    const std::int64_t all = std::ssize(row.inside) / outputs;
+    const auto count = static_cast<std::size_t>(estimator.stages()[stage]);
+    const std::int64_t players = plan_.players(), own = std::ssize(varying);
+    row.pairs.resize(Pairs(own));
+    row.pairs_half_width.resize(Pairs(own));
+    for (std::int64_t k = 0; k < outputs; ++k) {
+      if (!why[k].empty()) continue;
+      estimator.RunPairs(stage, {&row.inside[k * all], count}, {&row.outside[k * all], count},
+                         out.prediction[r * outputs + k] - base_value()[k], row.pairs,
+                         row.pairs_half_width);
+      const std::int64_t line = (r * outputs + k) * Pairs(players);
+      for (std::int64_t i = 0; i < own; ++i) {
+        for (std::int64_t j = i + 1; j < own; ++j) {
+          const std::int64_t to = line + PairIndex(varying[i], varying[j], players);
+          const std::int64_t from = PairIndex(i, j, own);
+          out.interactions[to] = row.pairs[from];
+          out.interactions_half_width[to] = row.pairs_half_width[from];
+        }
+      }
+    }
   }
 
   std::shared_ptr<const Estimator> EstimatorOf(std::span<const std::int32_t> varying) const {

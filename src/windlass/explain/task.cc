@@ -10,7 +10,7 @@ namespace windlass::explain {
 namespace {
 
 constexpr std::string_view kKind = "explain.rows";
-constexpr std::int32_t kVersion = 4;  // raise it when the same input would give other bytes
+constexpr std::int32_t kVersion = 5;  // raise it when the same input would give other bytes
 
 class ExplainTask final : public engine::TaskKind {
  public:
@@ -58,6 +58,7 @@ Bytes EncodeAttributions(const Attributions& attributions) {
   AppendVector(out, attributions.prediction);
   AppendVector(out, attributions.phi);
   AppendVector(out, attributions.interactions);
+  AppendVector(out, attributions.interactions_half_width);
   AppendVector(out, attributions.half_width);
   AppendVector(out, attributions.ranked);
   AppendRaw(out, attributions.coalitions);
@@ -79,6 +80,7 @@ Attributions DecodeAttributions(const Bytes& bytes) {
   attributions.prediction = reader.ReadVector<double>();
   attributions.phi = reader.ReadVector<double>();
   attributions.interactions = reader.ReadVector<double>();
+  attributions.interactions_half_width = reader.ReadVector<double>();
   attributions.half_width = reader.ReadVector<double>();
   attributions.ranked = reader.ReadVector<std::int32_t>();
   attributions.coalitions = reader.Read<std::int64_t>();

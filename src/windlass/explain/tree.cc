@@ -177,22 +177,19 @@ class TreeExplainer final : public Explainer {
     for (std::int64_t t = 0; t < ensemble_.trees(); ++t) {
       if (ensemble_.outputs[t] != output) continue;
       const auto tree = static_cast<std::int32_t>(t);
-      const std::int32_t begin = ensemble_.roots[t];
-      const std::int32_t end = t + 1 < ensemble_.trees()
-                                   ? ensemble_.roots[t + 1]
-                                   : static_cast<std::int32_t>(ensemble_.nodes.size());
-      for (std::int32_t i = begin; i < end; ++i) {
-        if (ensemble_.nodes[i].leaf()) continue;
-        result.used[game_.player_of_column[ensemble_.nodes[i].column]] = true;
+      const auto nodes = ensemble_.nodes_of(t);
+      const std::int64_t own_splits = std::ssize(nodes) / 2;
+      for (const model::TreeNode& node : nodes) {
+        if (!node.leaf()) result.used[game_.player_of_column[node.column]] = true;
       }
       const std::int64_t own = TreeTables::BytesOf(game, tree);
       if (result.parts.empty() || result.parts.back().bytes + own > kPartBytes ||
-          splits + (end - begin) / 2 > SplitCodes::kMaxThresholds) {
+          splits + own_splits > SplitCodes::kMaxThresholds) {
         result.parts.emplace_back();
         splits = 0;
       }
       result.parts.back().bytes += own;
-      splits += (end - begin) / 2;
+      splits += own_splits;
       result.bytes += own;
       result.parts.back().trees.push_back(tree);
     }

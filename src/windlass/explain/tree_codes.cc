@@ -24,11 +24,7 @@ SplitCodes::Key SplitCodes::KeyOf(const model::TreeNode& node) {
 SplitCodes::SplitCodes(const model::TreeEnsemble& ensemble, std::span<const std::int32_t> trees)
     : ensemble_(&ensemble), thresholds_(ensemble.columns) {
   for (const std::int32_t tree : trees) {
-    const auto begin = ensemble.roots[tree];
-    const auto end = tree + 1 < ensemble.trees() ? ensemble.roots[tree + 1]
-                                                 : static_cast<std::int32_t>(ensemble.nodes.size());
-    for (auto i = begin; i < end; ++i) {
-      const model::TreeNode& node = ensemble.nodes[i];
+    for (const model::TreeNode& node : ensemble.nodes_of(tree)) {
       if (node.leaf()) continue;
       if (IsPlain(node)) thresholds_[node.column].push_back(node.number);
       const auto [at, added] =

@@ -595,6 +595,7 @@ TEST(Tree, PathDependentEqualsPredContribs) {
                       "src/windlass/model/testdata/xgboost";
   const Json expected = ParseJson(ReadFile(folder / "expected.json"), "expected.json");
   for (const auto& [name, one] : expected.items()) {
+    if (!one.contains("contributions")) continue;  // XGBoost has none of leaves of several numbers
     SCOPED_TRACE(name);
     auto model = model::ReadXGBoostModel(ReadFile(folder / (name + ".ubj")), 0);
     Plan plan;

@@ -5,13 +5,10 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <cstdlib>
-#include <filesystem>
 #include <limits>
 
 #include "windlass/base/error.h"
-#include "windlass/base/file.h"
-#include "windlass/base/json.h"
+#include "windlass/model/testing_internal.h"
 #include "windlass/model/trees.h"
 
 namespace windlass::model {
@@ -22,42 +19,11 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
-std::filesystem::path Testdata() {
-  const char* source = std::getenv("WINDLASS_SOURCE");
-  return std::filesystem::path(source == nullptr ? "." : source) /
-         "src/windlass/model/testdata/lightgbm";
-}
-
-std::string Content(const std::string& name) { return ReadFile(Testdata() / (name + ".txt")); }
+std::string Content(const std::string& name) { return ReadTestdata("lightgbm/" + name + ".txt"); }
 
 const Json& Expected() {
-  static const Json expected = ParseJson(ReadFile(Testdata() / "expected.json"), "expected.json");
+  static const Json expected = ParseTestdata("lightgbm/expected.json");
   return expected;
-}
-
-std::vector<double> Flattened(const Json& rows) {
-  std::vector<double> values;
-  for (const auto& row : rows) {
-    for (const auto& value : row) {
-      values.push_back(value.is_null() ? std::numeric_limits<double>::quiet_NaN()
-                                       : value.get<double>());
-    }
-  }
-  return values;
-}
-
-std::vector<double> PredictAll(const Model& model, const std::vector<double>& x) {
-  const auto rows = std::ssize(x) / model.columns();
-  std::vector<double> out(rows * model.outputs());
-  model.Predict(x, rows, out);
-  return out;
-}
-
-void ExpectNear(const std::vector<double>& values, const std::vector<double>& wanted) {
-  ASSERT_EQ(values.size(), wanted.size());
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    EXPECT_NEAR(values[i], wanted[i], 1e-12 * std::max(1.0, std::abs(wanted[i]))) << i;
-  }
 }
 
 std::string ErrorOf(std::string_view content, ErrorCode code = ErrorCode::kInvalidInput) {
@@ -68,12 +34,6 @@ std::string ErrorOf(std::string_view content, ErrorCode code = ErrorCode::kInval
     return error.what();
   }
   return "no error";
-}
-
-std::string Replaced(std::string content, const std::string& from, const std::string& to) {
-  const auto at = content.find(from);
-  EXPECT_NE(at, std::string::npos) << from;
-  return content.replace(at, from.size(), to);
 }
 
 // The smallest file that is read: one split of two columns, or what `tree` says.
@@ -91,23 +51,15 @@ TEST_P(Saved, PredictsAsLightGBMDoes) {
   const Json& expected = Expected().at(GetParam());
   const std::vector<double> x = Flattened(expected.at("x"));
   const auto model = ReadLightGBMModel(Content(GetParam()), 0);
-  ExpectNear(PredictAll(*model, x), Flattened(expected.at("prediction")));
-  ExpectNear(PredictAll(*model->Margin(), x), Flattened(expected.at("margin")));
+  ExpectNear(PredictAll(*model, x), Flattened(expected.at("prediction")), 1e-12);
+  ExpectNear(PredictAll(*model->Margin(), x), Flattened(expected.at("margin")), 1e-12);
   ASSERT_NE(model->trees(), nullptr);
   EXPECT_EQ(model->trees()->cover.size(), model->trees()->nodes.size());
 }
 
 TEST_P(Saved, RowsDoNotDependOnTheirCompany) {
   const auto model = ReadLightGBMModel(Content(GetParam()), 0);
-  const std::vector<double> x = Flattened(Expected().at(GetParam()).at("x"));
-  const std::vector<double> all = PredictAll(*model, x);
-  const auto columns = model->columns(), outputs = model->outputs();
-  for (std::int64_t row = 0; row < std::ssize(x) / columns; ++row) {
-    const std::vector<double> alone(x.begin() + row * columns, x.begin() + (row + 1) * columns);
-    const std::vector<double> of_row(all.begin() + row * outputs,
-                                     all.begin() + (row + 1) * outputs);
-    EXPECT_EQ(PredictAll(*model, alone), of_row);
-  }
+  ExpectRowsDoNotDependOnTheirCompany(*model, Flattened(Expected().at(GetParam()).at("x")));
 }
 
 // A leaf's share of the rows is the weight that LightGBM's contributions give it.
@@ -135,13 +87,7 @@ TEST_P(Saved, CoversGiveTheBaseValueOfContributions) {
   }
 }
 
-std::vector<std::string> AllNames() {
-  std::vector<std::string> names;
-  for (const auto& [name, value] : Expected().items()) names.push_back(name);
-  return names;
-}
-
-INSTANTIATE_TEST_SUITE_P(LightGBM, Saved, ::testing::ValuesIn(AllNames()),
+INSTANTIATE_TEST_SUITE_P(LightGBM, Saved, ::testing::ValuesIn(KeysOf(Expected())),
                          [](const auto& info) { return info.param; });
 
 TEST(LightGBM, TreeLimitCountsTreesOfEachOutput) {

@@ -11,6 +11,7 @@
 
 #include "windlass/base/error.h"
 #include "windlass/model/dot_internal.h"
+#include "windlass/model/testing_internal.h"
 
 namespace windlass::model {
 namespace {
@@ -36,13 +37,6 @@ class Numbers {
  private:
   std::uint64_t state_ = 7;
 };
-
-std::vector<double> PredictAll(const Model& model, const std::vector<double>& x) {
-  const auto rows = static_cast<std::int64_t>(x.size()) / model.columns();
-  std::vector<double> out(rows * model.output_names().size());
-  model.Predict(x, rows, out);
-  return out;
-}
 
 long double Margin(const LinearStructure& structure, const double* x, std::int64_t output) {
   long double sum = structure.intercept[output];

@@ -80,16 +80,20 @@ struct OnnxTrees {
   TreeNames names;
 };
 
-// Recognises a model that is a sum of decision trees: the inputs, at most cast to another floating
-// point type and put side by side (Identity, Cast, Concat), go into one TreeEnsembleClassifier or
-// TreeEnsembleRegressor; what follows it changes nothing (Identity, Cast, a ZipMap, a normalisation
-// of what sums to 1 already), is one of Sigmoid, Softmax over the classes, Exp, or adds or
-// multiplies constants where that keeps the form. Returns nothing for any other valid graph, and
-// for forms that ONNX Runtime 1.32 computes otherwise than the standard says.
+// Recognises a model that is a sum of decision trees.
 //
-// Decisions are those of the graph: rounded to single precision where it rounds. Sums are in double
-// precision, the graph's mostly in single. Of a binary classifier with one sum s of weights the
-// outputs are [-s, s] before the sigmoid, or [1 - s, s] without one, as the runtime gives them.
+// Before them: the inputs put side by side (Concat), and steps of numbers that never fall or never
+// rise as the input rises: Cast between floating point types, Scaler, Add, Sub, Mul, Div with
+// constants, Clip; also Imputer of missing values. Then one TreeEnsembleClassifier,
+// TreeEnsembleRegressor or TreeEnsemble. What follows changes nothing (Identity, Cast, a ZipMap, a
+// normalisation of what sums to 1 already), is one of Sigmoid, Softmax over the classes, Exp, or
+// adds or multiplies constants where that keeps the form. Returns nothing for any other valid
+// graph, and for forms that ONNX Runtime 1.32 computes otherwise than the standard says.
+//
+// Decisions are those of the graph: each step rounds as it does there, and a threshold of what
+// comes out becomes the one of the input that sends every number to the same side. Sums are in
+// double precision, the graph's mostly in single. Of a binary classifier with one sum s of weights
+// the outputs are [-s, s] before the sigmoid, or [1 - s, s] without one, as the runtime gives them.
 //
 // Throws as ReadOnnxSignature does.
 std::optional<OnnxTrees> ReadOnnxTrees(std::string_view content, std::string_view what,

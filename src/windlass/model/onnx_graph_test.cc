@@ -4,14 +4,12 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <cstdlib>
 #include <cstring>
 
 #include "windlass/base/error.h"
-#include "windlass/base/file.h"
-#include "windlass/base/json.h"
 #include "windlass/model/linear.h"
 #include "windlass/model/onnx_proto_internal.h"
+#include "windlass/model/testing_internal.h"
 
 namespace windlass::model {
 namespace {
@@ -20,22 +18,9 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-std::filesystem::path Testdata() {
-  const char* source = std::getenv("WINDLASS_SOURCE");
-  return std::filesystem::path(source == nullptr ? "." : source) / "src/windlass/model/testdata";
-}
+std::string Content(const std::string& name) { return ReadTestdata(name + ".onnx"); }
 
-std::string Content(const std::string& name) { return ReadFile(Testdata() / (name + ".onnx")); }
-
-Json Expected() { return ParseJson(ReadFile(Testdata() / "expected.json"), "expected.json"); }
-
-std::vector<double> Flattened(const Json& rows) {
-  std::vector<double> values;
-  for (const auto& row : rows) {
-    for (const auto& value : row) values.push_back(value.get<double>());
-  }
-  return values;
-}
+Json Expected() { return ParseTestdata("expected.json"); }
 
 std::string ErrorOf(std::string_view content, const OnnxChoice& choice = {},
                     ErrorCode code = ErrorCode::kInvalidInput) {
@@ -138,14 +123,7 @@ TEST_P(OnnxFiles, KeepOneOutputForTheRuntime) {
             ReadOnnxLinear(whole, "m.onnx").has_value());
 }
 
-std::vector<std::string> AllFiles() {
-  std::vector<std::string> names;
-  const Json expected = Expected();
-  for (const auto& [name, value] : expected.items()) names.push_back(name);
-  return names;
-}
-
-INSTANTIATE_TEST_SUITE_P(Testdata, OnnxFiles, ::testing::ValuesIn(AllFiles()),
+INSTANTIATE_TEST_SUITE_P(Testdata, OnnxFiles, ::testing::ValuesIn(KeysOf(Expected())),
                          [](const auto& info) { return info.param; });
 
 // --- graphs made here, message by message ---

@@ -2,14 +2,10 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <cstdlib>
-#include <filesystem>
-#include <limits>
 
 #include "windlass/base/error.h"
-#include "windlass/base/file.h"
-#include "windlass/base/json.h"
 #include "windlass/model/onnx_graph.h"
+#include "windlass/model/testing_internal.h"
 #include "windlass/model/trees.h"
 
 namespace windlass::model {
@@ -19,35 +15,13 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-std::filesystem::path Testdata() {
-  const char* source = std::getenv("WINDLASS_SOURCE");
-  return std::filesystem::path(source == nullptr ? "." : source) /
-         "src/windlass/model/testdata/onnx_trees";
+std::string Content(const std::string& name) {
+  return ReadTestdata("onnx_trees/" + name + ".onnx");
 }
-
-std::string Content(const std::string& name) { return ReadFile(Testdata() / (name + ".onnx")); }
 
 const Json& Expected() {
-  static const Json expected = ParseJson(ReadFile(Testdata() / "expected.json"), "expected.json");
+  static const Json expected = ParseTestdata("onnx_trees/expected.json");
   return expected;
-}
-
-std::vector<double> Flattened(const Json& rows) {
-  std::vector<double> values;
-  for (const auto& row : rows) {
-    for (const auto& value : row) {
-      values.push_back(value.is_null() ? std::numeric_limits<double>::quiet_NaN()
-                                       : value.get<double>());
-    }
-  }
-  return values;
-}
-
-std::vector<double> PredictAll(const Model& model, const std::vector<double>& x) {
-  const auto rows = std::ssize(x) / model.columns();
-  std::vector<double> out(rows * model.outputs());
-  model.Predict(x, rows, out);
-  return out;
 }
 
 std::unique_ptr<Model> ModelOf(OnnxTrees trees) {
@@ -70,28 +44,14 @@ TEST_P(OnnxTreeFiles, AreShownExactlyWhenTheyAreTreesAndPredictAsTheRuntimeDoes)
   const auto model = ModelOf(std::move(*trees));
   EXPECT_EQ(model->output_names(), expected.at("outputs").get<std::vector<std::string>>());
   ASSERT_EQ(model->columns(), 3);
-  const auto x = Flattened(expected.at("x"));
-  const auto y = Flattened(expected.at("y"));
-  const auto out = PredictAll(*model, x);
-  ASSERT_EQ(out.size(), y.size());
-  for (std::size_t i = 0; i < y.size(); ++i) {
-    EXPECT_NEAR(out[i], y[i], 1e-6 * std::max(1.0, std::abs(y[i]))) << i;
-  }
+  ExpectNear(PredictAll(*model, Flattened(expected.at("x"))), Flattened(expected.at("y")), 1e-6);
 }
 
 TEST_P(OnnxTreeFiles, GiveRowsThatDoNotDependOnTheirCompany) {
   auto trees = ReadOnnxTrees(Content(GetParam()), GetParam());
   if (!trees) return;
   const auto model = ModelOf(std::move(*trees));
-  const auto x = Flattened(Expected().at(GetParam()).at("x"));
-  const auto all = PredictAll(*model, x);
-  const auto columns = model->columns(), outputs = model->outputs();
-  for (std::int64_t row = 0; row < std::ssize(x) / columns; ++row) {
-    const std::vector<double> alone(x.begin() + row * columns, x.begin() + (row + 1) * columns);
-    const std::vector<double> of_row(all.begin() + row * outputs,
-                                     all.begin() + (row + 1) * outputs);
-    EXPECT_EQ(PredictAll(*model, alone), of_row);
-  }
+  ExpectRowsDoNotDependOnTheirCompany(*model, Flattened(Expected().at(GetParam()).at("x")));
 }
 
 TEST_P(OnnxTreeFiles, CutOrChangedAnywhereGiveAnErrorOrAModel) {
@@ -113,13 +73,7 @@ TEST_P(OnnxTreeFiles, CutOrChangedAnywhereGiveAnErrorOrAModel) {
   }
 }
 
-std::vector<std::string> AllFiles() {
-  std::vector<std::string> names;
-  for (const auto& [name, value] : Expected().items()) names.push_back(name);
-  return names;
-}
-
-INSTANTIATE_TEST_SUITE_P(Testdata, OnnxTreeFiles, ::testing::ValuesIn(AllFiles()),
+INSTANTIATE_TEST_SUITE_P(Testdata, OnnxTreeFiles, ::testing::ValuesIn(KeysOf(Expected())),
                          [](const auto& info) { return info.param; });
 
 TEST(OnnxTrees, KeepTheNamesOfInputsAndClasses) {

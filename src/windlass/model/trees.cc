@@ -214,7 +214,8 @@ void TreeBuilder::SetCover(std::int32_t index, double cover) {
   cover_[index] = cover;
 }
 
-std::int32_t TreeBuilder::AddCategories(std::span<const std::int32_t> categories) {
+std::int32_t TreeBuilder::AddCategories(std::span<const std::int32_t> categories,
+                                        TreeEnsemble::CategoryRule rule) {
   std::vector<std::int32_t> sorted(categories.begin(), categories.end());
   std::ranges::sort(sorted);
   const std::int64_t begin = std::ssize(ensemble_.category_words);
@@ -229,7 +230,7 @@ std::int32_t TreeBuilder::AddCategories(std::span<const std::int32_t> categories
     }
     ensemble_.category_words.back() |= std::uint64_t{1} << (category % 64);
   }
-  return AddSet(begin);
+  return AddSet(begin, rule);
 }
 
 std::int32_t TreeBuilder::AddCategoryBits(std::span<const std::uint32_t> words) {
@@ -245,16 +246,17 @@ std::int32_t TreeBuilder::AddCategoryBits(std::span<const std::uint32_t> words) 
     ensemble_.category_blocks.push_back(static_cast<std::int32_t>(i / 2));
     ensemble_.category_words.push_back(word);
   }
-  return AddSet(begin);
+  return AddSet(begin, {});
 }
 
 // The set of the words from `begin` on; an empty one has one word without bits.
-std::int32_t TreeBuilder::AddSet(std::int64_t begin) {
+std::int32_t TreeBuilder::AddSet(std::int64_t begin, TreeEnsemble::CategoryRule rule) {
   if (std::ssize(ensemble_.category_words) == begin) {
     ensemble_.category_blocks.push_back(0);
     ensemble_.category_words.push_back(0);
   }
   TreeEnsemble::CategorySet set{begin};
+  set.rule = rule;
   set.count = static_cast<std::int32_t>(std::ssize(ensemble_.category_words) - begin);
   set.dense = ensemble_.category_blocks.back() - ensemble_.category_blocks[begin] == set.count - 1;
   ensemble_.category_sets.push_back(set);

@@ -3,10 +3,12 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "windlass/base/export.h"
@@ -38,11 +40,17 @@ inline constexpr double kZero = 1e-35F;
 struct TreeEnsemble {
   // The categories that go left at one split, as bits of words[begin, begin + count): those of
   // the 64 categories from 64 * blocks[i] on, for each i of that range. A value is cut to an
-  // integer; one that is negative or of no block is not among them.
+  // integer; one that is negative or of no block is not among them, unless the rule says otherwise.
+  struct CategoryRule {
+    bool single = false;         // values are rounded to single precision first
+    bool whole = false;          // values that are no integers are not among them
+    bool cut_negatives = false;  // values between -1 and 0 are cut to 0
+  };
   struct CategorySet {
     std::int64_t begin = 0;
     std::int32_t count = 0;
     bool dense = true;  // its blocks follow each other
+    CategoryRule rule;
   };
 
   std::vector<TreeNode> nodes;        // of all trees; children after their parent
@@ -57,6 +65,17 @@ struct TreeEnsemble {
 
   std::int64_t trees() const { return std::ssize(roots); }
 
+  // The nodes of one tree, its root first; they follow each other.
+  std::span<const TreeNode> nodes_of(std::int64_t tree) const {
+    const std::size_t begin = roots[tree];
+    const std::size_t end = tree + 1 < trees() ? roots[tree + 1] : nodes.size();
+    return {nodes.data() + begin, end - begin};
+  }
+  std::span<TreeNode> nodes_of(std::int64_t tree) {
+    const auto all = std::as_const(*this).nodes_of(tree);
+    return {nodes.data() + roots[tree], all.size()};
+  }
+
   // Whether x goes to the left child of a split.
   bool GoesLeft(const TreeNode& node, double x) const {
     if (x != x || (node.zero_is_missing && x <= kZero && x >= -kZero)) return node.missing_left;
@@ -66,6 +85,9 @@ struct TreeEnsemble {
   }
 
   bool Contains(const CategorySet& set, double x) const {
+    if (set.rule.single) x = static_cast<float>(x);
+    if (set.rule.whole && x != std::trunc(x)) return false;
+    if (set.rule.cut_negatives && x < 0 && x > -1) x = 0;
     if (!(x >= 0 && x < double{1 << 30})) return false;
     const auto code = static_cast<std::uint32_t>(x);
     const auto block = static_cast<std::int32_t>(code / 64);
@@ -103,7 +125,8 @@ class TreeBuilder {
 
   // The set of these categories, for TreeNode::categories.
   // Throws Error{kInvalidInput} for a negative category or one above 2^24 - 1.
-  std::int32_t AddCategories(std::span<const std::int32_t> categories);
+  std::int32_t AddCategories(std::span<const std::int32_t> categories,
+                             TreeEnsemble::CategoryRule rule = {});
   // The same for the categories whose bits are set, 32 a word from category 0 on.
   std::int32_t AddCategoryBits(std::span<const std::uint32_t> words);
 
@@ -116,7 +139,7 @@ class TreeBuilder {
 
  private:
   void Check(std::int32_t index, const Split& split) const;
-  std::int32_t AddSet(std::int64_t begin);
+  std::int32_t AddSet(std::int64_t begin, TreeEnsemble::CategoryRule rule);
 
   TreeEnsemble& ensemble_;
   std::vector<Split> splits_;

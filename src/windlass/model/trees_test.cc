@@ -59,6 +59,21 @@ TEST(Trees, SetsOfBitsHoldTheSame) {
   EXPECT_THROW(builder.AddCategoryBits(most), Error);
 }
 
+TEST(Trees, RulesSayWhichValuesAreCategories) {
+  TreeEnsemble ensemble;
+  TreeBuilder builder(ensemble);
+  const std::vector<std::int32_t> set = {0, 5};
+  const std::vector<double> asked = {-1, -0.9, -1e-9, 0, 0.5, 4.9999999999, 5, 5.5};
+  builder.AddCategories(set);
+  builder.AddCategories(set, {.whole = true});
+  builder.AddCategories(set, {.cut_negatives = true});
+  builder.AddCategories(set, {.single = true, .whole = true});
+  EXPECT_EQ(Among(ensemble, 0, asked), (std::set<double>{0, 0.5, 5, 5.5}));
+  EXPECT_EQ(Among(ensemble, 1, asked), (std::set<double>{0, 5}));
+  EXPECT_EQ(Among(ensemble, 2, asked), (std::set<double>{-0.9, -1e-9, 0, 0.5, 5, 5.5}));
+  EXPECT_EQ(Among(ensemble, 3, asked), (std::set<double>{0, 4.9999999999, 5}));
+}
+
 TEST(Trees, RefuseCategoriesThatAreNone) {
   TreeEnsemble ensemble;
   TreeBuilder builder(ensemble);

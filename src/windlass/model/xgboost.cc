@@ -101,7 +101,11 @@ std::int32_t ReadCategories(const XGBoostTree& tree, std::size_t at, TreeBuilder
   return builder.AddCategories(std::span(tree.categories).subspan(begin, count));
 }
 
-void AddTree(const XGBoostTree& tree, std::int32_t output, double weight, TreeBuilder& builder) {
+void CheckCategories(const XGBoostTree& tree) {
+  if (tree.has_vectors() && !tree.categories_nodes.empty()) {
+    throw Error(ErrorCode::kUnsupported,
+                "it splits by categories and has several numbers in each leaf; only one is read");
+  }
   // No category belongs to two nodes, so that a few numbers cannot claim all of them many times.
   const std::int64_t claimed =
       std::accumulate(tree.categories_sizes.begin(), tree.categories_sizes.end(), std::int64_t{0},
@@ -113,45 +117,83 @@ void AddTree(const XGBoostTree& tree, std::int32_t output, double weight, TreeBu
     ThrowInvalid(fmt::format("its nodes have {} categories in all, but \"categories\" has {}",
                              claimed, tree.categories.size()));
   }
+}
+
+// Number k of a leaf.
+double LeafOf(const XGBoostTree& tree, std::int32_t leaf, std::int64_t k) {
+  if (!tree.has_vectors()) return tree.split_conditions[leaf];
+  if (tree.leaf_weights.empty()) return tree.base_weights[leaf * tree.leaf_vector + k];
+  const std::int64_t index = tree.right_children[leaf];
+  const std::int64_t leaves = std::ssize(tree.leaf_weights) / tree.leaf_vector;
+  if (index < 0 || index >= leaves) {
+    ThrowInvalid(fmt::format("node {}: its leaf {} is none of the {} of \"leaf_weights\"", leaf,
+                             index, leaves));
+  }
+  return tree.leaf_weights[index * tree.leaf_vector + k];
+}
+
+// Adds split i. `categorical` is the place of the next node that has categories in the tree's
+// lists.
+void AddSplit(const XGBoostTree& tree, std::int32_t i, bool has_categories,
+              std::size_t& categorical, TreeBuilder& builder) {
+  TreeNode node;
+  node.column = tree.split_indices[i];
+  if (node.column < 0) {
+    ThrowInvalid(fmt::format("node {}: its column {} is negative", i, node.column));
+  }
+  node.missing_left = tree.default_left[i] != 0;
+  if (tree.split_type.empty() || tree.split_type[i] != 1) {
+    node.number = FloatLess(tree.split_conditions[i]);
+    if (has_categories) {
+      ThrowInvalid(fmt::format("node {}: it has categories but splits by number", i));
+    }
+    builder.SetSplit(i, node, tree.left_children[i], tree.right_children[i]);
+    return;
+  }
+  if (!has_categories) {
+    ThrowInvalid(
+        fmt::format("node {}: \"split_type\" says that it splits by categories, but "
+                    "\"categories_nodes\" does not have it in its turn",
+                    i));
+  }
+  node.categories = ReadCategories(tree, categorical++, builder);
+  // XGBoost sends the categories of a node to the right.
+  node.missing_left = !node.missing_left;
+  builder.SetSplit(i, node, tree.right_children[i], tree.left_children[i]);
+}
+
+// Adds the tree of number k of its leaves, for `output`.
+void AddTree(const XGBoostTree& tree, std::int64_t k, std::int32_t output, double weight,
+             TreeBuilder& builder) {
   builder.Begin(tree.nodes());
   std::size_t categorical = 0;
   for (std::int32_t i = 0; i < tree.nodes(); ++i) {
-    builder.SetCover(i, tree.sum_hessian[i]);
+    if (!tree.sum_hessian.empty()) builder.SetCover(i, tree.sum_hessian[i]);
     const bool has_categories =
         categorical < tree.categories_nodes.size() && tree.categories_nodes[categorical] == i;
     if (tree.left_children[i] == -1) {
-      builder.SetLeaf(i, weight * tree.split_conditions[i]);
+      builder.SetLeaf(i, weight * LeafOf(tree, i, k));
       if (has_categories) ++categorical;
-      continue;
-    }
-    TreeNode node;
-    node.column = tree.split_indices[i];
-    if (node.column < 0)
-      ThrowInvalid(fmt::format("node {}: its column {} is negative", i, node.column));
-    node.missing_left = tree.default_left[i] != 0;
-    if (!tree.split_type.empty() && tree.split_type[i] == 1) {
-      if (!has_categories) {
-        ThrowInvalid(
-            fmt::format("node {}: \"split_type\" says that it splits by categories, but "
-                        "\"categories_nodes\" does not have it in its turn",
-                        i));
-      }
-      node.categories = ReadCategories(tree, categorical++, builder);
-      // XGBoost sends the categories of a node to the right.
-      node.missing_left = !node.missing_left;
-      builder.SetSplit(i, node, tree.right_children[i], tree.left_children[i]);
     } else {
-      node.number = FloatLess(tree.split_conditions[i]);
-      if (has_categories) {
-        ThrowInvalid(fmt::format("node {}: it has categories but splits by number", i));
-      }
-      builder.SetSplit(i, node, tree.left_children[i], tree.right_children[i]);
+      AddSplit(tree, i, has_categories, categorical, builder);
     }
   }
   if (categorical != tree.categories_nodes.size()) {
     ThrowInvalid("\"categories_nodes\" is not ascending, or names a node that there is not");
   }
   builder.Finish(output);
+}
+
+// Adds a tree for each number of its leaves. `outputs` are the model's.
+void AddTrees(const XGBoostTree& tree, std::int32_t output, std::int64_t outputs, double weight,
+              TreeBuilder& builder) {
+  CheckCategories(tree);
+  if (!tree.has_vectors()) return AddTree(tree, 0, output, weight, builder);
+  if (tree.leaf_vector != outputs) {
+    ThrowInvalid(fmt::format("it has {} numbers in each leaf, but the model has {} outputs",
+                             tree.leaf_vector, outputs));
+  }
+  for (std::int32_t k = 0; k < outputs; ++k) AddTree(tree, k, k, weight, builder);
 }
 
 class XGBoostFormat final : public ModelFormat {
@@ -172,9 +214,11 @@ std::int64_t OutputsOf(const XGBoostDocument& document) {
     ThrowInvalid("num_class or num_target is negative");
   const std::int64_t outputs = std::max({document.classes, document.targets, std::int64_t{1}});
   // So that a number alone cannot claim memory.
-  if (outputs > 1 && outputs > std::ssize(document.trees)) {
+  std::int64_t trees = 0;
+  for (const XGBoostTree& tree : document.trees) trees += std::max(tree.leaf_vector, 1L);
+  if (outputs > 1 && outputs > trees) {
     ThrowInvalid(fmt::format("it has {} outputs but {} trees; at least one tree each was expected",
-                             outputs, document.trees.size()));
+                             outputs, trees));
   }
   return outputs;
 }
@@ -258,8 +302,8 @@ std::unique_ptr<Model> ReadXGBoostModel(std::string_view bytes, std::int64_t tre
     if (!limit.Takes(output)) continue;
     WithContext(
         [&] {
-          AddTree(document.trees[t], output,
-                  document.weight_drop.empty() ? 1.0 : double{document.weight_drop[t]}, builder);
+          AddTrees(document.trees[t], output, outputs,
+                   document.weight_drop.empty() ? 1.0 : double{document.weight_drop[t]}, builder);
         },
         [&] { return fmt::format("tree {}", t); });
     document.trees[t] = {};

@@ -150,6 +150,8 @@ class Events {
       if (name == ".split_indices[]") return &tree.split_indices;
       if (name == ".split_conditions[]") return &tree.split_conditions;
       if (name == ".sum_hessian[]") return &tree.sum_hessian;
+      if (name == ".base_weights[]") return &tree.base_weights;
+      if (name == ".leaf_weights[]") return &tree.leaf_weights;
       if (name == ".default_left[]") return &tree.default_left;
       if (name == ".split_type[]") return &tree.split_type;
       if (name == ".categories[]") return &tree.categories;
@@ -264,8 +266,8 @@ class Events {
   }
 
   // At once, so that what a tree takes here is in proportion to its bytes.
-  void CheckTree() const {
-    const XGBoostTree& tree = document_.trees.back();
+  void CheckTree() {
+    XGBoostTree& tree = document_.trees.back();
     const std::int64_t nodes = tree.nodes();
     const auto check = [&](std::string_view name, std::int64_t size, bool may_lack) {
       if (size == nodes || (may_lack && size == 0)) return;
@@ -276,18 +278,33 @@ class Events {
       ThrowInvalid(fmt::format("tree {} has no nodes (\"left_children\" is missing or empty)",
                                document_.trees.size() - 1));
     }
-    if (tree.leaf_vector > 1) {
-      throw Error(ErrorCode::kUnsupported,
-                  fmt::format("tree {} has {} numbers in each leaf (multi_strategy "
-                              "multi_output_tree); only trees of one output are read",
-                              document_.trees.size() - 1, tree.leaf_vector));
-    }
     check("right_children", std::ssize(tree.right_children), false);
     check("split_indices", std::ssize(tree.split_indices), false);
     check("split_conditions", std::ssize(tree.split_conditions), false);
     check("default_left", std::ssize(tree.default_left), false);
-    check("sum_hessian", std::ssize(tree.sum_hessian), false);
+    check("sum_hessian", std::ssize(tree.sum_hessian), tree.has_vectors());
     check("split_type", std::ssize(tree.split_type), true);
+    if (tree.has_vectors()) {
+      CheckVectors(tree);
+    } else {
+      tree.base_weights = {};
+      tree.leaf_weights = {};
+    }
+  }
+
+  // XGBoost keeps the weights of all nodes in either form. They are also what keeps the trees that
+  // are made of one, one for each of its numbers, in proportion to the file.
+  void CheckVectors(const XGBoostTree& tree) const {
+    const std::int64_t all = std::ssize(tree.base_weights), each = tree.leaf_vector;
+    if (all % each != 0 || all / each != tree.nodes()) {
+      ThrowInvalid(fmt::format(
+          "tree {}: \"base_weights\" has {} numbers; {} for each of {} nodes were expected",
+          document_.trees.size() - 1, all, each, tree.nodes()));
+    }
+    if (std::ssize(tree.leaf_weights) % each != 0) {
+      ThrowInvalid(fmt::format("tree {}: \"leaf_weights\" has {} numbers; {} a leaf were expected",
+                               document_.trees.size() - 1, tree.leaf_weights.size(), each));
+    }
   }
 
   std::int64_t left_;  // values that may still come

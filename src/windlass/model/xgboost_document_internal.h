@@ -8,7 +8,8 @@
 
 namespace windlass::model {
 
-// One tree's arrays, [nodes] each; those of categories are empty in a tree without them.
+// One tree's arrays, [nodes] each; those of categories are empty in a tree without them, and
+// sum_hessian may be in one of vectors.
 struct XGBoostTree {
   std::vector<std::int32_t> left_children;
   std::vector<std::int32_t> right_children;
@@ -22,8 +23,13 @@ struct XGBoostTree {
   std::vector<std::int64_t> categories_segments;  // [categorical nodes], begin in `categories`
   std::vector<std::int64_t> categories_sizes;     // [categorical nodes]
   std::int64_t leaf_vector = 1;                   // numbers in a leaf
+  // Where a leaf has several: of all nodes, [nodes, leaf_vector]; from version 3.2 on those of
+  // leaves are apart, [leaves, leaf_vector], and a leaf's "right child" is its index there.
+  std::vector<float> base_weights;
+  std::vector<float> leaf_weights;
 
   std::int64_t nodes() const { return std::ssize(left_children); }
+  bool has_vectors() const { return leaf_vector > 1; }
 };
 
 struct XGBoostDocument {

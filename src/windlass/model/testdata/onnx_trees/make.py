@@ -26,6 +26,9 @@ from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
 from sklearn.ensemble import (ExtraTreesRegressor, GradientBoostingClassifier,
                               GradientBoostingRegressor, RandomForestClassifier,
                               RandomForestRegressor)
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 warnings.filterwarnings("ignore")
@@ -70,10 +73,10 @@ def node(op, inputs, outputs, **attributes):
 
 
 def graph(name, nodes, shown, width=1, kind=TensorProto.FLOAT, weights=(), inputs=None, opset=3,
-          **kwargs):
+          out=TensorProto.FLOAT, **kwargs):
     inputs = inputs or [helper.make_tensor_value_info("x", kind, ["N", COLUMNS])]
     made = helper.make_graph(
-        nodes, name, inputs, [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["N", width])],
+        nodes, name, inputs, [helper.make_tensor_value_info("y", out, ["N", width])],
         [numpy_helper.from_array(np.asarray(v), k) for k, v in dict(weights).items()])
     save(name, helper.make_model(made, ir_version=8, opset_imports=[
         helper.make_opsetid("", 17), helper.make_opsetid("ai.onnx.ml", opset)]), shown, **kwargs)
@@ -168,9 +171,9 @@ regressor("float_in_double", True, two_trees("BRANCH_LEQ"), kind=TensorProto.DOU
           rows=near([float(np.float32(v)) for v in VALUES], np.float64))
 regressor("cast_down", True, two_trees("BRANCH_LEQ"), kind=TensorProto.DOUBLE, feed="c",
           before=[node("Cast", "x", "c", to=TensorProto.FLOAT)], rows=near(VALUES, np.float32))
-regressor("cast_up", False, two_trees("BRANCH_LEQ"), feed="c",
-          before=[node("Cast", "x", "c", to=TensorProto.DOUBLE)])
-regressor("scaled_before", False, two_trees("BRANCH_LEQ"), feed="c", extra={"k": np.float32(2)},
+regressor("cast_up", True, two_trees("BRANCH_LEQ", as_tensor=np.float64), feed="c",
+          before=[node("Cast", "x", "c", to=TensorProto.DOUBLE)], rows=near(VALUES, np.float32))
+regressor("scaled_before", True, two_trees("BRANCH_LEQ"), feed="c", extra={"k": np.float32(2)},
           before=[node("Mul", "x k", "c")])
 named = [helper.make_tensor_value_info(n, TensorProto.FLOAT, ["N", 1])
          for n in ("age", "income", "debt")]
@@ -293,4 +296,152 @@ tools("xgboost_regressor", onnxmltools.convert_xgboost, xgboost.XGBRegressor(**e
       "identity", gaps, shown)
 tools("xgboost_poisson", onnxmltools.convert_xgboost,
       xgboost.XGBRegressor(objective="count:poisson", **extreme), np.abs(SCORE), "exp", gaps, shown)
+
+
+# TreeEnsemble of version 5. Tree 0: node 0 splits column 0, node 1 column 1, leaves 0 to 2. Tree 1:
+# node 2 splits column 2, leaves 3 and 4.
+def tensor(values, kind):
+    return numpy_helper.from_array(np.array(values, kind), "t")
+
+
+def ensemble(name, shown, modes, splits=(0.1, -0.3, 0.5), tracks=None, members=None,
+             kind=np.float32, rows=None, weights=MIXED[:5], targets=(0,) * 5, roots=(0, 2), **attributes):
+    made = {
+        "nodes_modes": tensor(modes, np.uint8), "nodes_splits": tensor(splits, kind),
+        "nodes_featureids": [0, 1, 2], "nodes_truenodeids": [1, 1, 3], "nodes_trueleafs": [0, 1, 1],
+        "nodes_falsenodeids": [0, 2, 4], "nodes_falseleafs": [1, 1, 1],
+        "leaf_targetids": targets, "leaf_weights": tensor(weights, kind), "tree_roots": roots,
+        "n_targets": max(targets) + 1}
+    if tracks:
+        made["nodes_missing_value_tracks_true"] = tracks
+    if members:
+        joined = [v for one in members for v in [*one, np.nan]]
+        made["membership_values"] = tensor(joined[:-1], kind)
+    made |= attributes
+    types = {np.float32: TensorProto.FLOAT, np.float64: TensorProto.DOUBLE}
+    width = made["n_targets"]
+    graph(name, [helper.make_node("TreeEnsemble", ["x"], ["y"], domain="ai.onnx.ml", **made)],
+          shown, width=width, kind=types[kind], opset=5, out=types[kind],
+          rows=near(splits, kind) if rows is None else rows)
+
+
+for mode, code in (("leq", 0), ("lt", 1), ("gte", 2), ("gt", 3), ("eq", 4), ("neq", 5)):
+    ensemble(f"v5_{mode}", True, [code] * 3)
+    ensemble(f"v5_{mode}_missing", True, [code] * 3, tracks=[1, 0, 1])
+    ensemble(f"v5_{mode}_double", True, [code] * 3, tracks=[0, 1, 1], kind=np.float64)
+odd = [-5, -1, -0.999, -0.5, -1e-9, -0.0, 0, 0.5, 1, 1.5, 2, 3, 4.999999999, 5, 5.5, 29, 30, 30.5,
+       31, 63, 63.9999999999, 64, 64.5, 65, 5000, 5000.0000001, 2**24 - 1, 2**31, 1e10, 1e30, np.nan]
+codes = np.array([[odd[i], odd[(i * 3 + 1) % len(odd)], odd[(i * 7 + 2) % len(odd)]]
+                  for i in range(len(odd))])
+few, many = [[1, 3, 30], [0, 5], [2]], [[0, 5, 64], [*range(0, 30), 63], [1, 2**24 - 1, 5000]]
+for name, members in (("few", few), ("many", many)):
+    for kind in (np.float32, np.float64):
+        for tracks in (None, [1, 0, 1]):
+            ensemble(f"v5_{name}_{kind.__name__}_{'missing' if tracks else 'plain'}", True, [6] * 3,
+                     members=members, kind=kind, tracks=tracks, rows=codes)
+ensemble("v5_mixed", True, [6, 0, 6], members=[few[0], many[0]], rows=codes)
+ensemble("v5_negative_member", False, [6, 0, 0], members=[[-1, 3]], rows=codes)
+ensemble("v5_fractional_member", False, [6, 0, 0], members=[[1.5, 3]], rows=codes)
+ensemble("v5_average", True, [0] * 3, aggregate_function=0)
+ensemble("v5_smallest", False, [0] * 3, aggregate_function=2)
+ensemble("v5_targets", True, [0] * 3, targets=(0, 1, 0, 1, 1))
+ensemble("v5_targets_average", True, [0] * 3, targets=(0, 1, 0, 1, 1), aggregate_function=0)
+# The runtime's numbers of SOFTMAX and LOGISTIC are not the standard's.
+ensemble("v5_softmax", False, [0] * 3, targets=(0, 1, 0, 1, 1), post_transform=1)
+ensemble("v5_logistic", False, [0] * 3, targets=(0, 1, 0, 1, 1), post_transform=2)
+ensemble("v5_leaf_alone", True, [0] * 3, nodes_truenodeids=[1, 1, 4])
+ensemble("v5_shared_leaf", True, [0] * 3, nodes_falsenodeids=[1, 2, 1])
+
+
+# What stands before the trees: steps of numbers. `inverse` gives the inputs for which the steps
+# give a threshold; rows are those and their neighbours.
+def around(inverse, kind):
+    found = []
+    for threshold in VALUES:
+        at = np.asarray(inverse(threshold), np.float64) * np.ones(COLUMNS)
+        near_by = [at.astype(kind), at.astype(kind)]
+        for _ in range(4):
+            near_by.append(np.nextafter(near_by[-2], kind(np.inf)))
+            near_by.append(np.nextafter(near_by[-2], kind(-np.inf)))
+        found += [np.float64(v) for v in near_by]
+        found += [(np.float64(a) + np.float64(b)) / 2 for a, b in zip(near_by, near_by[2:])]
+    found += [np.full(COLUMNS, v) for v in (np.nan, 0.0, 1e30, -1e30)]
+    rows = np.array(found)
+    return np.stack([rows[(np.arange(len(rows)) * (1, 3, 7)[c] + c) % len(rows), c]
+                     for c in range(COLUMNS)], 1)
+
+
+def stepped(name, before, inverse, kind=np.float32, shown=True, mode="BRANCH_LEQ",
+            tracks=(1, 0, 0, 1), single_trees=False, extra=()):
+    double = kind == np.float64
+    regressor(f"step_{name}", shown,
+              two_trees(mode, tracks=tracks,
+                        as_tensor=np.float64 if double and not single_trees else None),
+              feed="c", before=before, extra=extra, rows=around(inverse, kind),
+              kind=TensorProto.DOUBLE if double else TensorProto.FLOAT)
+
+
+OFFSET, SCALE = np.array([0.3, -1.7, 12.1]), np.array([0.7, 3.3, 0.013])
+
+
+def scaler(scale, offset=OFFSET):
+    return [node("Scaler", "x", "c", domain="ai.onnx.ml", offset=np.float32(offset).tolist(),
+                 scale=np.float32(scale).tolist())]
+
+
+for mode in ("LEQ", "LT", "GTE", "GT"):
+    for sign, scale in (("up", SCALE), ("down", -SCALE), ("both", SCALE * (1, -1, 1))):
+        stepped(f"scaler_{mode.lower()}_{sign}", scaler(scale), lambda t: t / scale + OFFSET,
+                mode=f"BRANCH_{mode}")
+stepped("scaler_double", scaler(SCALE), lambda t: t / SCALE + OFFSET, np.float64, single_trees=True)
+stepped("scaler_one", scaler([2.3], [0.4]), lambda t: t / 2.3 + 0.4)
+for kind in (np.float32, np.float64):
+    name = kind.__name__
+    numbers = {"o": kind(OFFSET), "s": kind(SCALE)[None, :], "n": kind(-SCALE)}
+    one = {"k": kind(0.77)}
+    stepped(f"sub_div_{name}", [node("Sub", "x o", "a"), node("Div", "a s", "c")],
+            lambda t: t * SCALE + OFFSET, kind, extra=numbers)
+    stepped(f"mul_add_{name}", [node("Mul", "s x", "a"), node("Add", "o a", "c")],
+            lambda t: (t - OFFSET) / SCALE, kind, extra=numbers)
+    stepped(f"from_constant_{name}", [node("Sub", "o x", "c")], lambda t: OFFSET - t, kind,
+            extra=numbers)
+    stepped(f"down_twice_{name}", [node("Div", "x n", "a"), node("Sub", "k a", "c")],
+            lambda t: (t - 0.77) * SCALE, kind, extra=numbers | one)
+    stepped(f"clip_{name}", [node("Mul", "x s", "a"), node("Clip", "a low high", "c")],
+            lambda t: t / SCALE, kind,
+            extra=numbers | {"low": kind(-0.3), "high": kind(0.45)})
+    above = node("Clip", "a", "c")
+    above.input.extend(["", "k"])
+    stepped(f"clip_above_{name}", [node("Sub", "x k", "a"), above], lambda t: t + 0.77, kind,
+            extra=one)
+    stepped(f"of_constant_{name}", [node("Div", "k x", "c")], lambda t: 0.77 / t, kind, shown=False,
+            extra=one)
+    stepped(f"by_zero_{name}", [node("Mul", "x z", "c")], lambda t: t, kind, shown=False,
+            extra={"z": kind([1, 0, 1])})
+    stepped(f"scaled_equal_{name}", [node("Mul", "x k", "c")], lambda t: t / 0.77, kind,
+            shown=False, mode="BRANCH_EQ", extra=one)
+stepped("double_then_float", [node("Sub", "x o", "a"), node("Cast", "a", "b", to=TensorProto.FLOAT),
+                              node("Mul", "b s", "c")], lambda t: t / SCALE + OFFSET, np.float64,
+        single_trees=True, extra={"o": OFFSET, "s": np.float32(SCALE)})
+imputed = [node("Imputer", "x", "a", domain="ai.onnx.ml", imputed_value_floats=[0.2, 5.0, -3.0],
+                replaced_value_float=float("nan")),
+           node("Mul", "a k", "c")]
+stepped("imputer", imputed, lambda t: t / 0.77, extra={"k": np.float32(0.77)})
+stepped("imputer_of_zeros", [node("Imputer", "x", "c", domain="ai.onnx.ml",
+                                  imputed_value_floats=[0.2, 5.0, -3.0])], lambda t: t, shown=False)
+regressor("step_each_column", True, two_trees("BRANCH_LEQ"), feed="c", inputs=named,
+          extra={"k": np.float32(0.77), "o": np.float32(OFFSET)},
+          before=[node("Mul", "income k", "i"), node("Concat", "i age", "a", axis=1),
+                  node("Sub", "k debt", "d"), node("Concat", "d a", "e", axis=-1),
+                  node("Sub", "e o", "c")],
+          rows=around(lambda t: (0.77 - t - OFFSET[0], (t + OFFSET[1]) / 0.77, t + OFFSET[2]),
+                      np.float32)[:, [2, 1, 0]])
+for scaling in (StandardScaler(), MinMaxScaler(), MinMaxScaler(clip=True), MaxAbsScaler(),
+                RobustScaler()):
+    name = type(scaling).__name__ + ("Clip" if getattr(scaling, "clip", False) else "")
+    sklearn(f"pipeline_{name}", make_pipeline(scaling, GradientBoostingRegressor(**small)), SCORE)
+    sklearn(f"pipeline_{name}_double", make_pipeline(scaling, RandomForestClassifier(**small)),
+            three, classes=True, kind=DoubleTensorType)
+sklearn("pipeline_SimpleImputer", make_pipeline(SimpleImputer(), StandardScaler(),
+                                                GradientBoostingRegressor(**small)), SCORE)
 (HERE / "expected.json").write_text(json.dumps(expected) + "\n")

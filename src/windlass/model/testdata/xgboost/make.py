@@ -1,6 +1,7 @@
 """Makes the models of xgboost_test.cc and what XGBoost says of them. Needs xgboost 3.2.0, pandas.
 
     python make.py
+    python make.py old    # with xgboost 3.1.1: only what that keeps in another form
 
 For NAME: NAME.json and NAME.ubj as saved, and in expected.json x [rows][columns] (null: missing),
 margin [rows][outputs], prediction [rows][outputs] and, path dependent, contributions
@@ -9,6 +10,7 @@ margin [rows][outputs], prediction [rows][outputs] and, path dependent, contribu
 
 import json
 import pathlib
+import sys
 
 import numpy as np
 import pandas as pd
@@ -29,12 +31,19 @@ def keep(name, model, data, shown):
         model.save_model(HERE / f"{name}.{ending}")
     part = data.slice(range(SHOWN))
     outputs = model.predict(part, output_margin=True).reshape(SHOWN, -1).shape[1]
-    expected[name] = {
+    result = {
         "x": [[None if np.isnan(v) else float(v) for v in row] for row in shown[:SHOWN]],
         "margin": model.predict(part, output_margin=True).reshape(SHOWN, -1).tolist(),
-        "prediction": model.predict(part).reshape(SHOWN, -1).tolist(),
-        "contributions": model.predict(part, pred_contribs=True, strict_shape=True)
-        .reshape(SHOWN, outputs, -1).tolist()}
+        "prediction": model.predict(part).reshape(SHOWN, -1).tolist()}
+    if "vector" not in name:  # XGBoost has no contributions of trees with several outputs
+        contributions = model.predict(part, pred_contribs=True, strict_shape=True)
+        result["contributions"] = contributions.reshape(SHOWN, outputs, -1).tolist()
+    expected[name] = result
+
+
+def write_expected():
+    path = HERE / "expected.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | expected) + "\n")
 
 
 def train(name, label, rounds=4, data=None, shown=x, **parameters):
@@ -42,6 +51,12 @@ def train(name, label, rounds=4, data=None, shown=x, **parameters):
     keep(name, xgb.train({"max_depth": 3, "seed": 1, **parameters}, data, rounds), data, shown)
 
 
+targets = np.stack([z[:, 0], z[:, 1], z[:, 0] * z[:, 2]], 1)
+vectors = {"multi_strategy": "multi_output_tree", "tree_method": "hist"}
+if sys.argv[1:] == ["old"]:
+    train("vector_old", targets, objective="reg:squarederror", **vectors)
+    write_expected()
+    sys.exit()
 train("binary", binary, objective="binary:logistic")
 train("logitraw", binary, objective="binary:logitraw", base_score=0.3)
 train("multi", np.digitize(z[:, 0] + z[:, 3], [-0.7, 0.7]), objective="multi:softprob",
@@ -71,4 +86,11 @@ frame["e"] = pd.Categorical.from_codes(
 frame["f"] = pd.Categorical.from_codes(codes[:, 5].astype(int), list("vwxyz"))
 train("named", None, data=xgb.DMatrix(frame, label, enable_categorical=True), shown=codes,
       objective="binary:logistic")
-(HERE / "expected.json").write_text(json.dumps(expected) + "\n")
+train("vector", targets, objective="reg:squarederror", **vectors)
+train("vector_classes", np.digitize(z[:, 0] + z[:, 3], [-0.7, 0.7]), objective="multi:softprob",
+      num_class=3, **vectors)
+train("vector_labels", np.stack([binary, z[:, 3] > 0], 1).astype(int), rounds=2,
+      objective="binary:logistic", num_parallel_tree=2, subsample=0.5, **vectors)
+# The leaves are not those that the tree was grown with.
+train("vector_medians", targets[:, :2], objective="reg:absoluteerror", **vectors)
+write_expected()
