@@ -41,13 +41,15 @@ def put(target, name, content):
 
 
 spec = {"kind": "explain", "version": 1, "model": "linear:model.json?opaque=1", "data": "rows.csv",
-        "background": "background.parquet", "groups": "groups.json", "link": "logit"}
+        "background": "background.parquet", "groups": "groups.json", "coalitions": "tree.json",
+        "link": "logit"}
 put("spec_fuzz", "plain", json.dumps(spec))
 put("spec_fuzz", "all", json.dumps({
     **spec, "nsamples": 2048, "max_coalitions": 65536, "l1_reg": "num_features(3)", "seed": 1,
     "method": "kernel", "output": "margin", "class": 1, "on_error": "row", "clip": 1e-9,
     "summarize": "kmeans(10)", "background_weights": "w"}))
 put("groups_fuzz", "names", '{"Age": ["Age"], "Sex": [1], "Country": ["Country=1", "Country=2"]}')
+put("hierarchy_fuzz", "nested", '{"person": ["Age", "Sex", {"home": ["Country", "Race"]}], "b": ["Hours"]}')
 put("linear_fuzz", "softmax", '{"windlass": "linear", "version": 1, "activation": "softmax", '
     '"coef": [[1, 2], [3e-5, -4]], "intercept": [0.5, -1], "outputs": ["no", "yes"]}')
 # OIP: a byte with the rows that were asked for, one that says where the JSON ends, the answer.

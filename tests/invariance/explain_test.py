@@ -66,6 +66,18 @@ def rows_that_stop_early(folder):
 
 
 @test
+def owen_values(folder):
+    tree = folder / "tree.json"
+    tree.write_text(json.dumps({"person": ["Age", "Sex", {"home": ["Country", "Race"]}],
+                                "work": ["Workclass", "Occupation", "Hours per week"]}))
+    for method in ("exact", "permutation"):
+        out = folder / method
+        out.mkdir()
+        check_invariance(out, [*few_rows(folder, 23), "--coalitions", tree, "--method", method,
+                               "--nsamples", "300"], batches=(None, 5), chaos_batches=(None,))
+
+
+@test
 def a_program(folder):
     model = f"command:python3 {ROOT / 'tests/models/logistic_program.py'}"
     small = ROOT / "tests/cli/small"
@@ -96,6 +108,18 @@ def trees(folder):
                                   "--data", data / "wdbc_rows.parquet", "--output", "margin",
                                   "--interactions", "2", *more],
                          batches=(None, 1, 7), chaos_batches=(7,))
+
+
+@test
+def owen_values_of_trees(folder):
+    data = ROOT / "tests/peers/data/trees"
+    columns = pq.read_schema(data / "wdbc_rows.parquet").names
+    tree = folder / "tree.json"
+    tree.write_text(json.dumps({"a": columns[:12], "b": [*columns[12:15], {"c": columns[15:22]}]}))
+    check_invariance(folder, ["explain", "--model", f"xgboost:{data / 'wdbc.ubj'}",
+                              "--data", data / "wdbc_rows.parquet", "--output", "margin",
+                              "--background", data / "wdbc_background.parquet",
+                              "--coalitions", tree], batches=(None, 7), chaos_batches=(7,))
 
 
 main()

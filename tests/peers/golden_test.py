@@ -67,6 +67,20 @@ def kernel_with_every_coalition_is_exact(folder):
     check_exact(got, 1e-9)
 
 
+@test
+def owen_values_as_shaps_partition_explainer(folder):
+    owen = DATA / "owen"
+    windlass("explain", "--model", owen / "model.json", "--data", owen / "rows.csv", "--background",
+             owen / "background.csv", "--coalitions", owen / "tree.json", "--out", folder / "out")
+    assert json.loads((folder / "out/summary.json").read_text())["method"] == "exact"
+    got = pq.read_table(folder / "out/attributions.parquet").to_pydict()
+    golden = json.loads((owen / "shap.json").read_text())
+    assert len(golden) == 11
+    worst = max(abs(a - b) for name in golden
+                for a, b in zip(got[name], golden[name], strict=True))
+    assert worst < 1e-12, worst
+
+
 TREES = DATA / "trees"
 
 

@@ -16,6 +16,7 @@
 #include "windlass/base/sync_point.h"
 #include "windlass/engine/driver.h"
 #include "windlass/explain/make_plan.h"
+#include "windlass/explain/node_importance.h"
 #include "windlass/explain/output.h"
 #include "windlass/explain/report.h"
 #include "windlass/explain/shapley.h"
@@ -53,6 +54,9 @@ const job::Schema& ExplainSchema() {
        {"groups", "a JSON file from group name to columns", {FieldType::kText}},
        {"cohorts",
         "a column or group: rows are split by it, and importance is told of each part",
+        {FieldType::kText}},
+       {"coalitions",
+        "a JSON file with a hierarchy of the groups: Owen values (docs/explain.md)",
         {FieldType::kText}},
        {"link",
         "where attributions add up",
@@ -193,6 +197,7 @@ class Explain final : public job::Capability {
     const engine::ObjectRef plan = context.session().Put(prepared.plan.Encode());
     plan_watch.Stop();
 
+    NodeImportance nodes(prepared.hierarchy, std::ssize(prepared.output_names));
     OutputWriter output(prepared, context.Output("attributions.parquet"),
                         prepared.plan.interactions ? context.Output("interactions.parquet") : "");
     const bool go_on = spec.at("on_error") == "row";
@@ -231,6 +236,7 @@ class Explain final : public job::Capability {
                                 data, chunk.first_row + failure.row, failure.why));
       }
       output.Append(chunk.rows, chunk.values.data(), attributions);
+      nodes.Append(attributions);
       context.progress().Advance(chunk.rows);
       write.Stop();
       SyncPoint("explain.block");
@@ -249,6 +255,7 @@ class Explain final : public job::Capability {
     write.Start();
     output.Close();
     Json summary = Summary(spec, prepared, output);
+    AddNodes(prepared, nodes, summary);
     WriteFileAtomically(context.Output("summary.json"), summary.dump(2) + "\n");
     write.Stop();
 
@@ -296,6 +303,24 @@ class Explain final : public job::Capability {
       summary["tolerance"] = {{"half_width", plan.tolerance},
                               {"coalitions_saved", output.coalitions_saved()},
                               {"rows_not_reached", output.rows_above_tolerance()}};
+    }
+  }
+
+  // What the groups of each node of a hierarchy come to together.
+  static void AddNodes(const PreparedPlan& prepared, const NodeImportance& nodes, Json& summary) {
+    const std::vector<std::string>& names = prepared.hierarchy.names;
+    if (names.empty()) return;
+    const std::vector<double> mean_abs = nodes.MeanAbs();
+    const auto players = PlayersOfNodes(prepared.hierarchy.hierarchy);
+    for (std::size_t k = 0; k < prepared.output_names.size(); ++k) {
+      Json& shown = summary["outputs"][k]["nodes"] = Json::array();
+      for (std::size_t n = 0; n < names.size(); ++n) {
+        Json groups = Json::array();
+        for (const std::int32_t p : players[n]) groups.push_back(prepared.groups[p].name);
+        shown.push_back({{"node", names[n]},
+                         {"groups", std::move(groups)},
+                         {"mean_abs", mean_abs[k * names.size() + n]}});
+      }
     }
   }
 

@@ -63,6 +63,7 @@ Json CheaperWays(const PreparedPlan& prepared, const Json& spec) {
   Json ways = Json::array();
   const Plan& plan = prepared.plan;
   const bool sums_over_background = plan.method == Method::kExact || IsSampled(plan.method);
+  const bool owen = !plan.hierarchy.empty();
   if (prepared.shows_trees && plan.method != Method::kTree) {
     ways.push_back("--output margin: trees are exact there, and far faster");
   }
@@ -71,11 +72,18 @@ Json CheaperWays(const PreparedPlan& prepared, const Json& spec) {
                                kLargeBackground,
                                static_cast<double>(plan.background_rows()) / kLargeBackground));
   }
-  if (sums_over_background && spec.at("groups").is_null() && plan.players() > 12) {
+  if (sums_over_background && spec.at("groups").is_null() && plan.players() > 12 && !owen) {
     ways.push_back(fmt::format("--groups FILE: {} groups have a column each; 16 would be exact",
                                plan.players()));
   }
-  if (plan.method == Method::kExact && plan.players() >= 10) {
+  if (owen && plan.method == Method::kExact &&
+      ConsistentCoalitions(plan.hierarchy) >
+          2 * AutoSamples(Method::kPermutation, plan.players())) {
+    ways.push_back(fmt::format("--method permutation: a sample of {} of the {} coalitions",
+                               AutoSamples(Method::kPermutation, plan.players()),
+                               ConsistentCoalitions(plan.hierarchy)));
+  }
+  if (plan.method == Method::kExact && plan.players() >= 10 && !owen) {
     ways.push_back(fmt::format("--method msr: a sample of {} of the 2^{} coalitions",
                                AutoSamples(Method::kMsr, plan.players(), plan.interactions),
                                plan.players()));

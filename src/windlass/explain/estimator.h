@@ -70,4 +70,8 @@ std::int64_t AutoSamples(Method method, int players, bool interactions = false);
 // memory, or when interactions are asked for of more players than they are sampled for.
 void CheckSamples(Method method, std::int64_t nsamples, int players, bool interactions = false);
 
+// The same of a plan, which may have a hierarchy: fewer coalitions are all of them then.
+std::int64_t AutoSamples(const Plan& plan);
+void CheckSamples(const Plan& plan);
+
 }  // namespace windlass::explain

@@ -8,12 +8,15 @@
 #include <vector>
 
 #include "windlass/explain/estimator.h"
+#include "windlass/explain/hierarchy.h"
 
 namespace windlass::explain {
 
 // kKernel, kLeverage, kMsr; and any method where all coalitions are within the budget.
 std::unique_ptr<const Estimator> MakeRegressionEstimator(const Plan& plan, int players);
-std::unique_ptr<const Estimator> MakePermutationEstimator(const Plan& plan, int players);
+// hierarchy: of the players, with which orderings are consistent; null: all orderings.
+std::unique_ptr<const Estimator> MakePermutationEstimator(const Plan& plan, int players,
+                                                          const Hierarchy* hierarchy = nullptr);
 
 // Whether the budget has all coalitions of a game.
 bool IsComplete(const Plan& plan, int players);

@@ -57,6 +57,8 @@ void Attributions::Fail(std::int64_t row, std::int64_t output, std::string why) 
 
 std::shared_ptr<const Explainer> MakeExplainer(const Plan& plan) {
   auto model = model::LoadModel(plan.model);
+  const bool leaves = plan.method == Method::kTree && IsTreeSum(*model, plan.margin, plan.link);
+  if (!plan.hierarchy.empty() && !leaves) return MakeSampledExplainer(plan, std::move(model));
   switch (plan.method) {
     case Method::kLinear:
       if (model->linear() == nullptr) {

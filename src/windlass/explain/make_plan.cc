@@ -13,6 +13,7 @@
 #include "windlass/explain/estimator.h"
 #include "windlass/explain/exact.h"
 #include "windlass/explain/linear.h"
+#include "windlass/explain/owen.h"
 #include "windlass/explain/tree.h"
 #include "windlass/model/trees.h"
 
@@ -123,6 +124,11 @@ Choice ChooseMethod(const std::string& wanted, const model::Model& model, const 
   const int players = plan.players();
   const model::LinearStructure* linear = model.linear();
   const bool closed = linear != nullptr && IsClosedForm(*linear, plan.margin, plan.link);
+  if (!plan.hierarchy.empty()) {
+    auto [method, reason] =
+        ChooseOwenMethod(wanted, closed, IsTreeSum(model, plan.margin, plan.link), plan, allowed);
+    return {method, std::move(reason)};
+  }
   const bool few =
       players <= kMaxExactPlayers && Coalitions(players) <= static_cast<double>(allowed);
   if (wanted == "linear") {
@@ -241,9 +247,8 @@ void CheckInteractions(const model::Model& model, const Plan& plan) {
 // How much a row is sampled.
 void ParseSampling(const Json& spec, Plan& plan) {
   const Json& wanted = spec.at("nsamples");
-  plan.nsamples = wanted.is_number() ? wanted.get<std::int64_t>()
-                                     : AutoSamples(plan.method, plan.players(), plan.interactions);
-  CheckSamples(plan.method, plan.nsamples, plan.players(), plan.interactions);
+  plan.nsamples = wanted.is_number() ? wanted.get<std::int64_t>() : AutoSamples(plan);
+  CheckSamples(plan);
   if (plan.l1_reg != L1Reg::kNone && plan.method != Method::kKernel) {
     throw Error(ErrorCode::kInvalidInput,
                 fmt::format("l1_reg selects features for method kernel; with method {} it must be "
@@ -335,6 +340,29 @@ void TakeNoBackground(const Json& spec) {
   }
 }
 
+// The text of a small document that must be a local file.
+std::string ReadLocal(const Json& spec, const char* key) {
+  const std::string path = spec.at(key);
+  if (path.find("://") != std::string::npos) {
+    throw Error(ErrorCode::kUnsupported,
+                fmt::format("{}: {} are read from a local file; download it first", path, key));
+  }
+  return ReadFile(path);
+}
+
+void TakeHierarchy(const Json& spec, PreparedPlan& prepared) {
+  if (spec.at("coalitions").is_null()) return;
+  std::vector<std::string> names;
+  for (const Group& group : prepared.groups) names.push_back(group.name);
+  prepared.hierarchy = WithContext(
+      [&] {
+        return ParseHierarchy(ReadLocal(spec, "coalitions"), names,
+                              spec.at("coalitions").get<std::string>());
+      },
+      [] { return std::string("coalitions"); });
+  prepared.plan.hierarchy = prepared.hierarchy.hierarchy;
+}
+
 }  // namespace
 
 table::ReadOptions PreparedPlan::DataOptions() const {
@@ -389,19 +417,15 @@ PreparedPlan MakePlan(const Json& spec) {
   const Groups groups = WithContext(
       [&] {
         if (spec.at("groups").is_null()) return Groups::OfColumns(names);
-        const std::string path = spec.at("groups");
-        if (path.find("://") != std::string::npos) {
-          throw Error(
-              ErrorCode::kUnsupported,
-              fmt::format("{}: groups are read from a local file; download it first", path));
-        }
-        return Groups::Parse(ReadFile(path), names, path);
+        return Groups::Parse(ReadLocal(spec, "groups"), names,
+                             spec.at("groups").get<std::string>());
       },
       [] { return std::string("groups"); });
   for (const Group& group : groups) {
     prepared.groups.push_back(group);
     plan.groups.emplace_back(group.columns.begin(), group.columns.end());
   }
+  TakeHierarchy(spec, prepared);
 
   if (const Json& by = spec.at("cohorts"); !by.is_null()) {
     prepared.cohorts.emplace(by.get<std::string>(), prepared.columns, prepared.groups,
@@ -443,6 +467,8 @@ PreparedPlan MakePlan(const Json& spec) {
       ChooseMethod(plan.tree_path ? "tree" : spec.at("method"), *model, spec, plan, allowed);
   plan.method = choice.method;
   prepared.reason = choice.reason;
+  // The same values, bytes and memo entries with a hierarchy as without.
+  if (plan.method == Method::kLinear) plan.hierarchy = {};
   if (plan.interactions) CheckInteractions(*model, plan);
   if (IsSampled(plan.method)) {
     ParseSampling(spec, plan);

@@ -8,6 +8,7 @@
 #include "windlass/base/json.h"
 #include "windlass/explain/cohorts.h"
 #include "windlass/explain/groups.h"
+#include "windlass/explain/hierarchy.h"
 #include "windlass/explain/plan.h"
 #include "windlass/table/table.h"
 
@@ -16,7 +17,8 @@ namespace windlass::explain {
 struct PreparedPlan {
   Plan plan;
   std::vector<Group> groups;
-  table::Schema columns;                  // of the background: names and codes of the data
+  NamedHierarchy hierarchy;  // as asked for; the plan's is empty where it changes nothing
+  table::Schema columns;     // of the background: names and codes of the data
   std::vector<std::string> output_names;  // of the explained outputs
   std::optional<Cohorts> cohorts;         // where they are asked for: of no consequence to workers
   std::string reason;                     // why this method

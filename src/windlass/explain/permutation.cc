@@ -11,27 +11,53 @@
 namespace windlass::explain {
 namespace {
 
+void Shuffle(Random& random, std::vector<std::int32_t>& order) {
+  for (std::size_t i = 0; i + 1 < order.size(); ++i) {
+    std::swap(order[i], order[i + random.Below(order.size() - i)]);
+  }
+}
+
+// A node's members in random order, and in place of each node among them its own.
+void AddShuffled(const std::vector<std::vector<std::int32_t>>& members, std::int32_t node,
+                 Random& random, std::vector<std::int32_t>& order) {
+  std::vector<std::int32_t> own = members[1 + node];
+  Shuffle(random, own);
+  for (const std::int32_t member : own) {
+    if (member >= 0) {
+      order.push_back(member);
+    } else {
+      AddShuffled(members, ~member, random, order);
+    }
+  }
+}
+
 // Castro, Gomez & Tejada 2009 with an ordering and its reverse (Mitchell, Cooper, Frank & Holmes
 // 2022, section 4.2). An ordering has the coalitions of its first 1, 2, ... players, its reverse
 // their complements: players - 1 pairs. What a player adds in both, on average, is the difference
 // of h = (v(S) - v(complement)) / 2 from before it to after it. So each of `orderings` is one draw
-// of all phi, unbiased, with exactly the total as its sum.
+// of all phi, unbiased, with exactly the total as its sum. An ordering that keeps the members of
+// nodes together has a reverse that does: with a hierarchy all are such orderings.
 class PermutationEstimator final : public Estimator {
  public:
-  PermutationEstimator(const Plan& plan, int players)
+  PermutationEstimator(const Plan& plan, int players, const Hierarchy* hierarchy)
       : players_(players), words_((players + 63) / 64) {
     const std::int64_t pairs = players - 1;
     const std::vector<std::int64_t> draws =
         HalvedBudgets(plan.tolerance > 0, plan.nsamples / (2 * pairs), kFewestDraws);
     for (const std::int64_t count : draws) stages_.push_back(count * pairs);
+    const auto members =
+        hierarchy == nullptr ? std::vector<std::vector<std::int32_t>>() : Members(*hierarchy);
     for (std::int64_t draw = 0; draw < draws.back(); ++draw) {
       // Mixed from the number of players too, so that games of different numbers differ.
       Random random(plan.seed, kStream ^ static_cast<std::uint64_t>(players) << 40 ^
                                    static_cast<std::uint64_t>(draw));
-      std::vector<std::int32_t> order(players);
-      for (int i = 0; i < players; ++i) order[i] = i;
-      for (int i = 0; i + 1 < players; ++i) {
-        std::swap(order[i], order[i + random.Below(players - i)]);
+      std::vector<std::int32_t> order;
+      if (members.empty()) {
+        order.resize(players);
+        for (int i = 0; i < players; ++i) order[i] = i;
+        Shuffle(random, order);
+      } else {
+        AddShuffled(members, Hierarchy::kTop, random, order);
       }
       std::vector<std::uint64_t> mask(words_, 0);
       for (int i = 0; i + 1 < players; ++i) {
@@ -113,8 +139,9 @@ class PermutationEstimator final : public Estimator {
 
 }  // namespace
 
-std::unique_ptr<const Estimator> MakePermutationEstimator(const Plan& plan, int players) {
-  return std::make_unique<PermutationEstimator>(plan, players);
+std::unique_ptr<const Estimator> MakePermutationEstimator(const Plan& plan, int players,
+                                                          const Hierarchy* hierarchy) {
+  return std::make_unique<PermutationEstimator>(plan, players, hierarchy);
 }
 
 }  // namespace windlass::explain

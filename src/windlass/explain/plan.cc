@@ -5,7 +5,7 @@
 namespace windlass::explain {
 namespace {
 
-constexpr std::uint32_t kPlanVersion = 3;
+constexpr std::uint32_t kPlanVersion = 4;
 
 }  // namespace
 
@@ -61,6 +61,8 @@ Bytes Plan::Encode() const {
   AppendRaw(out, tree_path);
   AppendRaw(out, clip);
   AppendVector(out, fingerprint);
+  AppendVector(out, hierarchy.parents);
+  AppendVector(out, hierarchy.homes);
   return Bytes(std::move(out));
 }
 
@@ -96,6 +98,11 @@ Plan Plan::Decode(const Bytes& bytes) {
   plan.tree_path = reader.Read<bool>();
   plan.clip = reader.Read<double>();
   plan.fingerprint = reader.ReadVector<double>();
+  plan.hierarchy.parents = reader.ReadVector<std::int32_t>();
+  plan.hierarchy.homes = reader.ReadVector<std::int32_t>();
+  if (!plan.hierarchy.Fits(plan.players())) {
+    throw Error(ErrorCode::kCorrupt, "an explain plan whose hierarchy does not fit its groups");
+  }
   reader.Finish();
   return plan;
 }

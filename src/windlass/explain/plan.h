@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "windlass/base/bytes.h"
+#include "windlass/explain/hierarchy.h"
 #include "windlass/model/model.h"
 
 namespace windlass::explain {
@@ -38,6 +39,7 @@ struct Plan {
   std::vector<double> background;                 // [background rows, columns]
   std::vector<double> weights;                    // [background rows], positive or zero, sum 1
   std::vector<std::vector<std::int32_t>> groups;  // columns of each player
+  Hierarchy hierarchy;  // of the groups; empty: Shapley values, else Owen values
   Link link = Link::kIdentity;
   Method method = Method::kLinear;
   std::int64_t nsamples = 0;  // coalitions a row, at most, for methods that sample

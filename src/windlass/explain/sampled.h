@@ -1,4 +1,5 @@
-// Shapley values of any model from a sample of coalitions, by the plan's estimator.
+// Shapley values of any model from a sample of coalitions, by the plan's estimator; Owen values
+// too.
 #pragma once
 
 #include <memory>
@@ -15,6 +16,9 @@ namespace windlass::explain {
 // number. (To sample over all players with dummies held at 0 would be sound too, but wastes
 // coalitions that differ in dummies only.) There are at most as many estimators as players; each is
 // made when a row first needs it, and depends on the plan alone.
+//
+// With a hierarchy the estimator is that of what it is for the players that vary (owen.h), also for
+// method exact.
 //
 // With a tolerance a row stops at the first stage of the estimator at which no interval of any
 // output is wider on either side.

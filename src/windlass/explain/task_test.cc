@@ -14,7 +14,7 @@ namespace windlass::explain {
 namespace {
 
 // The first 16 digits of the hash of 40 rows of Adult explained.
-std::string GoldenDigits(Method method, bool interactions = false) {
+std::string GoldenDigits(Method method, bool interactions = false, bool owen = false) {
   Adult adult;
   adult.plan.model.spec.name = "linear";
   adult.plan.model.spec.location = "model.json";
@@ -28,8 +28,13 @@ std::string GoldenDigits(Method method, bool interactions = false) {
     adult.plan.model.content =
         Bytes(ReadFile(std::filesystem::path(source == nullptr ? "." : source) /
                        "tests/peers/data/trees/adult.ubj"));
-    adult.plan.margin = adult.plan.interactions = true;
+    adult.plan.margin = true;
+    adult.plan.interactions = !owen;
     adult.plan.link = Link::kIdentity;
+  }
+  if (owen) {
+    constexpr std::int32_t kTop = Hierarchy::kTop;
+    adult.plan.hierarchy = {{kTop, 0, kTop}, {0, 1, 1, 2, 2, 2, kTop, 0, 1, 2, kTop, kTop}};
   }
   const std::int64_t rows = 40;
   Attributions out;
@@ -52,6 +57,9 @@ TEST(ExplainTask, GivesTheBytesOfItsVersion) {
   EXPECT_EQ(GoldenDigits(Method::kLeverage), "0066d2c725d18fa8");
   EXPECT_EQ(GoldenDigits(Method::kMsr), "3b5aaacd78f493cc");
   EXPECT_EQ(GoldenDigits(Method::kMsr, /*interactions=*/true), "ec101424d4ca5822");
+  EXPECT_EQ(GoldenDigits(Method::kExact, false, true), "9146dd9d4e442559");
+  EXPECT_EQ(GoldenDigits(Method::kPermutation, false, true), "b5d2edb9ab9d3f58");
+  EXPECT_EQ(GoldenDigits(Method::kTree, false, true), "13cbfd9f1d4119a9");
 }
 
 }  // namespace

@@ -43,6 +43,7 @@ class TreeExplainer final : public Explainer {
     game_.ensemble = &ensemble_;
     game_.players = plan_.players();
     game_.path = plan_.tree_path;
+    game_.hierarchy = plan_.hierarchy;
     game_.player_of_column.resize(ensemble_.columns);
     for (int g = 0; g < plan_.players(); ++g) {
       for (const std::int32_t column : plan_.groups[g]) game_.player_of_column[column] = g;

@@ -39,7 +39,19 @@ double CosPi(double x) {
   return sum;
 }
 
-// Gauss-Legendre nodes and weights on [0, 1], exact for polynomials up to degree 2 count - 1.
+// sums[c]: over the subsets S of c with at least `shift` members, weight[|S| - shift] q(all - S).
+void WeighSubsets(std::span<const double> weight, int shift, std::span<const double> q,
+                  std::span<double> sums) {
+  for (std::size_t s = 0; s < sums.size(); ++s) {
+    const int at = std::popcount(s) - shift;
+    const bool weighed = at >= 0 && at < std::ssize(weight);
+    sums[s] = weighed ? weight[at] * q[sums.size() - 1 - s] : 0.0;
+  }
+  SumSubsets(sums);
+}
+
+}  // namespace
+
 // Newton's method on the Legendre polynomial (Press et al., Numerical Recipes, 4.6), run until it
 // no longer moves.
 void GaussLegendre(int count, std::vector<double>& nodes, std::vector<double>& weights) {
@@ -63,19 +75,6 @@ void GaussLegendre(int count, std::vector<double>& nodes, std::vector<double>& w
     weights[i] = 1 / ((1 - z * z) * slope * slope);
   }
 }
-
-// sums[c]: over the subsets S of c with at least `shift` members, weight[|S| - shift] q(all - S).
-void WeighSubsets(std::span<const double> weight, int shift, std::span<const double> q,
-                  std::span<double> sums) {
-  for (std::size_t s = 0; s < sums.size(); ++s) {
-    const int at = std::popcount(s) - shift;
-    const bool weighed = at >= 0 && at < std::ssize(weight);
-    sums[s] = weighed ? weight[at] * q[sums.size() - 1 - s] : 0.0;
-  }
-  SumSubsets(sums);
-}
-
-}  // namespace
 
 void SumSubsets(std::span<double> sums) {
   const hn::FixedTag<double, 4> d;
@@ -169,10 +168,27 @@ WideLeaf::WideLeaf(double value, int players, const std::vector<std::uint8_t>& p
 }
 
 void WideLeaf::Add(Order order, const std::uint8_t* c, double* out) const {
-  if (ratio_.empty()) {
+  if (owen_ != nullptr) {
+    AddOwen(c, out);
+  } else if (ratio_.empty()) {
     AddInterventional(order, c, out);
   } else {
     AddPath(order, c, out);
+  }
+}
+
+void WideLeaf::AddOwen(const std::uint8_t* c, double* out) const {
+  const std::vector<double> in(c, c + players_);
+  if (!ratio_.empty()) return owen_->Add(value_, in, ratio_, out);
+  std::vector<double> pattern(players_);
+  for (std::size_t b = 0; b < shares_.size(); ++b) {
+    const auto* from = &patterns_[b * players_];
+    bool reached = true;
+    for (int i = 0; i < players_; ++i) {
+      pattern[i] = from[i];
+      reached = reached && (from[i] != 0 || c[i] != 0);
+    }
+    if (reached) owen_->Add(value_ * shares_[b], in, pattern, out);
   }
 }
 

@@ -9,9 +9,11 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <vector>
 
+#include "windlass/explain/hierarchy.h"
 #include "windlass/explain/shapley.h"
 
 namespace windlass::explain {
@@ -39,6 +41,35 @@ void SumSupersets(int players, std::span<double> q);
 void TabulateLeaf(Order order, double value, int players, std::span<const double> q,
                   std::span<const std::int32_t> to, std::int64_t width, std::span<double> table);
 
+// TabulateLeaf of Owen values, with the hierarchy of the leaf's players. O(2^players players^2).
+void TabulateOwenLeaf(const Hierarchy& hierarchy, double value, std::span<const double> q,
+                      std::span<const std::int32_t> to, std::int64_t width,
+                      std::span<double> table);
+
+// Owen values of games v(S) = product over S of in_j times the product over the others of out_j, as
+// a leaf's is, for each pattern of the background or with shares r_j. What each node of the
+// hierarchy multiplies is such a product, so that a player's gain in_j - out_j is weighed level by
+// level.
+class OwenProducts {
+ public:
+  explicit OwenProducts(const Hierarchy& hierarchy);
+
+  // Adds value times the values of the game to phi. in, out, phi: [players].
+  void Add(double value, std::span<const double> in, std::span<const double> out,
+           double* phi) const;
+
+ private:
+  struct Game {
+    std::vector<std::int32_t> members;   // as in Members()
+    std::vector<double> nodes, weights;  // of Gauss-Legendre quadrature on [0, 1]
+  };
+  std::int32_t players_;
+  std::vector<Game> games_;  // the top's, then those of nodes
+};
+
+// Gauss-Legendre nodes and weights on [0, 1], exact for polynomials up to degree 2 count - 1.
+void GaussLegendre(int count, std::vector<double>& nodes, std::vector<double>& weights);
+
 // A leaf of any number of players, evaluated row by row.
 class WideLeaf {
  public:
@@ -50,10 +81,14 @@ class WideLeaf {
 
   int players() const { return players_; }
 
+  // From now on Owen values instead of Shapley values: of Order::kValues alone.
+  void Use(const Hierarchy& hierarchy) { owen_ = std::make_shared<OwenProducts>(hierarchy); }
+
   // Adds the numbers of pattern c, [players] of 0 and 1, to out, [Targets(order, players)].
   void Add(Order order, const std::uint8_t* c, double* out) const;
 
  private:
+  void AddOwen(const std::uint8_t* c, double* out) const;
   void AddPath(Order order, const std::uint8_t* c, double* out) const;
   void AddInterventional(Order order, const std::uint8_t* c, double* out) const;
 
@@ -63,7 +98,8 @@ class WideLeaf {
   std::vector<double> nodes_, weights_;  // of Gauss-Legendre quadrature on [0, 1]
   std::vector<std::uint8_t> patterns_;   // interventional: [distinct, players]
   std::vector<double> shares_;           // [distinct]
-  std::vector<double> beta_;             // [players + 1, players + 1]: B(m + 1, n + 1)
+  std::shared_ptr<const OwenProducts> owen_;
+  std::vector<double> beta_;  // [players + 1, players + 1]: B(m + 1, n + 1)
 };
 
 }  // namespace windlass::explain

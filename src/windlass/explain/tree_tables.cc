@@ -202,6 +202,14 @@ class TreeTables::Compiler {
     return q;
   }
 
+  // Of the path's players; the others are dummies. Without nodes: Shapley values.
+  Hierarchy HierarchyOf(const Path& path) const {
+    if (game_.hierarchy.empty()) return {};
+    std::vector<std::int32_t> players;
+    for (const Asked& asked : path) players.push_back(asked.player);
+    return Prune(game_.hierarchy, players);
+  }
+
   void AddWideLeaf(const Item& item) {
     if (tables_ == nullptr) return;
     const double value = ensemble_.nodes[item.node].number;
@@ -223,6 +231,7 @@ class TreeTables::Compiler {
       wide.players.push_back(asked.player);
       wide.answers.push_back(asked.answer);
     }
+    if (const Hierarchy own = HierarchyOf(item.path); own.nodes() > 0) wide.leaf.Use(own);
     tree_.wide.push_back(std::move(wide));
   }
 
@@ -310,8 +319,13 @@ class TreeTables::Compiler {
       std::vector<std::int32_t> to;
       for (const std::int64_t target : TargetsOf(leaf.path)) to.push_back(columns.at(target));
       of_leaf_.assign((std::size_t{1} << players) * block.width, 0.0);
-      TabulateLeaf(game_.order, ensemble_.nodes[leaf.node].number, players, Shares(leaf.path), to,
-                   block.width, of_leaf_);
+      const double value = ensemble_.nodes[leaf.node].number;
+      const std::vector<double> shares = Shares(leaf.path);
+      if (const Hierarchy own = HierarchyOf(leaf.path); own.nodes() > 0) {
+        TabulateOwenLeaf(own, value, shares, to, block.width, of_leaf_);
+      } else {
+        TabulateLeaf(game_.order, value, players, shares, to, block.width, of_leaf_);
+      }
       for (std::uint32_t index = 0; index < entries; ++index) {
         std::size_t pattern = 0;
         for (int j = 0; j < players; ++j) {

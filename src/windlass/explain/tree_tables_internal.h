@@ -25,6 +25,7 @@ struct TreeGame {
   std::vector<std::int32_t> player_of_column;
   std::int64_t players = 0;
   Order order = Order::kValues;
+  Hierarchy hierarchy;             // of the players, for Owen values; or empty
   bool path = false;               // path dependent; else against the background
   std::vector<double> background;  // [rows, columns]
   std::vector<double> weights;     // [rows], sum 1

@@ -16,6 +16,8 @@
 #include "windlass/base/json.h"
 #include "windlass/base/random.h"
 #include "windlass/explain/exact.h"
+#include "windlass/explain/owen.h"
+#include "windlass/explain/sampled.h"
 #include "windlass/explain/shapley.h"
 #include "windlass/explain/tree_game.h"
 #include "windlass/explain/tree_leaf_internal.h"
@@ -152,7 +154,8 @@ void ExpectExact(const Shape& shape, Plan plan, std::uint64_t seed) {
   const std::vector<double> x = RandomRows(rows, shape.columns, seed + 200);
   const auto tree = MakeTreeExplainer(plan, ModelOf(ensemble));
   plan.method = Method::kExact;
-  const auto exact = MakeExactExplainer(plan, ModelOf(ensemble));
+  const auto exact = plan.hierarchy.empty() ? MakeExactExplainer(plan, ModelOf(ensemble))
+                                            : MakeSampledExplainer(plan, ModelOf(ensemble));
   ExpectSame(Explained(*tree, x, rows), Explained(*exact, x, rows), 1e-12);
   for (std::size_t k = 0; k < plan.outputs.size(); ++k) {
     EXPECT_NEAR(tree->base_value()[k], exact->base_value()[k], 1e-13);
@@ -180,6 +183,117 @@ TEST(Tree, EqualsEnumerationWithGroups) {
     plan.groups = {{0, 4}, {1}, {2, 3, 8}, {5, 6}, {7}};
     ExpectExact(shape, plan, seed);
   }
+}
+
+Hierarchy RandomHierarchyOf(int players, std::uint64_t seed) {
+  Random random(seed, 4);
+  const auto any_before = [&](int n) { return static_cast<std::int32_t>(random.Below(n + 1)) - 1; };
+  Hierarchy hierarchy;
+  for (int n = 0; n < 5; ++n) hierarchy.parents.push_back(any_before(n));
+  for (int p = 0; p < players; ++p) hierarchy.homes.push_back(any_before(5));
+  return hierarchy;
+}
+
+// Of a game by its values on all coalitions.
+std::vector<double> OwenValues(std::span<const double> v, const Hierarchy& hierarchy) {
+  const auto estimator = MakeExactOwenEstimator(hierarchy);
+  const CoalitionPairs pairs = estimator->coalitions();
+  std::vector<double> inside, outside;
+  for (std::int64_t i = 0; i < pairs.count; ++i) {
+    inside.push_back(v[pairs.masks[i]] - v[0]);
+    outside.push_back(v[v.size() - 1 - pairs.masks[i]] - v[0]);
+  }
+  Estimate estimate;
+  estimator->Run(0, inside, outside, v.back() - v[0], estimate);
+  return estimate.phi;
+}
+
+TEST(Tree, OwenValuesEqualEnumeration) {
+  for (std::uint64_t seed = 0; seed < 30; ++seed) {
+    SCOPED_TRACE(seed);
+    Shape shape;
+    shape.depth = 1 + static_cast<int>(seed % 8);
+    shape.columns = 2 + static_cast<std::int64_t>(seed % 9);
+    shape.outputs = 1 + static_cast<int>(seed % 3);
+    Plan plan = MakeTreePlan(shape, seed, 9);
+    if (seed % 4 == 3 && shape.columns > 5) {
+      for (; plan.groups.size() > 5; plan.groups.pop_back()) {
+        plan.groups[seed % 3].push_back(plan.groups.back()[0]);
+      }
+    }
+    plan.hierarchy = RandomHierarchyOf(plan.players(), seed);
+    ExpectExact(shape, plan, seed);
+  }
+}
+
+TEST(Tree, OwenValuesOfDeepLeaves) {
+  Shape shape;
+  shape.columns = 13;
+  shape.depth = 14;
+  shape.trees = 2;
+  shape.stop = 0.35;
+  for (std::uint64_t seed = 0; seed < 4; ++seed) {
+    SCOPED_TRACE(seed);
+    Plan plan = MakeTreePlan(shape, seed, 5);
+    plan.hierarchy = RandomHierarchyOf(plan.players(), seed);
+    ExpectExact(shape, plan, seed);
+  }
+}
+
+// Leaves of few players as they would be with many, and as tables have them.
+TEST(WideLeaf, OwenValuesEqualTheGames) {
+  for (std::uint64_t seed = 0; seed < 40; ++seed) {
+    Random random(seed, 5);
+    const int players = 2 + static_cast<int>(random.Below(7));
+    const std::size_t size = std::size_t{1} << players;
+    const Hierarchy hierarchy = RandomHierarchyOf(players, seed);
+    constexpr int kRows = 6;
+    std::vector<double> ratio(players), weights(kRows, 1.0 / kRows), q(size, 0.0);
+    std::vector<std::uint8_t> patterns(kRows * players), c(players);
+    for (double& r : ratio) r = random.Uniform();
+    for (auto& bit : patterns) bit = random.Below(3) > 0 ? 1 : 0;
+    const bool path = seed % 2 == 0;
+    for (std::size_t t = 0; t < size; ++t) {
+      double product = 1;
+      for (int j = 0; j < players; ++j) product *= t >> j & 1 ? ratio[j] : 1.0;
+      if (path) q[t] = product;
+      for (int b = 0; b < kRows && !path; ++b) {
+        bool passed = true;
+        for (int j = 0; j < players; ++j) passed &= (t >> j & 1) == 0 || patterns[b * players + j];
+        q[t] += passed ? weights[b] : 0.0;
+      }
+    }
+    WideLeaf leaf = path ? WideLeaf(0.5, ratio) : WideLeaf(0.5, players, patterns, weights);
+    leaf.Use(hierarchy);
+    std::vector<std::int32_t> to(players);
+    std::iota(to.begin(), to.end(), 0);
+    std::vector<double> table(size * players, 0.0), v(size), phi(players);
+    TabulateOwenLeaf(hierarchy, 0.5, q, to, players, table);
+    for (std::size_t pattern = 0; pattern < size; ++pattern) {
+      for (int j = 0; j < players; ++j) c[j] = pattern >> j & 1;
+      for (std::size_t t = 0; t < size; ++t) v[t] = (t & ~pattern) == 0 ? 0.5 * q[size - 1 - t] : 0;
+      const std::vector<double> wanted = OwenValues(v, hierarchy);
+      phi.assign(players, 0.0);
+      leaf.Add(Order::kValues, c.data(), phi.data());
+      for (int j = 0; j < players; ++j) {
+        EXPECT_NEAR(phi[j], wanted[j], 1e-14) << seed;
+        EXPECT_NEAR(table[pattern * players + j], wanted[j], 1e-14) << seed;
+      }
+    }
+  }
+}
+
+// Without nodes that matter, the bytes are those of Shapley values.
+TEST(Tree, OwenValuesWithoutNodesAreShapleys) {
+  Shape shape;
+  const TreeEnsemble ensemble = RandomTrees(shape, 1);
+  Plan plan = MakeTreePlan(shape, 1, 9);
+  const std::vector<double> x = RandomRows(20, shape.columns, 3);
+  const auto shapley = Explained(*MakeTreeExplainer(plan, ModelOf(ensemble)), x, 20);
+  plan.hierarchy = {{Hierarchy::kTop}, std::vector<std::int32_t>(6, 0)};
+  EXPECT_EQ(Explained(*MakeTreeExplainer(plan, ModelOf(ensemble)), x, 20).phi, shapley.phi);
+  plan.hierarchy.homes[2] = Hierarchy::kTop;
+  EXPECT_NE(Explained(*MakeTreeExplainer(plan, ModelOf(ensemble)), x, 20).phi, shapley.phi);
 }
 
 TEST(Tree, DeepLeavesAreEvaluatedRowByRow) {
@@ -266,6 +380,10 @@ TEST(Tree, PathDependentEqualsItsDefinition) {
     const std::vector<double> x = RandomRows(rows, shape.columns, seed);
     const auto tree = MakeTreeExplainer(plan, ModelOf(ensemble));
     const Attributions got = Explained(*tree, x, rows);
+    Plan with_hierarchy = plan;
+    with_hierarchy.hierarchy = RandomHierarchyOf(players, seed);
+    const Attributions got_owen =
+        Explained(*MakeTreeExplainer(with_hierarchy, ModelOf(ensemble)), x, rows);
     std::vector<double> v(std::size_t{1} << players), phi(players);
     for (std::int64_t r = 0; r < rows; ++r) {
       for (std::size_t s = 0; s < v.size(); ++s) {
@@ -277,7 +395,11 @@ TEST(Tree, PathDependentEqualsItsDefinition) {
       }
       ShapleyValues(v, players, phi);
       EXPECT_NEAR(tree->base_value()[0], v[0], 1e-12);
-      for (int g = 0; g < players; ++g) EXPECT_NEAR(got.phi[r * players + g], phi[g], 1e-12);
+      const std::vector<double> owen = OwenValues(v, with_hierarchy.hierarchy);
+      for (int g = 0; g < players; ++g) {
+        EXPECT_NEAR(got.phi[r * players + g], phi[g], 1e-12);
+        EXPECT_NEAR(got_owen.phi[r * players + g], owen[g], 1e-12);
+      }
     }
   }
 }
