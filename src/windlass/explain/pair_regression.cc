@@ -174,8 +174,8 @@ void PairRegression::SetLeverages(const std::vector<Bits>& parted) {
     for (std::size_t a = 0; a < pairs; ++a) {
       double row = 0;
       for (std::size_t b = 0; b < pairs; ++b) {
-        row +=
-            inverse_[a * pairs + b] * double(CountBoth(parted[a], parted[b], s.first_word, s.end_word));
+        row += inverse_[a * pairs + b] *
+               double(CountBoth(parted[a], parted[b], s.first_word, s.end_word));
       }
       sum += row;
     }

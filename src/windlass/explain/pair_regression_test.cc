@@ -205,8 +205,7 @@ TEST_P(EverySampler, ARowAloneGivesTheBytesItHasAmongOthers) {
       const Attributions one = ExplainAll(*make(), plan, std::span(x).subspan(r * 14, 14));
       EXPECT_TRUE(std::equal(one.interactions.begin(), one.interactions.end(),
                              &all.interactions[r * pairs]));
-      EXPECT_TRUE(std::equal(one.interactions_half_width.begin(),
-                             one.interactions_half_width.end(),
+      EXPECT_TRUE(std::equal(one.interactions_half_width.begin(), one.interactions_half_width.end(),
                              &all.interactions_half_width[r * pairs]));
     }
   }
@@ -249,7 +248,8 @@ TEST(Dense, InvertsAndMultiplies) {
   }
   std::vector<double> b = RandomValues(kSize, random), x = b;
   CholeskySolve(factor, kSize, x);
-  for (int i = 0; i < kSize; ++i) EXPECT_NEAR(Dot(&matrix[i * kSize], x.data(), kSize), b[i], 1e-10);
+  for (int i = 0; i < kSize; ++i)
+    EXPECT_NEAR(Dot(&matrix[i * kSize], x.data(), kSize), b[i], 1e-10);
   std::vector<double> bad = {1, 2, 2, 1};
   EXPECT_FALSE(Cholesky(bad, 2));
 }
