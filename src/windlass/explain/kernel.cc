@@ -9,7 +9,7 @@
 #include "windlass/explain/feature_selection.h"
 #include "windlass/explain/regression.h"
 #include "windlass/explain/shapley.h"
-#include "windlass/explain/student.h"
+#include "windlass/base/student.h"
 
 namespace windlass::explain {
 namespace {
