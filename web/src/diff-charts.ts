@@ -3,7 +3,7 @@ import * as Plot from "@observablehq/plot";
 import type { Change, GroupDiff, OutputDiff } from "./compare-data";
 import { changeText, halfOf, unitOf } from "./compare-page";
 import { decimalsFor, fixed, plural, signed } from "./format";
-import { draw, extent, layoutRows, tagged, textWidth, tipStyle, xAxis, zeroLine } from "./rows";
+import { draw, extent, layoutRows, tagged, textWidth, tipStyle, zeroLine, type Rows } from "./rows";
 
 const mostSteps = 12;
 export const mostBars = 40;
@@ -48,6 +48,35 @@ export function stepsOf(output: OutputDiff): Step[] {
     level += part.change;
     return { ...part, from, to: level };
   });
+}
+
+// The axis below and its grid lines, with as many ticks as have room for all their digits: a mean
+// may change by a millionth of itself.
+function axisBelow(rows: Rows, label: string): Plot.Markish[] {
+  const [low, high] = rows.domain;
+  const decimals = Math.min(12, Math.max(0, 1 - Math.floor(Math.log10((high - low) / 4))));
+  const text = (value: number) => {
+    const exact = fixed(value, decimals);
+    return exact.includes("e") || !exact.includes(".") ? exact : exact.replace(/\.?0+$/, "");
+  };
+  const widest = Math.max(textWidth(fixed(low, decimals)), textWidth(fixed(high, decimals)));
+  const room = rows.width - rows.left - rows.right;
+  const ticks = Math.max(2, Math.min(10, Math.floor(room / (1.5 * (widest + 18)))));
+  return [
+    Plot.gridX({ stroke: "var(--line)", strokeOpacity: 1, ticks }),
+    Plot.axisX({
+      anchor: "bottom",
+      tickSize: 0,
+      ticks,
+      tickFormat: text,
+      label,
+      labelAnchor: "center",
+      labelArrow: "none",
+      fill: "var(--soft)",
+      tickPadding: 6,
+      labelOffset: 36,
+    }),
+  ];
 }
 
 const shade = (change: number) => (change < 0 ? "var(--negative)" : "var(--positive)");
@@ -113,7 +142,7 @@ export function waterfallOf(output: OutputDiff, link: string | null, width: numb
       : [{ x1: bar.to - bar.half, x2: bar.to + bar.half, y: rows.middle(k + 1) }],
   );
   return draw(rows, "Waterfall from the mean prediction of A to that of B", "img", [
-    ...xAxis(rows, link === "logit" ? "log-odds" : "prediction"),
+    ...axisBelow(rows, link === "logit" ? "log-odds" : "prediction"),
     Plot.ruleX(links, {
       x: "level",
       y1: (d: Link) => rows.middle(d.from) + (d.from === 0 ? 5 : -rows.half),
@@ -256,7 +285,7 @@ export function changesOf(
   );
   const unit = unitOf(link);
   return draw(rows, `Bar chart of the ${label} of each group`, "img", [
-    ...xAxis(rows, unit === "" ? label : `${label} (${unit})`),
+    ...axisBelow(rows, unit === "" ? label : `${label} (${unit})`),
     Plot.rect(bars, {
       x1: (d: Bar) => Math.min(0, d.change),
       x2: (d: Bar) => Math.max(0, d.change),

@@ -26,7 +26,7 @@ export function heatMap(drift: Drift, output: OutputDrift, width: number): SVGSV
   const widest = Math.ceil(Math.max(40, ...groups.map((group) => textWidth(group.group)))) + 16;
   const left = Math.min(widest, Math.round(width * (narrow(width) ? 0.4 : 0.3)));
   const right = 8;
-  const side = Math.min(72, (width - left - right) / periods.length);
+  const side = Math.min(160, (width - left - right) / periods.length);
   const pitch = 26;
   const room = side * periods.length;
   const longest = Math.max(...periods.map((name) => textWidth(name)));

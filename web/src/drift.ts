@@ -13,12 +13,12 @@ import {
   whenWidthChanges,
   widthOf,
 } from "./compare-page";
-import { heatMap, lineChart, mostHeatGroups, rangeOf, type Measure } from "./drift-charts";
+import { heatMap, lineChart, mostHeatGroups, movedOf, rangeOf, type Measure } from "./drift-charts";
 import { emphasise, find, h, options, say } from "./dom";
 import { count, decimalsFor, fixed, plural, signed } from "./format";
 
 const fewGroups = 6; // small charts at first
-const leastColumn = 300; // pixels of one, as in drift.css
+const leastColumn = 280; // pixels of one, as in drift.css
 const gap = 26;
 
 const measures: [Measure, string][] = [
@@ -114,7 +114,8 @@ function numbersTable(groups: GroupDrift[]): HTMLElement {
     const compared = group.periods.filter((period) => period !== null && period.mean_change !== null);
     const last = compared[compared.length - 1];
     const ks = Math.max(0, ...compared.map((period) => period!.distance?.ks ?? 0));
-    const alarms = group.alarms.slice(0, 3).join(", ") + (group.alarms.length > 3 ? ", \u2026" : "");
+    const moved = group.periods.map((_, t) => movedOf(group, t) ?? -1);
+    const most = moved.indexOf(Math.max(...moved));
     return h(
       "tr",
       {},
@@ -123,7 +124,7 @@ function numbersTable(groups: GroupDrift[]): HTMLElement {
       cell(last?.mean_change ? signed(last.mean_change.change, decimals) : "\u2013"),
       cell(fixed(ks, 3)),
       cell(count(group.alarms.length)),
-      h("td", {}, alarms),
+      h("td", {}, moved[most] > 0 ? drift.periods[most].period : "\u2013"),
     );
   };
   return h(
@@ -135,7 +136,7 @@ function numbersTable(groups: GroupDrift[]): HTMLElement {
       ["Change", true],
       ["Largest KS", true],
       ["Alarms", true],
-      ["In", false],
+      ["Moved most in", false],
     ]),
     h("tbody", {}, ...groups.map(row)),
   );

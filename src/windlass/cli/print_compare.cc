@@ -57,7 +57,7 @@ std::string WithoutEnd(std::string line) {
 
 void PrintRow(const std::string& name, const std::string& mean, const std::string& importance,
               const std::string& distance) {
-  std::cout << WithoutEnd(fmt::format("  {} {:<20} {:<20} {}",
+  std::cout << WithoutEnd(fmt::format("  {} {:<21} {:<21} {}",
                                       Padded(Short(name, kNameWidth), kNameWidth), mean, importance,
                                       distance))
             << "\n";
@@ -68,7 +68,7 @@ void PrintOutputDiff(const Json& output, const std::string& unit) {
   std::cout << fmt::format(
       "\n{}: mean prediction {:.4f} to {:.4f}{}\n", Visible(output.at("output").get<std::string>()),
       prediction.at("a").get<double>(), prediction.at("b").get<double>(), unit);
-  PrintRow("", " mean phi", " mean |phi|", "distance");
+  PrintRow("", "  change of mean phi", "  of mean |phi|", "distance");
   PrintRow("prediction", ChangeText(prediction), "", "");
   PrintRow("base value", ChangeText(output.at("base_value")), "", "");
   const Json& groups = output.at("groups");
@@ -102,12 +102,12 @@ void PrintMarks(const Json& summary) {
       Grouped(summary.at("tests").get<std::int64_t>()));
 }
 
-// The periods with an alarm, as many as there is room for.
-std::string AlarmsText(const Json& alarms) {
-  if (alarms.empty()) return "";
-  std::string text = fmt::format("{} ({}", alarms.size(), Short(alarms[0].get<std::string>(), 16));
-  if (alarms.size() > 1) text += " ...";
-  return text + ")";
+// "2 of 5": in so many of the periods that were compared with the reference.
+std::string AlarmsText(const Json& group) {
+  const auto compared = std::ranges::count_if(group.at("periods"), [](const Json& period) {
+    return !period.is_null() && !period.at("distance").is_null();
+  });
+  return fmt::format("{} of {}", group.at("alarms").size(), compared);
 }
 
 void PrintOutputDrift(const Json& output, const std::string& unit) {
@@ -125,7 +125,7 @@ void PrintOutputDrift(const Json& output, const std::string& unit) {
     std::cout << WithoutEnd(fmt::format("  {}  {:>8.4f}  {:>8} to {:>8}  {}",
                                         Padded(Short(group.at("group"), kNameWidth), kNameWidth),
                                         group.at("drift").get<double>(), mean(periods.front()),
-                                        mean(periods.back()), AlarmsText(group.at("alarms"))))
+                                        mean(periods.back()), AlarmsText(group)))
               << "\n";
   }
   if (groups.size() > kComparedGroups) {

@@ -93,16 +93,14 @@ Distance DistanceOf(std::vector<double> a, std::vector<double> b, double roundin
       if (i == a.size()) return b[j];
       return j == b.size() ? a[i] : std::min(a[i], b[j]);
     };
-    double at = next();
-    // Values that follow each other within `rounding` are one step of both functions.
-    while ((i < a.size() || j < b.size()) && next() - at <= rounding) {
-      at = next();
-      while (i < a.size() && a[i] == at) ++i;
-      while (j < b.size() && b[j] == at) ++j;
-    }
+    const double at = next();
+    while (i < a.size() && a[i] == at) ++i;
+    while (j < b.size() && b[j] == at) ++j;
     const double gap = std::abs(static_cast<double>(i) / n - static_cast<double>(j) / m);
-    distance.ks = std::max(distance.ks, gap);
-    if (i < a.size() || j < b.size()) distance.wasserstein += gap * (next() - at);
+    const double step = i < a.size() || j < b.size() ? next() - at : 0;
+    distance.wasserstein += gap * step;
+    // Values that follow each other within `rounding` are one step of both functions.
+    if (step > rounding) distance.ks = std::max(distance.ks, gap);
   }
   const double joint = n * m / (n + m);
   const double scale = std::sqrt(joint) + 0.12 + 0.11 / std::sqrt(joint);
