@@ -10,8 +10,8 @@
 
 namespace windlass::compare {
 
-inline constexpr int kDiffVersion = 1;   // web/src/diff-data.ts reads this version
-inline constexpr int kDriftVersion = 1;  // web/src/drift-data.ts likewise
+inline constexpr int kDiffVersion = 1;   // web/src/compare-data.ts reads this version
+inline constexpr int kDriftVersion = 1;  // likewise
 
 // A line an output and group, in the order of the layout. Not a number where there is nothing to
 // tell: p-values and distances of a group that only one run has. Throws Error{kIo}.
