@@ -165,10 +165,9 @@ void PrintDrift(const job::RunResult& result, const std::string& out) {
     rows += period.at("rows").get<std::int64_t>();
     failed += period.at("failed_rows").get<std::int64_t>();
   }
-  std::cout << fmt::format("Compared {} periods, {} rows in all, with the period {} in {}.\n",
-                           summary.at("periods").size(), Grouped(rows),
-                           Visible(summary.at("reference").get<std::string>()),
-                           Seconds(result.seconds));
+  std::cout << fmt::format("Compared {} periods of {} rows in all in {}.\n",
+                           summary.at("periods").size(), Grouped(rows), Seconds(result.seconds));
+  std::cout << fmt::format("Reference: {}.\n", Visible(summary.at("reference").get<std::string>()));
   PrintFailed(failed);
   if (const auto without = summary.at("rows_without_period").get<std::int64_t>(); without > 0) {
     std::cout << fmt::format("{} rows name no period and were left out.\n", Grouped(without));

@@ -73,8 +73,8 @@ class RowSample {
   std::vector<double> values_;  // [most, width]
 };
 
-// Rows of each side that a distance of distributions looks at, 256 to 4,096: `sides` samples of them
-// together take at most 32 MiB where 256 rows do.
+// Rows of each side that a distance of distributions looks at, 256 to 4,096: `sides` samples of
+// them together take at most 32 MiB where 256 rows do.
 std::size_t SampleRows(const Layout& layout, std::size_t sides);
 
 class Totals {
