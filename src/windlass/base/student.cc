@@ -13,7 +13,10 @@ namespace {
 // is exact to a double.
 double LogGammaHalfStep(double a) {
   double steps = 0;
-  for (; a < 40; ++a) steps += Log(a / (a + 0.5));
+  while (a < 40) {
+    steps += Log(a / (a + 0.5));
+    a += 1;
+  }
   const double x = 1 / a, x2 = x * x;
   const double series = x * (-1.0 / 8 + x2 * (1.0 / 192 + x2 * (-1.0 / 640 + x2 * 17.0 / 14336)));
   return steps + 0.5 * Log(a) + series;

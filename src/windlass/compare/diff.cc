@@ -58,8 +58,9 @@ struct Gathered {
 
   RowMap map_a, map_b;
   Totals a, b;
-  std::vector<Moments> difference;  // [outputs]
-  std::vector<MovedRows> moved;     // [outputs]
+  std::vector<Moments> difference;     // [outputs]
+  std::vector<MovedRows> moved;        // [outputs]
+  std::vector<double> line_a, line_b;  // what AddPair works in
 };
 
 void ReadSide(const Explanation& run, const RowMap& map, const Tick& tick, Totals& totals) {
@@ -86,15 +87,16 @@ void ReadSide(const Explanation& run, const RowMap& map, const Tick& tick, Total
 }
 
 void AddPair(const Row& a, const Row& b, const Layout& layout, Gathered& gathered) {
-  static thread_local std::vector<double> line_a, line_b;
   gathered.a.Add(a);
   gathered.b.Add(b);
   const std::size_t groups = layout.groups.size();
   for (std::size_t k = 0; k < layout.outputs.size(); ++k) {
-    Quantities(a, k, groups, line_a);
-    Quantities(b, k, groups, line_b);
-    for (std::size_t i = 0; i < line_a.size(); ++i) line_b[i] -= line_a[i];
-    gathered.difference[k].Add(line_b);
+    Quantities(a, k, groups, gathered.line_a);
+    Quantities(b, k, groups, gathered.line_b);
+    for (std::size_t i = 0; i < gathered.line_a.size(); ++i) {
+      gathered.line_b[i] -= gathered.line_a[i];
+    }
+    gathered.difference[k].Add(gathered.line_b);
     gathered.moved[k].Offer(a, b, k, groups);
   }
 }

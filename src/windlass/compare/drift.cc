@@ -26,6 +26,7 @@ std::string ShortName(const Explanation& run) {
 
 std::vector<std::string> PeriodNames(const std::vector<Explanation>& runs) {
   std::vector<std::string> names;
+  names.reserve(runs.size());
   for (const Explanation& run : runs) names.push_back(ShortName(run));
   if (std::set<std::string>(names.begin(), names.end()).size() == names.size()) return names;
   std::set<std::string> taken;
@@ -39,6 +40,7 @@ std::vector<std::string> PeriodNames(const std::vector<Explanation>& runs) {
 std::size_t ReferenceOf(const std::vector<Period>& periods, const std::string& name) {
   if (name.empty()) return 0;
   std::vector<std::string> names;
+  names.reserve(periods.size());
   for (const Period& period : periods) names.push_back(period.name);
   const auto found = std::ranges::find(names, name);
   if (found == names.end()) {

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <ranges>
 
 #include "windlass/base/error.h"
 #include "windlass/base/file.h"
@@ -34,7 +33,7 @@ std::string AttributionsAt(const std::string& place) {
                             place));
   }
   if (!fs::is_directory(place, ignored)) return place;
-  const std::string path = (fs::path(place) / "attributions.parquet").string();
+  std::string path = (fs::path(place) / "attributions.parquet").string();
   if (fs::exists(path, ignored)) return path;
   throw Error(
       ErrorCode::kNotFound,
@@ -95,7 +94,7 @@ void ReadColumns(Explanation& run) {
       NotAttributions(run, fmt::format("it has no column \"{}\"", fixed));
     }
   }
-  if (!std::ranges::equal(kFixed, names | std::views::take(kFixed.size()))) {
+  if (!std::equal(kFixed.begin(), kFixed.end(), names.begin())) {
     NotAttributions(run, "its first columns are not row, output, base_value and prediction");
   }
   std::size_t first = kFixed.size();

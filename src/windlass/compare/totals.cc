@@ -99,10 +99,10 @@ bool RowMap::Fill(const Block& block, std::int64_t r, Row& row) const {
 
 void RowSample::Offer(std::int64_t row, const std::vector<double>& values) {
   const std::uint64_t key = Random(kSampleStream, static_cast<std::uint64_t>(row)).Next();
-  Kept kept{key, row, heap_.size()};
+  Kept kept{key, heap_.size()};
   if (heap_.size() == most_) {
     if (kept.key >= heap_.front().key) return;
-    std::ranges::pop_heap(heap_);
+    std::pop_heap(heap_.begin(), heap_.end());
     kept.slot = heap_.back().slot;
     heap_.pop_back();
   } else {
@@ -110,7 +110,7 @@ void RowSample::Offer(std::int64_t row, const std::vector<double>& values) {
   }
   std::ranges::copy(values, values_.begin() + static_cast<std::ptrdiff_t>(kept.slot * width_));
   heap_.push_back(kept);
-  std::ranges::push_heap(heap_);
+  std::push_heap(heap_.begin(), heap_.end());
 }
 
 std::vector<double> RowSample::Column(std::size_t i) const {

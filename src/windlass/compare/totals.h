@@ -64,9 +64,8 @@ class RowSample {
  private:
   struct Kept {
     std::uint64_t key;
-    std::int64_t row;
-    std::size_t slot;
-    friend auto operator<=>(const Kept&, const Kept&) = default;
+    std::size_t slot;  // of values_
+    bool operator<(const Kept& other) const { return key < other.key; }
   };
   std::size_t most_, width_;
   std::vector<Kept> heap_;
