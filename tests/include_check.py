@@ -15,8 +15,9 @@ ALLOWED = {
     "table": ["base", "store"],
     "model": ["base", "store", "table"],
     "explain": ["base", "store", "engine", "job", "table", "model"],
+    "compare": ["base", "store", "engine", "job", "table"],
     "bench": ["base", "store", "engine", "job", "table", "model", "explain"],
-    "cli": ["base", "store", "engine", "job", "table", "model", "explain", "bench"],
+    "cli": ["base", "store", "engine", "job", "table", "model", "explain", "compare", "bench"],
 }
 INCLUDE = re.compile(r'^\s*#include "windlass/(\w+)/([^"]+)"')
 

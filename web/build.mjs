@@ -14,6 +14,8 @@ const kPlaceholder = "__WINDLASS_DATA__";
 const kPages = [
   { name: "report", script: "src/main.ts", style: "src/report.css" },
   { name: "sweep", script: "src/sweep.ts", style: "src/sweep.css" },
+  { name: "diff", script: "src/diff.ts", style: "src/diff.css" },
+  { name: "drift", script: "src/drift.ts", style: "src/drift.css" },
 ];
 
 async function bundle(entry, loader) {

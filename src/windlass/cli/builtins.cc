@@ -1,5 +1,6 @@
 #include "windlass/cli/builtins.h"
 
+#include "windlass/compare/capability.h"
 #include "windlass/engine/local.h"
 #include "windlass/explain/capability.h"
 #include "windlass/model/model.h"
@@ -10,6 +11,7 @@ void RegisterBuiltins(Registry& registry) {
   engine::RegisterLocalEngine(registry);
   model::RegisterModelFormats(registry);
   explain::RegisterExplain(registry);
+  compare::RegisterCompare(registry);
 }
 
 }  // namespace windlass

@@ -31,6 +31,8 @@ struct RunFlags {
 // Runs a spec and prints its result: for people, or as JSON.
 void RunAndPrint(const Json& spec, const std::string& what, const RunFlags& flags);
 
+// `diff` and `drift` under `windlass explain`.
+void AddCompareCommands(CLI::App& explain);
 void AddExplainCommand(CLI::App& app, Outcome& outcome);
 void AddRunCommand(CLI::App& app, Outcome& outcome);
 void AddBenchCommand(CLI::App& app, Outcome& outcome);

@@ -103,6 +103,8 @@ void AddExplainCommand(CLI::App& app, Outcome&) {
                    "Workers: -1 sequential, 0 one a core (default), or a number");
   plan->add_flag("--json", planned->json, "Print the result as JSON");
 
+  AddCompareCommands(*explain);
+
   plan->final_callback([planned] { planned->Run(); });
   explain->final_callback([command, explain] {
     if (explain->get_subcommands().empty()) command->Run();

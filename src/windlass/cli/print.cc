@@ -12,24 +12,6 @@ namespace {
 constexpr std::size_t kShownGroups = 8;
 constexpr int kBarWidth = 30;
 
-// Columns that a text takes on a terminal: its UTF-8 characters.
-std::size_t Width(const std::string& text) {
-  return static_cast<std::size_t>(
-      std::ranges::count_if(text, [](char c) { return (c & 0xc0) != 0x80; }));
-}
-
-std::string Padded(const std::string& text, std::size_t width) {
-  return text + std::string(width > Width(text) ? width - Width(text) : 0, ' ');
-}
-
-// A name out of a file, as a terminal may show it: control characters would steer it.
-std::string Visible(std::string text) {
-  for (char& c : text) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == '\x7f') c = '?';
-  }
-  return text;
-}
-
 void PrintImportance(const Json& output, const std::string& unit) {
   std::vector<std::pair<double, std::string>> groups;
   for (const Json& group : output.at("importance")) {
@@ -86,6 +68,22 @@ void PrintExplain(const job::RunResult& result, const std::string& out) {
 
 }  // namespace
 
+std::size_t Width(const std::string& text) {
+  return static_cast<std::size_t>(
+      std::ranges::count_if(text, [](char c) { return (c & 0xc0) != 0x80; }));
+}
+
+std::string Padded(const std::string& text, std::size_t width) {
+  return text + std::string(width > Width(text) ? width - Width(text) : 0, ' ');
+}
+
+std::string Visible(std::string text) {
+  for (char& c : text) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == '\x7f') c = '?';
+  }
+  return text;
+}
+
 std::string Grouped(std::int64_t number) {
   std::string digits = std::to_string(number);
   for (auto at = std::ssize(digits) - 3; at > (number < 0 ? 1 : 0); at -= 3) digits.insert(at, ",");
@@ -130,6 +128,10 @@ std::string FormatTable(const std::vector<std::vector<std::string>>& rows) {
 void PrintResult(const std::string& kind, const job::RunResult& result, const std::string& out) {
   if (kind == "explain") {
     PrintExplain(result, out);
+  } else if (kind == "explain_diff") {
+    PrintDiff(result, out);
+  } else if (kind == "explain_drift") {
+    PrintDrift(result, out);
   } else {
     std::cout << result.result.dump(2) << "\n";
   }

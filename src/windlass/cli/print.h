@@ -13,10 +13,21 @@ std::string Grouped(std::int64_t number);
 std::string Seconds(double seconds);    // "0.043 s", "2:07 min"
 std::string Size(std::uint64_t bytes);  // "12.3 MiB"
 
+// Columns that a text takes on a terminal: its UTF-8 characters.
+std::size_t Width(const std::string& text);
+std::string Padded(const std::string& text, std::size_t width);
+
+// A name out of a file, as a terminal may show it: control characters would steer it.
+std::string Visible(std::string text);
+
 // Columns padded to their widest cell, two spaces between them.
 std::string FormatTable(const std::vector<std::vector<std::string>>& rows);
 
 // The result of a spec of this kind.
 void PrintResult(const std::string& kind, const job::RunResult& result, const std::string& out);
+
+// Results of comparisons (specs of kind explain_diff and explain_drift).
+void PrintDiff(const job::RunResult& result, const std::string& out);
+void PrintDrift(const job::RunResult& result, const std::string& out);
 
 }  // namespace windlass::cli

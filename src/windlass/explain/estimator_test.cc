@@ -15,7 +15,7 @@
 #include "windlass/explain/game_testing_internal.h"
 #include "windlass/explain/random_games_testing_internal.h"
 #include "windlass/explain/sampled.h"
-#include "windlass/explain/student.h"
+#include "windlass/base/student.h"
 #include "windlass/explain/task.h"
 
 namespace windlass::explain {

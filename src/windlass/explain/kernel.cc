@@ -10,7 +10,7 @@
 #include "windlass/explain/pair_regression.h"
 #include "windlass/explain/regression.h"
 #include "windlass/explain/shapley.h"
-#include "windlass/explain/student.h"
+#include "windlass/base/student.h"
 
 namespace windlass::explain {
 namespace {

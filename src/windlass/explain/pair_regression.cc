@@ -9,7 +9,7 @@
 #include "windlass/base/error.h"
 #include "windlass/explain/dense.h"
 #include "windlass/explain/shapley.h"
-#include "windlass/explain/student.h"
+#include "windlass/base/student.h"
 
 namespace windlass::explain {
 namespace {

@@ -6,7 +6,7 @@
 #include "windlass/base/random.h"
 #include "windlass/explain/estimator_internal.h"
 #include "windlass/explain/shapley.h"
-#include "windlass/explain/student.h"
+#include "windlass/base/student.h"
 
 namespace windlass::explain {
 namespace {

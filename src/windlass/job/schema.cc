@@ -19,6 +19,7 @@ std::string_view TypeName(FieldType type) {
     case FieldType::kInteger: return "integer";
     case FieldType::kNumber: return "number";
     case FieldType::kBoolean: return "boolean";
+    case FieldType::kTexts: return "array";
   }
   return "string";
 }
@@ -29,6 +30,9 @@ bool Fits(const Json& value, FieldType type) {
     case FieldType::kInteger: return value.is_number_integer();
     case FieldType::kNumber: return value.is_number();
     case FieldType::kBoolean: return value.is_boolean();
+    case FieldType::kTexts:
+      return value.is_array() &&
+             std::ranges::all_of(value, [](const Json& item) { return item.is_string(); });
   }
   return false;
 }
@@ -97,6 +101,11 @@ const Field* Schema::Find(std::string_view name) const {
 
 void Schema::Check(const Field& field, const Json& value, std::string_view what) const {
   if (value.is_string()) CheckText(value.get_ref<const std::string&>(), field.name, what);
+  if (value.is_array()) {
+    for (const Json& item : value) {
+      if (item.is_string()) CheckText(item.get_ref<const std::string&>(), field.name, what);
+    }
+  }
   if (std::ranges::none_of(field.types, [&](FieldType t) { return Fits(value, t); })) {
     throw Error(ErrorCode::kInvalidInput,
                 fmt::format("{}: \"{}\" is {}, but must be of type {}", what, field.name,
@@ -178,6 +187,9 @@ Json Schema::ToJsonSchema() const {
     for (const auto name : TypeNames(field)) types.push_back(name);
     if (!field.required) types.push_back("null");
     Json property = {{"description", field.help}, {"type", types}};
+    if (std::ranges::find(field.types, FieldType::kTexts) != field.types.end()) {
+      property["items"] = {{"type", "string"}};
+    }
     if (!field.choices.empty()) property["enum"] = field.choices;
     if (!field.otherwise.is_null()) property["default"] = field.otherwise;
     if (field.minimum) property["minimum"] = *field.minimum;

@@ -11,7 +11,7 @@
 
 namespace windlass::job {
 
-enum class FieldType { kText, kInteger, kNumber, kBoolean };
+enum class FieldType { kText, kInteger, kNumber, kBoolean, kTexts };  // kTexts: a list
 
 struct Field {
   std::string name;

@@ -65,7 +65,7 @@ class BatchReader final : public Reader {
     if (!to_collect.empty()) CollectCategories(to_collect);
     for (std::size_t i = 0; i < selected_.size(); ++i) {
       encoders_.push_back(MakeEncoder(kinds_[i], *file_->columns()[selected_[i]].type, Place(i),
-                                      schema_[i].categories));
+                                      schema_[i].categories, options.keep_infinite));
     }
   }
 

@@ -63,4 +63,8 @@ std::unique_ptr<BatchFile> OpenCsv(Source source);
 std::unique_ptr<Reader> MakeBatchReader(std::unique_ptr<BatchFile> file,
                                         const ReadOptions& options);
 
+// See OpenLabels.
+std::unique_ptr<LabelReader> MakeLabelReader(std::unique_ptr<BatchFile> file,
+                                             const std::string& column, std::int64_t most);
+
 }  // namespace windlass::table

@@ -91,7 +91,8 @@ class EncoderBase : public ColumnEncoder {
 template <typename ArrayType>
 class NumberEncoder final : public EncoderBase {
  public:
-  using EncoderBase::EncoderBase;
+  explicit NumberEncoder(CellPlace place, bool keep_infinite = false)
+      : EncoderBase(std::move(place)), keep_infinite_(keep_infinite) {}
 
   void Encode(std::int64_t from, std::int64_t count, double* out, std::int64_t stride) override {
     const auto* values = static_cast<const ArrayType*>(array_)->raw_values() + from;
@@ -108,13 +109,15 @@ class NumberEncoder final : public EncoderBase {
         out[i * stride] = is_null ? kNan : ToDouble(values[i]);
       }
     }
-    if (refused) [[unlikely]]
+    if (refused && !keep_infinite_) [[unlikely]]
       Report(from, count, values);
   }
 
  private:
   using Value = typename ArrayType::value_type;
   static constexpr bool kIsHalf = std::is_same_v<ArrayType, arrow::HalfFloatArray>;
+
+  bool keep_infinite_;
 
   static double ToDouble(Value value) {
     if constexpr (kIsHalf) {
@@ -341,7 +344,8 @@ class TextBooleanEncoder final : public EncoderBase {
 };
 
 std::unique_ptr<ColumnEncoder> MakeNumberEncoder(const arrow::DataType& type,
-                                                 const CellPlace& place) {
+                                                 const CellPlace& place,
+                                                 bool keep_infinite = false) {
   switch (type.id()) {
     case arrow::Type::BOOL: return std::make_unique<BooleanEncoder>(place);
     case arrow::Type::INT8: return std::make_unique<NumberEncoder<arrow::Int8Array>>(place);
@@ -354,8 +358,10 @@ std::unique_ptr<ColumnEncoder> MakeNumberEncoder(const arrow::DataType& type,
     case arrow::Type::UINT64: return std::make_unique<NumberEncoder<arrow::UInt64Array>>(place);
     case arrow::Type::HALF_FLOAT:
       return std::make_unique<NumberEncoder<arrow::HalfFloatArray>>(place);
-    case arrow::Type::FLOAT: return std::make_unique<NumberEncoder<arrow::FloatArray>>(place);
-    case arrow::Type::DOUBLE: return std::make_unique<NumberEncoder<arrow::DoubleArray>>(place);
+    case arrow::Type::FLOAT:
+      return std::make_unique<NumberEncoder<arrow::FloatArray>>(place, keep_infinite);
+    case arrow::Type::DOUBLE:
+      return std::make_unique<NumberEncoder<arrow::DoubleArray>>(place, keep_infinite);
     case arrow::Type::DECIMAL32:
       return std::make_unique<DecimalEncoder<arrow::Decimal32Array>>(place);
     case arrow::Type::DECIMAL64:
@@ -395,9 +401,10 @@ ColumnKind KindOfType(const arrow::DataType& type, const std::string& file,
 
 std::unique_ptr<ColumnEncoder> MakeEncoder(ColumnKind kind, const arrow::DataType& type,
                                            CellPlace place,
-                                           const std::vector<std::string>& categories) {
+                                           const std::vector<std::string>& categories,
+                                           bool keep_infinite) {
   switch (kind) {
-    case ColumnKind::kNumber: return MakeNumberEncoder(type, place);
+    case ColumnKind::kNumber: return MakeNumberEncoder(type, place, keep_infinite);
     case ColumnKind::kCategory:
       return std::make_unique<CategoryEncoder>(std::move(place), categories);
     case ColumnKind::kTextNumber: return std::make_unique<TextNumberEncoder>(std::move(place));

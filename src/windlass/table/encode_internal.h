@@ -53,10 +53,12 @@ class ColumnEncoder {
   virtual void Encode(std::int64_t from, std::int64_t count, double* out, std::int64_t stride) = 0;
 };
 
-// `categories`: of a kCategory column, in the order of their codes.
+// `categories`: of a kCategory column, in the order of their codes. `keep_infinite`: see
+// ReadOptions.
 std::unique_ptr<ColumnEncoder> MakeEncoder(ColumnKind kind, const arrow::DataType& type,
                                            CellPlace place,
-                                           const std::vector<std::string>& categories);
+                                           const std::vector<std::string>& categories,
+                                           bool keep_infinite = false);
 
 // The text of a cell of a text column or of a dictionary of text; empty for a missing one.
 std::optional<std::string_view> TextOfCell(const arrow::Array& array, std::int64_t i);

@@ -69,6 +69,15 @@ std::unique_ptr<Reader> OpenTable(const std::string& uri, const ReadOptions& opt
   });
 }
 
+std::unique_ptr<LabelReader> OpenLabels(const std::string& uri, const std::string& column,
+                                        std::int64_t most) {
+  Source source = OpenSource(uri);
+  return Guarded(uri, [&]() -> std::unique_ptr<LabelReader> {
+    if (IsNumPy(source)) return nullptr;
+    return MakeLabelReader(OpenBatches(std::move(source)), column, most);
+  });
+}
+
 std::vector<std::string> ColumnNames(const std::string& uri) {
   Source source = OpenSource(uri);
   return Guarded(uri, [&] {

@@ -58,6 +58,9 @@ struct ReadOptions {
   // `codes` is a model's: categories that are numbers themselves get their codes by value, and for
   // categories that are words numbers are codes already.
   bool numbers_have_codes = false;
+  // Whether infinite cells of floating-point columns are values (ends of intervals, say) instead of
+  // errors. Parquet and Arrow IPC only.
+  bool keep_infinite = false;
 };
 
 // Opens `uri`: a path or a URI of an Arrow file system (file://, s3://); the format is that of
@@ -70,6 +73,28 @@ std::unique_ptr<Reader> OpenTable(const std::string& uri, const ReadOptions& opt
 
 // The names of the columns of a table, without reading its rows.
 std::vector<std::string> ColumnNames(const std::string& uri);
+
+// One pass over a column of words or dates as labels: what each row has, written out.
+class LabelReader {
+ public:
+  static constexpr std::int64_t kMissing = -1;
+
+  virtual ~LabelReader() = default;
+
+  // The different labels so far, in the order of their first rows. Dates and times as ISO 8601.
+  virtual const std::vector<std::string>& labels() const = 0;
+
+  // Fills `codes` with the next min(max_rows, rows left) positions in labels(), kMissing where
+  // there is none, and says whether there were any rows.
+  //
+  // Throws Error{kInvalidInput} beyond `most` different labels.
+  virtual bool Next(std::int64_t max_rows, std::vector<std::int64_t>& codes) = 0;
+};
+
+// Opens a column as labels; null where it holds numbers, which OpenTable reads. Throws as
+// OpenTable.
+std::unique_ptr<LabelReader> OpenLabels(const std::string& uri, const std::string& column,
+                                        std::int64_t most);
 
 // A column to write.
 struct OutputColumn {
