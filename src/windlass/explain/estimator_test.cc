@@ -10,12 +10,12 @@
 #include <set>
 
 #include "windlass/base/error.h"
+#include "windlass/base/student.h"
 #include "windlass/explain/design.h"
 #include "windlass/explain/exact.h"
 #include "windlass/explain/game_testing_internal.h"
 #include "windlass/explain/random_games_testing_internal.h"
 #include "windlass/explain/sampled.h"
-#include "windlass/base/student.h"
 #include "windlass/explain/task.h"
 
 namespace windlass::explain {

@@ -4,13 +4,13 @@
 #include <cmath>
 #include <utility>
 
+#include "windlass/base/student.h"
 #include "windlass/explain/design.h"
 #include "windlass/explain/estimator_internal.h"
 #include "windlass/explain/feature_selection.h"
 #include "windlass/explain/pair_regression.h"
 #include "windlass/explain/regression.h"
 #include "windlass/explain/shapley.h"
-#include "windlass/base/student.h"
 
 namespace windlass::explain {
 namespace {

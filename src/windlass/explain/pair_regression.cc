@@ -7,9 +7,9 @@
 
 #include "windlass/base/cancel.h"
 #include "windlass/base/error.h"
+#include "windlass/base/student.h"
 #include "windlass/explain/dense.h"
 #include "windlass/explain/shapley.h"
-#include "windlass/base/student.h"
 
 namespace windlass::explain {
 namespace {

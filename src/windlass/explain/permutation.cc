@@ -4,9 +4,9 @@
 
 #include "windlass/base/error.h"
 #include "windlass/base/random.h"
+#include "windlass/base/student.h"
 #include "windlass/explain/estimator_internal.h"
 #include "windlass/explain/shapley.h"
-#include "windlass/base/student.h"
 
 namespace windlass::explain {
 namespace {
