@@ -156,8 +156,7 @@ OutputDiff OutputOf(Gathered& gathered, const Layout& layout, bool paired, std::
     if (!gathered.map_a.has(g)) group.only = 'b';
     group.mean = ChangeOf(gathered, paired, k, Quantity::Phi(g));
     group.importance = ChangeOf(gathered, paired, k, Quantity::Importance(g));
-    group.distance = DistanceOf(gathered.a.Sample(k, g), gathered.b.Sample(k, g),
-                                RoundingOf(gathered.a, gathered.b, k));
+    group.distance = DistanceOf(gathered.a, gathered.b, k, g);
     output.remainder -= group.mean.change;
     output.groups.push_back(group);
   }

@@ -143,6 +143,25 @@ TEST(Diff, SampledRowsWidenTheIntervals) {
   EXPECT_TRUE(json["outputs"][0]["groups"][0]["mean"]["high"].is_null());
 }
 
+// The noise of sampled attributions is no change of the model's.
+TEST(Diff, NoiseOfOneSideIsNotTested) {
+  const TemporaryFolder folder;
+  Normal normal(3);
+  FakeRun exact, sampled;
+  for (int r = 0; r < 1000; ++r) {
+    exact.phi.insert(exact.phi.end(), {0.25, normal()});  // most rows alike in one group
+    sampled.phi.insert(sampled.phi.end(), {0.25 + 0.01 * normal(), exact.phi.back()});
+  }
+  for (const double half_width : {0.02, -1.0}) {
+    sampled.half_width = half_width;
+    const DiffResult result =
+        DiffOf(exact.Write(folder.path() / "a"), sampled.Write(folder.path() / "b"));
+    const Distance& distance = GroupNamed(result, "age").distance;
+    EXPECT_GT(distance.ks, 0.4);
+    EXPECT_EQ(distance.p < kLevel, half_width < 0);
+  }
+}
+
 TEST(Diff, OneRowHasNoIntervalAndJsonNoNaN) {
   const TemporaryFolder folder;
   const DiffResult result =

@@ -78,7 +78,7 @@ GroupPeriod GroupIn(const DriftResult& result, const std::vector<Totals>& totals
   group.mean_change = Independent(before.Of(k, Quantity::Phi(g)), group.mean, rounding);
   group.importance_change =
       Independent(before.Of(k, Quantity::Importance(g)), group.importance, rounding);
-  group.distance = DistanceOf(before.Sample(k, g), now.Sample(k, g), rounding);
+  group.distance = DistanceOf(before, now, k, g);
   return group;
 }
 

@@ -178,4 +178,14 @@ double RoundingOf(const Totals& a, const Totals& b, std::size_t output) {
   return kRounding * (a.importance(output) + b.importance(output));
 }
 
+Distance DistanceOf(const Totals& a, const Totals& b, std::size_t output, std::size_t group) {
+  Distance distance =
+      DistanceOf(a.Sample(output, group), b.Sample(output, group), RoundingOf(a, b, output));
+  const auto exact = [&](const Totals& side) {
+    return side.Of(output, Quantity::Phi(group)).own == 0;
+  };
+  if (exact(a) != exact(b)) distance.p = 1;
+  return distance;
+}
+
 }  // namespace windlass::compare

@@ -106,4 +106,8 @@ void Quantities(const Row& row, std::size_t output, std::size_t groups, std::vec
 // What differences of attributions of this size are no more than rounding.
 double RoundingOf(const Totals& a, const Totals& b, std::size_t output);
 
+// How far apart the distributions of a group's attributions are. Where one side is sampled and the
+// other exact they differ by the noise of the former, so that p is 1.
+Distance DistanceOf(const Totals& a, const Totals& b, std::size_t output, std::size_t group);
+
 }  // namespace windlass::compare
