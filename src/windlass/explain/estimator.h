@@ -2,6 +2,7 @@
 // there become attributions and intervals.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -37,6 +38,9 @@ class Estimator {
   // Where sampling may stop: ascending numbers of pairs, the last one all. Just one without
   // Plan::tolerance.
   virtual std::span<const std::int64_t> stages() const = 0;
+
+  // About how much memory it takes.
+  virtual std::size_t bytes() const = 0;
 
   // inside, outside: [stages()[stage]], values of the first coalitions and their complements less
   // v(nobody); total: v(everyone) - v(nobody). Thread safe.

@@ -41,6 +41,16 @@ class RegressionEstimator final : public Estimator {
 
   CoalitionPairs coalitions() const override { return systems_.back()->design.coalitions(); }
   std::span<const std::int64_t> stages() const override { return stages_; }
+  std::size_t bytes() const override {
+    std::size_t sum = 0;
+    for (const auto& system : systems_) {
+      const Design& design = system->design;
+      sum += (design.masks.size() + 2 * design.weights.size()) * sizeof(double);
+      sum += system->regression.bytes();
+      if (system->pairs != nullptr) sum += system->pairs->bytes();
+    }
+    return sum;
+  }
 
   void Run(int stage, std::span<const double> inside, std::span<const double> outside, double total,
            Estimate& out) const override {

@@ -34,6 +34,9 @@ class ExactOwenEstimator final : public Estimator {
 
   CoalitionPairs coalitions() const override { return {masks_.data(), stages_[0], true}; }
   std::span<const std::int64_t> stages() const override { return stages_; }
+  std::size_t bytes() const override {
+    return kOwenOverhead + (masks_.size() + masks_.size() / words_) * sizeof(std::uint64_t);
+  }
 
   void Run(int /*stage*/, std::span<const double> inside, std::span<const double> outside,
            double total, Estimate& out) const override {
@@ -210,36 +213,6 @@ std::unique_ptr<const Estimator> MakeOwenEstimator(const Plan& plan, const Hiera
     return MakePermutationEstimator(plan, pruned.players(), &pruned);
   }
   return MakeExactOwenEstimator(pruned);
-}
-
-OwenEstimators::OwenEstimators(const Plan& plan, std::size_t kept_bytes) : kept_bytes_(kept_bytes) {
-  plan_.method = plan.method;
-  plan_.nsamples = plan.nsamples;
-  plan_.tolerance = plan.tolerance;
-  plan_.seed = plan.seed;
-  plan_.hierarchy = plan.hierarchy;
-}
-
-std::shared_ptr<const Estimator> OwenEstimators::Of(std::span<const std::int32_t> varying) const {
-  Hierarchy pruned = Prune(plan_.hierarchy, varying);
-  {
-    const std::lock_guard lock(mutex_);
-    if (const auto found = estimators_.find(pruned); found != estimators_.end()) {
-      return found->second;
-    }
-  }
-  std::shared_ptr<const Estimator> made = MakeOwenEstimator(plan_, pruned);
-  const std::size_t words = (varying.size() + 63) / 64 + 1;  // about one more, of weights or orders
-  const std::size_t bytes =
-      made->coalitions().count * words * sizeof(std::uint64_t) + kOwenOverhead;
-  const std::lock_guard lock(mutex_);
-  if (bytes_ + bytes > kept_bytes_) {
-    estimators_.clear();
-    bytes_ = 0;
-  }
-  const auto [at, inserted] = estimators_.emplace(std::move(pruned), std::move(made));
-  if (inserted) bytes_ += bytes;
-  return at->second;
 }
 
 std::int64_t AutoSamples(const Plan& plan) {

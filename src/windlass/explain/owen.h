@@ -2,11 +2,8 @@
 // together (hierarchy.h).
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
-#include <map>
 #include <memory>
-#include <mutex>
 #include <span>
 #include <string>
 #include <string_view>
@@ -33,26 +30,6 @@ std::unique_ptr<const Estimator> MakeExactOwenEstimator(const Hierarchy& hierarc
 // orderings that are consistent with it for method permutation, unless nsamples has all coalitions;
 // else exact.
 std::unique_ptr<const Estimator> MakeOwenEstimator(const Plan& plan, const Hierarchy& pruned);
-
-// Estimators of one plan by the hierarchies of what varies in a row. Made when a row first needs
-// them and forgotten when they take too much room, which changes no result.
-class OwenEstimators {
- public:
-  static constexpr std::size_t kKeptBytes = std::size_t{64} << 20;
-
-  // kept_bytes: of coalitions, for rows to come; one estimator may have more.
-  explicit OwenEstimators(const Plan& plan, std::size_t kept_bytes = kKeptBytes);
-
-  // varying: [at least 2], ascending. Thread safe.
-  std::shared_ptr<const Estimator> Of(std::span<const std::int32_t> varying) const;
-
- private:
-  Plan plan_;  // what estimators ask of it
-  std::size_t kept_bytes_;
-  mutable std::mutex mutex_;
-  mutable std::map<Hierarchy, std::shared_ptr<const Estimator>> estimators_;
-  mutable std::size_t bytes_ = 0;
-};
 
 struct MethodChoice {
   Method method;

@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "windlass/base/error.h"
+#include "windlass/explain/estimator_cache.h"
 #include "windlass/explain/exact.h"
 #include "windlass/explain/game_testing_internal.h"
 #include "windlass/explain/node_importance.h"
@@ -342,7 +343,7 @@ TEST_P(OwenMethods, ARowAloneGivesTheBytesItHasAmongOthers) {
   }
 }
 
-TEST(OwenEstimators, AreForgottenWhereRoomEndsAndMadeAnewTheSame) {
+TEST(EstimatorCache, AreForgottenWhereRoomEndsAndMadeAnewTheSame) {
   constexpr int kPlayers = 9;
   Plan plan;
   plan.hierarchy = {{kAtTop}, std::vector<std::int32_t>(kPlayers, 0)};
@@ -353,12 +354,12 @@ TEST(OwenEstimators, AreForgottenWhereRoomEndsAndMadeAnewTheSame) {
   for (const Method method : {Method::kExact, Method::kPermutation}) {
     plan.method = method;
     plan.nsamples = 40;
-    const OwenEstimators wide(plan);
+    const EstimatorCache wide(plan);
     const auto kept = wide.Of(all);
     EXPECT_EQ(wide.Of(fewer), wide.Of(others));  // alike once pruned
     EXPECT_EQ(wide.Of(all), kept);
-    const std::size_t bytes = 8 * kept->coalitions().count;
-    const OwenEstimators narrow(plan, bytes + 8);
+    const std::size_t bytes = kept->bytes();
+    const EstimatorCache narrow(plan, bytes + 8);
     const auto first = narrow.Of(all);
     EXPECT_EQ(narrow.Of(all), first);
     narrow.Of(fewest);

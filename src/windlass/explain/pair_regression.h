@@ -28,6 +28,9 @@ class PairRegression {
  public:
   explicit PairRegression(const Design& design);
 
+  // About how much memory it takes.
+  std::size_t bytes() const { return (map_.size() + inverse_.size()) * sizeof(double); }
+
   // even: [design.pairs()], e(S) - e(nobody) of the design's coalitions in their order.
   // interactions, half_width: [Pairs(players)], the latter half the width of 95 % intervals: robust
   // variances (HC2) of single coalitions and of their sizes, in equal parts.

@@ -70,6 +70,9 @@ class PermutationEstimator final : public Estimator {
 
   CoalitionPairs coalitions() const override { return {masks_.data(), stages_.back()}; }
   std::span<const std::int64_t> stages() const override { return stages_; }
+  std::size_t bytes() const override {
+    return masks_.size() * sizeof masks_[0] + orders_.size() * sizeof orders_[0];
+  }
 
   void Run(int stage, std::span<const double> inside, std::span<const double> outside, double total,
            Estimate& out) const override {

@@ -32,6 +32,11 @@ class Regression {
   // Numbers that are fitted: players, and as many for each power.
   int coefficients() const { return static_cast<int>(share_.size()); }
 
+  // About how much memory it takes.
+  std::size_t bytes() const {
+    return map_.size() * sizeof(float) + (inverse_.size() + 2 * leverage_.size()) * sizeof(double);
+  }
+
   // h: [pairs]; fit: [coefficients].
   void Solve(std::span<const double> h, double total, std::span<double> fit) const;
 

@@ -2,15 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
-#include <map>
-#include <mutex>
 #include <numeric>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "windlass/explain/estimator_cache.h"
 #include "windlass/explain/masked.h"
-#include "windlass/explain/owen.h"
 #include "windlass/explain/shapley.h"
 
 namespace windlass::explain {
@@ -23,12 +21,12 @@ bool Finite(std::span<const double> values) {
 class SampledExplainer final : public Explainer {
  public:
   SampledExplainer(const Plan& plan, std::unique_ptr<model::Model> model)
-      : plan_(plan), game_(plan, std::move(model)), owen_(plan) {
+      : plan_(plan), game_(plan, std::move(model)), estimators_(plan) {
     plan_.background.clear();  // the game has its own
     plan_.background.shrink_to_fit();
     std::vector<std::int32_t> all(plan_.players());
     std::iota(all.begin(), all.end(), 0);
-    if (plan_.players() >= 2) EstimatorOf(all);
+    if (plan_.players() >= 2) estimators_.Of(all);
   }
 
   std::span<const double> base_value() const override { return game_.base_value(); }
@@ -74,7 +72,7 @@ class SampledExplainer final : public Explainer {
       }
       return;
     }
-    const std::shared_ptr<const Estimator> kept = EstimatorOf(varying);
+    const std::shared_ptr<const Estimator> kept = estimators_.Of(varying);
     const Estimator& estimator = *kept;
     const CoalitionPairs all = estimator.coalitions();
     const std::int64_t words = (std::ssize(varying) + 63) / 64;
@@ -165,20 +163,9 @@ class SampledExplainer final : public Explainer {
     }
   }
 
-  std::shared_ptr<const Estimator> EstimatorOf(std::span<const std::int32_t> varying) const {
-    if (!plan_.hierarchy.empty()) return owen_.Of(varying);
-    const auto players = static_cast<int>(varying.size());
-    const std::lock_guard lock(mutex_);
-    std::shared_ptr<const Estimator>& estimator = estimators_[players];
-    if (estimator == nullptr) estimator = MakeEstimator(plan_, players);
-    return estimator;
-  }
-
   Plan plan_;
   MaskedGame game_;
-  mutable std::mutex mutex_;
-  mutable std::map<int, std::shared_ptr<const Estimator>> estimators_;  // by number of players
-  const OwenEstimators owen_;  // in their place where there is a hierarchy
+  const EstimatorCache estimators_;
 };
 
 }  // namespace
