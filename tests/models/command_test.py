@@ -46,6 +46,14 @@ def wait_for(condition):
 
 
 @test
+def plan_measures_a_program(folder):
+    model = f"command:python3 {HERE / 'logistic_program.py'}"
+    told = windlass("explain", "plan", "--model", model, "--data", SMALL / "data.csv",
+                    "--background", SMALL / "background.csv", "--json")
+    assert json.loads(told.stdout)["measured"]["rows"] > 0, told.stdout
+
+
+@test
 def a_program_gives_the_values_of_the_local_model(folder):
     explain(f"{SMALL / 'model.json'}?opaque=1", folder / "local")
     explain(f"command:python3 {HERE / 'logistic_program.py'}", folder / "out")

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <numeric>
 #include <set>
+#include <type_traits>
 
 #include "windlass/base/error.h"
 
@@ -13,6 +14,9 @@ namespace windlass {
 namespace {
 
 constexpr int kMaxDepth = 64;
+
+// Of one object that keeps the order of its keys, in which each key is looked for among all others.
+constexpr std::size_t kMaxOrderedKeys = 20'000;
 
 struct Place {
   std::size_t line = 1;
@@ -50,6 +54,11 @@ class Guard {
     if (event == Event::key && !keys_.back().insert(parsed.template get<std::string>()).second) {
       throw Error(ErrorCode::kInvalidInput, fmt::format("{}: key \"{}\" stands twice", what_,
                                                         parsed.template get<std::string>()));
+    }
+    if (std::is_same_v<Document, OrderedJson> && event == Event::key &&
+        keys_.back().size() > kMaxOrderedKeys) {
+      throw Error(ErrorCode::kInvalidInput,
+                  fmt::format("{}: an object of more than {} keys", what_, kMaxOrderedKeys));
     }
     return true;
   }

@@ -13,7 +13,7 @@ using OrderedJson = nlohmann::ordered_json;  // keys as in the document
 
 // Parses strictly: no comments, no duplicate keys, at most 64 levels deep, nothing after the
 // document. `what` names it in errors ("model.json"). Throws Error{kInvalidInput} with line and
-// column.
+// column. An object of OrderedJson has at most 20,000 keys.
 Json ParseJson(std::string_view text, std::string_view what);
 OrderedJson ParseOrderedJson(std::string_view text, std::string_view what);
 

@@ -35,6 +35,31 @@ void PrintImportance(const Json& output, const std::string& unit) {
   }
 }
 
+// The strongest of what is told beside single groups: `key` has a list of {mean_abs, ...}.
+template <typename NameOf>
+void PrintStrongest(const Json& output, const char* key, std::string_view title, NameOf name) {
+  const auto found = output.find(key);
+  if (found == output.end() || found->empty()) return;
+  std::vector<std::pair<double, std::string>> all;
+  for (const Json& one : *found) all.emplace_back(one.at("mean_abs").get<double>(), name(one));
+  std::ranges::stable_sort(all, std::greater{}, [](const auto& one) { return one.first; });
+  constexpr std::size_t kShown = 3;
+  std::cout << fmt::format("\n  {}\n", title);
+  for (std::size_t i = 0; i < std::min(all.size(), kShown); ++i) {
+    std::cout << fmt::format("  {:>8.4f}  {}\n", all[i].first, Visible(all[i].second));
+  }
+}
+
+void PrintBeside(const Json& output) {
+  PrintStrongest(output, "nodes", "nodes of the hierarchy (mean of |sum of phi|):",
+                 [](const Json& node) { return node.at("node").get<std::string>(); });
+  PrintStrongest(output, "interactions",
+                 "pairs that interact most (mean |interaction|):", [](const Json& pair) {
+                   const Json& groups = pair.at("groups");
+                   return groups[0].get<std::string>() + " with " + groups[1].get<std::string>();
+                 });
+}
+
 void PrintExplain(const job::RunResult& result, const std::string& out) {
   const Json& summary = result.result;
   const Json& tasks = result.run.at("tasks");
@@ -62,8 +87,14 @@ void PrintExplain(const job::RunResult& result, const std::string& out) {
         tolerance->at("half_width").get<double>());
   }
   const std::string unit = summary.at("link") == "logit" ? "mean |phi|, log-odds" : "mean |phi|";
-  for (const Json& output : summary.at("outputs")) PrintImportance(output, unit);
+  for (const Json& output : summary.at("outputs")) {
+    PrintImportance(output, unit);
+    PrintBeside(output);
+  }
   std::cout << fmt::format("\nReport: {0}/report.html\nNumbers: {0}/attributions.parquet\n", out);
+  if (summary.at("spec").at("interactions") == 2) {
+    std::cout << fmt::format("Pairs: {}/interactions.parquet\n", out);
+  }
 }
 
 }  // namespace

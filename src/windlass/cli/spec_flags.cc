@@ -1,6 +1,7 @@
 #include "windlass/cli/spec_flags.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cctype>
@@ -52,12 +53,15 @@ void SpecFlags::AddTo(CLI::App& command, bool require) {
   for (const job::Field& field : SchemaOf(kind_).fields()) {
     std::string text = field.help;
     text[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(text[0])));
+    if (!field.choices.empty()) text += fmt::format(": {}", fmt::join(field.choices, ", "));
     if (!field.otherwise.is_null()) {
       text += fmt::format(" (default {})", field.otherwise.is_string()
                                                ? field.otherwise.get<std::string>()
                                                : field.otherwise.dump());
     }
-    auto* option = command.add_option(FlagOf(field.name), texts_[field.name], text);
+    auto* option = field.types.front() == job::FieldType::kTexts
+                       ? command.add_option(FlagOf(field.name), lists_[field.name], text)
+                       : command.add_option(FlagOf(field.name), texts_[field.name], text);
     if (field.required && require) option->required();
   }
 }
@@ -72,7 +76,9 @@ void SpecFlags::CheckRequired() const {
 
 bool SpecFlags::Given(const std::string& field) const {
   const auto found = texts_.find(field);
-  return found != texts_.end() && !found->second.empty();
+  if (found != texts_.end()) return !found->second.empty();
+  const auto list = lists_.find(field);
+  return list != lists_.end() && !list->second.empty();
 }
 
 Json SpecFlags::Spec() const {
@@ -80,6 +86,9 @@ Json SpecFlags::Spec() const {
   Json spec = {{"kind", kind_}};
   for (const auto& [name, text] : texts_) {
     if (!text.empty()) spec[name] = ValueOf(*schema.Find(name), text);
+  }
+  for (const auto& [name, list] : lists_) {
+    if (!list.empty()) spec[name] = list;
   }
   return spec;
 }

@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "windlass/base/json.h"
 
@@ -32,6 +33,7 @@ class SpecFlags {
  private:
   std::string kind_;
   std::map<std::string, std::string> texts_;
+  std::map<std::string, std::vector<std::string>> lists_;  // of fields that hold lists of texts
 };
 
 }  // namespace windlass::cli

@@ -176,8 +176,10 @@ void UseCodesOfModel(const std::vector<std::vector<std::string>>& categories,
 
 Background ReadBackground(const std::string& uri, const std::string& weights_column,
                           const std::vector<std::string>& columns,
-                          const std::vector<std::vector<std::string>>& categories) {
+                          const std::vector<std::vector<std::string>>& categories,
+                          const std::vector<std::string>& ignored) {
   table::ReadOptions options;
+  options.ignored = ignored;
   options.columns = columns;
   if (!columns.empty() && !weights_column.empty()) {
     if (std::ranges::find(columns, weights_column) != columns.end()) {

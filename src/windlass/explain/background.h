@@ -20,13 +20,14 @@ struct Background {
 // Reads the whole table at `uri`. A column named `weights_column` (empty: none) holds weights and
 // is not part of the schema. `columns` (empty: the file's) fixes names and order. `categories`
 // (empty: the file's dictionaries) are those of the model, column by column; see
-// table::ReadOptions::numbers_have_codes.
+// table::ReadOptions::numbers_have_codes. `ignored` are columns that are passed over.
 //
 // Throws Error{kInvalidInput}: no rows, a weight that is negative or missing, all weights zero, a
 // missing or unknown column.
 Background ReadBackground(const std::string& uri, const std::string& weights_column,
                           const std::vector<std::string>& columns,
-                          const std::vector<std::vector<std::string>>& categories = {});
+                          const std::vector<std::vector<std::string>>& categories = {},
+                          const std::vector<std::string>& ignored = {});
 
 // Makes the model's codes those of the columns that `options` reads: [columns] as
 // model::Model::column_categories gives them; empty leaves the tables their own.

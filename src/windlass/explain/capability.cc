@@ -19,6 +19,7 @@
 #include "windlass/explain/node_importance.h"
 #include "windlass/explain/output.h"
 #include "windlass/explain/report.h"
+#include "windlass/explain/row_digest.h"
 #include "windlass/explain/shapley.h"
 #include "windlass/explain/task.h"
 #include "windlass/job/capability.h"
@@ -52,6 +53,9 @@ const job::Schema& ExplainSchema() {
        {"background_weights", "a column of the background that holds weights", {FieldType::kText}},
        {"summarize", "make the background smaller: kmeans(K) or sample(K)", {FieldType::kText}},
        {"groups", "a JSON file from group name to columns", {FieldType::kText}},
+       {"ignore",
+        "columns of the tables that are no inputs of the model, as an id or a date",
+        {FieldType::kTexts}},
        {"cohorts",
         "a column or group: rows are split by it, and importance is told of each part",
         {FieldType::kText}},
@@ -207,11 +211,13 @@ class Explain final : public job::Capability {
 
     // Rows stay here until their attributions are written beside them.
     std::deque<table::Chunk> waiting;
+    RowDigest digest;
     const auto next = [&]() -> std::optional<engine::DriveTask> {
       read.Start();
       table::Chunk chunk;
       const bool more = reader->Next(batch, chunk);
       if (more) CheckMissing(chunk, prepared, data);
+      if (more) digest.Update(chunk.values);
       read.Stop();
       if (!more) return std::nullopt;
       engine::DriveTask task;
@@ -256,6 +262,7 @@ class Explain final : public job::Capability {
     output.Close();
     Json summary = Summary(spec, prepared, output);
     AddNodes(prepared, nodes, summary);
+    summary["data_digest"] = digest.Hex();
     WriteFileAtomically(context.Output("summary.json"), summary.dump(2) + "\n");
     write.Stop();
 

@@ -103,6 +103,7 @@ Cohorts::Cohorts(std::string_view by, const table::Schema& columns, std::span<co
     : by_(by), columns_(Resolve(by, columns, groups)) {
   const std::size_t width = columns.size();
   if (columns_.size() > 1) {
+    CheckOneHot(columns, background);
     SplitCategories(NamesOfColumns(by, columns_, columns), background, weights, width);
   } else if (!columns[columns_[0]].categories.empty()) {
     SplitCategories(columns[columns_[0]].categories, background, weights, width);
@@ -110,9 +111,38 @@ Cohorts::Cohorts(std::string_view by, const table::Schema& columns, std::span<co
     SplitNumbers(background, weights, width);
   }
   missing_ = static_cast<int>(names_.size());
-  names_.emplace_back("missing");
+  AddName("missing");
   several_ = static_cast<int>(names_.size());
-  names_.emplace_back("several values");
+  AddName("several values");
+}
+
+// A category may be called like a cohort of ours.
+void Cohorts::AddName(std::string name) {
+  while (std::ranges::find(names_, name) != names_.end()) name += "_";
+  names_.push_back(std::move(name));
+}
+
+void Cohorts::CheckOneHot(const table::Schema& columns, std::span<const double> background) const {
+  std::vector<std::string> own;
+  bool fits = true;
+  for (const int c : columns_) {
+    own.push_back(columns[c].name);
+    fits = fits && columns[c].categories.empty();
+  }
+  for (std::size_t row = 0; row < background.size(); row += columns.size()) {
+    int set = 0;
+    for (const int c : columns_) {
+      const double value = background[row + c];
+      fits = fits && (value == 0 || value == 1 || std::isnan(value));
+      set += value == 1 ? 1 : 0;
+    }
+    fits = fits && set <= 1;
+  }
+  if (fits) return;
+  throw Error(ErrorCode::kInvalidInput,
+              fmt::format("cohorts: group \"{}\" has several columns, and they are not the 0/1 "
+                          "columns of one category; split by one of them, as \"{}\"",
+                          by_, own.front()));
 }
 
 void Cohorts::SplitNumbers(std::span<const double> background, std::span<const double> weights,
@@ -154,7 +184,7 @@ void Cohorts::SplitCategories(std::span<const std::string> categories,
     cohort_of_category_[order[k]] = static_cast<int>(k);
     names_.push_back(categories[order[k]]);
   }
-  if (named < order.size()) names_.emplace_back("other");
+  if (named < order.size()) AddName("other");
 }
 
 int Cohorts::CategoryOf(const double* row) const {

@@ -26,8 +26,8 @@ class Cohorts {
   // frequent ones the first codes). background: [rows, columns], weights: [rows]; both empty where
   // there is none.
   //
-  // Throws Error{kInvalidInput} when nothing is called `by`, or when it is a number and there is no
-  // background to cut it by.
+  // Throws Error{kInvalidInput} when nothing is called `by`, when it is a number and there is no
+  // background to cut it by, or a group of several columns that are not such.
   Cohorts(std::string_view by, const table::Schema& columns, std::span<const Group> groups,
           std::span<const double> background, std::span<const double> weights);
 
@@ -41,6 +41,8 @@ class Cohorts {
 
  private:
   int CategoryOf(const double* row) const;  // -1: missing, -2: several at once
+  void CheckOneHot(const table::Schema& columns, std::span<const double> background) const;
+  void AddName(std::string name);
   void SplitNumbers(std::span<const double> background, std::span<const double> weights,
                     std::size_t width);
   void SplitCategories(std::span<const std::string> categories, std::span<const double> background,

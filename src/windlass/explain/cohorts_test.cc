@@ -130,6 +130,24 @@ TEST(Cohorts, SayWhatIsWrong) {
   EXPECT_EQ(CohortOf(table.By("Sex"), {0, 0, 0, 0}), "Female");
 }
 
+TEST(Cohorts, RefuseGroupsThatAreNoCategory) {
+  Table numbers, words, two;
+  numbers.groups[2].columns = {0, 2};
+  words.groups[2].columns = {1, 2};
+  two.background[3] = 1;  // both set in a row
+  for (const Table& table : {numbers, words, two}) {
+    EXPECT_THAT(WhyNot(table, "Country"), HasSubstr("not the 0/1 columns of one category"));
+  }
+}
+
+TEST(Cohorts, HaveNamesThatDiffer) {
+  Table table;
+  table.columns[1].categories = {"missing", "several values"};
+  const Cohorts cohorts = table.By("Sex");
+  EXPECT_EQ(CohortOf(cohorts, {0, 0, 0, 0}), "missing");
+  EXPECT_EQ(CohortOf(cohorts, {0, kMissingValue, 0, 0}), "missing_");
+}
+
 TEST(CohortSums, AverageTheRowsOfEachCohort) {
   const Table table;
   const Cohorts cohorts = table.By("Sex");

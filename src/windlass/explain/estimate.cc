@@ -12,6 +12,7 @@
 #include "windlass/explain/explainer.h"
 #include "windlass/explain/make_plan.h"
 #include "windlass/explain/output.h"
+#include "windlass/model/model.h"
 
 namespace windlass::explain {
 namespace {
@@ -102,7 +103,8 @@ Json CheaperWays(const PreparedPlan& prepared, const Json& spec) {
 }  // namespace
 
 Json EstimateCost(const Json& spec, int workers) {
-  const PreparedPlan prepared = MakePlan(spec);
+  PreparedPlan prepared = MakePlan(spec);
+  model::AddReach(prepared.plan.model, prepared.reach);  // as a task does
   const auto reader = table::OpenTable(spec.at("data"), prepared.DataOptions());
   const std::optional<std::int64_t> rows = reader->rows();
   const Measured measured = Measure(prepared, *reader);

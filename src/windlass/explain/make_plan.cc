@@ -149,7 +149,8 @@ Choice ChooseMethod(const std::string& wanted, const model::Model& model, const 
     if (!trees && plan.tree_path) {
       throw Error(ErrorCode::kInvalidInput,
                   "path dependent values are those of the sum of the trees' leaves: add --output "
-                  "margin (with --link identity), or give a --background");
+                  "margin (with --link identity), or take --tree-mode interventional with a "
+                  "--background");
     }
     if (!trees) CheckCoalitions(Method::kTree, players, allowed);
     return {Method::kTree,
@@ -310,9 +311,11 @@ void TakeBackground(const Json& spec, const std::vector<std::string>& names,
   const std::string weights =
       spec.at("background_weights").is_null() ? "" : spec.at("background_weights");
   // Names of categories that the model knows fix their codes; else the background's do.
-  Background background =
-      WithContext([&] { return ReadBackground(uri, weights, names, model.column_categories()); },
-                  [] { return std::string("background"); });
+  Background background = WithContext(
+      [&] {
+        return ReadBackground(uri, weights, names, model.column_categories(), prepared.ignored);
+      },
+      [] { return std::string("background"); });
   CheckBackgroundValues(background, prepared.accepts_missing, uri);
   Plan& plan = prepared.plan;
   if (!spec.at("summarize").is_null()) {
@@ -322,6 +325,30 @@ void TakeBackground(const Json& spec, const std::vector<std::string>& names,
   prepared.columns = background.schema;
   plan.background = std::move(background.values);
   plan.weights = std::move(background.weights);
+}
+
+// The columns of the data but for those that the spec says to ignore, which go to `ignored`.
+std::vector<std::string> NamesToRead(const Json& spec, const std::string& uri,
+                                     const model::Model& model, std::vector<std::string>& ignored) {
+  std::vector<std::string> names = table::ColumnNames(uri);
+  if (spec.at("ignore").is_null()) return names;
+  const std::vector<std::string> inputs = model.column_names();
+  for (const std::string name : spec.at("ignore")) {
+    if (std::ranges::find(inputs, name) != inputs.end()) {
+      throw Error(ErrorCode::kInvalidInput,
+                  fmt::format("ignore: the model reads column \"{}\"; only columns that it does "
+                              "not read can be ignored",
+                              name));
+    }
+    const auto found = std::ranges::find(names, name);
+    if (found == names.end()) {
+      throw Error(ErrorCode::kInvalidInput, fmt::format("ignore: {} has no column \"{}\"{}", uri,
+                                                        name, Suggestion(name, names)));
+    }
+    names.erase(found);
+    ignored.push_back(name);
+  }
+  return names;
 }
 
 // Path dependent values take the trees' own covers for a background.
@@ -370,6 +397,7 @@ table::ReadOptions PreparedPlan::DataOptions() const {
   for (const auto& column : columns) options.columns.push_back(column.name);
   options.codes = columns;
   options.numbers_have_codes = codes_of_model;
+  options.ignored = ignored;
   return options;
 }
 
@@ -387,7 +415,7 @@ PreparedPlan MakePlan(const Json& spec) {
   const std::string data_uri = spec.at("data");
   // The model's names, where it has them, fix which columns are read and in what order; else the
   // data's do.
-  const std::vector<std::string> data_names = table::ColumnNames(data_uri);
+  const std::vector<std::string> data_names = NamesToRead(spec, data_uri, *model, prepared.ignored);
   std::vector<std::string> names = model->column_names();
   if (names.empty()) names = data_names;
   CheckNames(data_names, data_uri, "column");
@@ -404,6 +432,7 @@ PreparedPlan MakePlan(const Json& spec) {
     TakeNoBackground(spec);
     table::ReadOptions options;
     options.columns = names;
+    options.ignored = prepared.ignored;
     UseCodesOfModel(model->column_categories(), options);
     prepared.columns = table::OpenTable(data_uri, options)->schema();
   } else {

@@ -24,6 +24,7 @@ struct PreparedPlan {
   std::string reason;                     // why this method
   std::string libraries;                  // of the model, for memo keys
   std::string reach;                      // of the model (model::TakeReach), for workers only
+  std::vector<std::string> ignored;       // columns of the tables that are passed over
   bool accepts_missing = false;
   bool shows_trees = false;
   bool codes_of_model = false;  // the codes in `columns` are the model's, not the background's

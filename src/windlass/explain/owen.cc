@@ -262,7 +262,7 @@ MethodChoice ChooseOwenMethod(std::string_view wanted, bool closed, bool trees, 
                 fmt::format("method exact needs {} a row, more than the {} allowed; nest groups "
                             "deeper, raise --max-coalitions (up to 2^24), or use --method "
                             "permutation, which samples",
-                            count, allowed));
+                            count, std::min(allowed, kMaxConsistent)));
   }
   if (wanted != "permutation" && few) {
     return {Method::kExact, fmt::format("{}exact Owen values: {}", asked, count)};

@@ -129,7 +129,8 @@ JobRecord::~JobRecord() {
 }
 
 void JobRecord::Write() {
-  WriteFileAtomically(folder_ / "job.json", info_.ToJson().dump(1) + "\n");
+  WriteFileAtomically(folder_ / "job.json",
+                      info_.ToJson().dump(1, ' ', false, Json::error_handler_t::replace) + "\n");
   last_write_ = Clock::now();
 }
 

@@ -31,12 +31,14 @@ std::string HostName() {
 class Staging {
  public:
   explicit Staging(std::filesystem::path out) : out_(std::move(out)) {
-    if (std::filesystem::exists(out_) && !std::filesystem::is_directory(out_)) {
+    std::error_code unreadable;
+    const auto status = std::filesystem::status(out_, unreadable);
+    if (std::filesystem::exists(status) && !std::filesystem::is_directory(status)) {
       throw Error(ErrorCode::kInvalidInput,
                   fmt::format("--out {}: a file of that name exists; a folder was expected",
                               out_.string()));
     }
-    created_ = !std::filesystem::exists(out_);
+    created_ = !std::filesystem::exists(status);
     MakeFolders(out_);
     RemoveAbandoned();
     try {
@@ -228,6 +230,9 @@ RunResult Run(const Json& spec, std::string_view what, const RunOptions& options
   if (options.out.empty()) {
     throw Error(ErrorCode::kUsage, "where should the outputs go? --out DIR is missing");
   }
+  // It goes into JSON.
+  WithContext([&] { CanonicalDump(Json(options.out.string())); },
+              [] { return std::string("--out"); });
   const std::filesystem::path home = store::HomeFolder();
   std::shared_ptr<store::Store> memo;
   if (options.memo) memo = store::Store::Open(home / "store");

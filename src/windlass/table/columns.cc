@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <string_view>
 #include <unordered_map>
 #include <unordered_set>
@@ -24,9 +25,14 @@ std::vector<int> SelectColumns(const std::string& file, const std::vector<std::s
                               file, present[i], position[present[i]], i));
     }
   }
+  const auto ignored = [&](const std::string& name) {
+    return std::ranges::find(options.ignored, name) != options.ignored.end();
+  };
   std::vector<int> selected;
   if (options.columns.empty()) {
-    for (std::size_t i = 0; i < present.size(); ++i) selected.push_back(static_cast<int>(i));
+    for (std::size_t i = 0; i < present.size(); ++i) {
+      if (!ignored(present[i])) selected.push_back(static_cast<int>(i));
+    }
     return selected;
   }
   std::unordered_set<std::string_view> wanted;
@@ -44,11 +50,12 @@ std::vector<int> SelectColumns(const std::string& file, const std::vector<std::s
   }
   if (!options.ignore_others) {
     for (const std::string& name : present) {
-      if (!wanted.contains(name)) {
+      if (!wanted.contains(name) && !ignored(name)) {
         throw Error(
             ErrorCode::kInvalidInput,
-            fmt::format("{} has a column \"{}\" that is not among the {} columns wanted{}", file,
-                        name, options.columns.size(), Suggestion(name, options.columns)));
+            fmt::format("{} has a column \"{}\" that is not among the {} columns wanted (--ignore "
+                        "passes over one that is no input){}",
+                        file, name, options.columns.size(), Suggestion(name, options.columns)));
       }
     }
   }

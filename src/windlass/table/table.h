@@ -61,6 +61,8 @@ struct ReadOptions {
   // Whether infinite cells of floating-point columns are values (ends of intervals, say) instead of
   // errors. Parquet and Arrow IPC only.
   bool keep_infinite = false;
+  // Columns that are passed over where the file has them.
+  std::vector<std::string> ignored;
 };
 
 // Opens `uri`: a path or a URI of an Arrow file system (file://, s3://); the format is that of
