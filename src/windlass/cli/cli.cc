@@ -5,6 +5,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <iostream>
+#include <memory>
+#include <sstream>
 
 #include "windlass/base/build_info.h"
 #include "windlass/base/cancel.h"
@@ -18,6 +20,43 @@
 namespace windlass::cli {
 namespace {
 
+// Help of 80 columns: descriptions go on below themselves.
+class HelpFormatter final : public CLI::Formatter {
+ public:
+  std::string make_option_desc(const CLI::Option* option) const override {
+    return Wrapped(CLI::Formatter::make_option_desc(option));
+  }
+  std::string make_subcommand(const CLI::App* sub) const override {
+    std::ostringstream out;
+    CLI::detail::format_help(out, sub->get_display_name(true), Wrapped(sub->get_description()),
+                             column_width_);
+    return out.str();
+  }
+
+ private:
+  std::string Wrapped(const std::string& text) const {
+    constexpr std::size_t kColumns = 80;
+    const std::size_t width = kColumns - column_width_;
+    std::string wrapped;
+    std::size_t length = 0;
+    for (std::size_t begin = 0; begin < text.size();) {
+      const std::size_t end = std::min(text.find(' ', begin), text.size());
+      const std::size_t word = end - begin;
+      if (length > 0 && length + 1 + word > width) {
+        wrapped += '\n';
+        length = 0;
+      } else if (length > 0) {
+        wrapped += ' ';
+        ++length;
+      }
+      wrapped += text.substr(begin, word);
+      length += word;
+      begin = end + 1;
+    }
+    return wrapped;
+  }
+};
+
 void FlushOutput() {
   if (std::cout.flush().fail() || std::fflush(stdout) != 0) {
     throw Error(ErrorCode::kIo, "cannot write to standard output");
@@ -26,6 +65,7 @@ void FlushOutput() {
 
 // Parses and runs; every error leaves as an exception.
 int ParseAndRun(int argc, char** argv, CLI::App& app) {
+  app.formatter(std::make_shared<HelpFormatter>());
   ArmSyncPointsFromEnvironment();
   InstallSignalHandlers();
   RegisterBuiltins(Registry::Global());

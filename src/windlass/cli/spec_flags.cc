@@ -53,7 +53,7 @@ void SpecFlags::AddTo(CLI::App& command, bool require) {
   for (const job::Field& field : SchemaOf(kind_).fields()) {
     std::string text = field.help;
     text[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(text[0])));
-    if (!field.choices.empty()) text += fmt::format(": {}", fmt::join(field.choices, ", "));
+    if (field.choices.size() > 1) text += fmt::format(": {}", fmt::join(field.choices, ", "));
     if (!field.otherwise.is_null()) {
       text += fmt::format(" (default {})", field.otherwise.is_string()
                                                ? field.otherwise.get<std::string>()
