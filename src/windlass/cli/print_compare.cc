@@ -84,10 +84,27 @@ void PrintOutputDiff(const Json& output, const std::string& unit) {
   }
   if (output.at("rows_moved").empty()) return;
   const Json& row = output.at("rows_moved")[0];
-  std::cout << fmt::format("  Row {} moved most: {:+.4f}, most of it by {}.\n",
+  std::cout << fmt::format("  Row {} moved most: {:+.4f}",
                            Grouped(row.at("row").get<std::int64_t>()),
-                           row.at("change").get<double>(),
-                           Visible(row.at("groups")[0].at("group").get<std::string>()));
+                           row.at("change").get<double>());
+  if (const Json& parts = row.at("parts"); !parts.empty()) {
+    const Json& group = parts[0].at("group");
+    std::cout << fmt::format(", most of all by {}", group.is_null()
+                                                        ? "the base value"
+                                                        : Visible(group.get<std::string>()));
+  }
+  std::cout << ".\n";
+}
+
+void PrintUnknownLinks(const Json& summary) {
+  const Json& places = summary.at("links_unknown");
+  if (places.empty()) return;
+  const std::string first = Visible(places[0].get<std::string>());
+  const std::string more =
+      places.size() > 1 ? fmt::format(" and {} more", places.size() - 1) : std::string();
+  std::cout << fmt::format(
+      "The link of {}{} is not known, as no summary.json names it: it is taken to be the same.\n",
+      first, more);
 }
 
 void PrintFailed(std::int64_t failed) {
@@ -145,8 +162,15 @@ void PrintDiff(const job::RunResult& result, const std::string& out) {
   std::cout << fmt::format("{}: {}.\n",
                            summary.at("paired") == true ? "Row by row" : "As two samples of rows",
                            summary.at("pairing_reason").get<std::string>());
-  PrintFailed(summary.at("a").at("failed_rows").get<std::int64_t>() +
-              summary.at("b").at("failed_rows").get<std::int64_t>());
+  if (const Json& pairs = summary.at("failed_pairs"); pairs.is_null()) {
+    PrintFailed(summary.at("a").at("failed_rows").get<std::int64_t>() +
+                summary.at("b").at("failed_rows").get<std::int64_t>());
+  } else if (pairs != 0) {
+    std::cout << fmt::format(
+        "{} rows have no finite attributions in A or in B and were left out of both.\n",
+        Grouped(pairs.get<std::int64_t>()));
+  }
+  PrintUnknownLinks(summary);
   for (const char* side : {"a", "b"}) {
     for (const Json& output : summary.at("outputs_only_in").at(side)) {
       std::cout << fmt::format("Output {} is only in {}.\n", Visible(output.get<std::string>()),
