@@ -145,8 +145,9 @@ void PrintOutputDrift(const Json& output, const std::string& unit) {
                                         mean(periods.back()), AlarmsText(group)))
               << "\n";
   }
-  if (groups.size() > kComparedGroups) {
-    std::cout << fmt::format("  and {} more groups\n", groups.size() - kComparedGroups);
+  const auto all = output.at("all_groups").get<std::size_t>();
+  if (all > kComparedGroups) {
+    std::cout << fmt::format("  and {} more groups\n", all - kComparedGroups);
   }
 }
 
@@ -193,10 +194,15 @@ void PrintDrift(const job::RunResult& result, const std::string& out) {
                            summary.at("periods").size(), Grouped(rows), Seconds(result.seconds));
   std::cout << fmt::format("Reference: {}.\n", Visible(summary.at("reference").get<std::string>()));
   PrintFailed(failed);
+  PrintUnknownLinks(summary);
   if (const auto without = summary.at("rows_without_period").get<std::int64_t>(); without > 0) {
     std::cout << fmt::format("{} rows name no period and were left out.\n", Grouped(without));
   }
   for (const Json& output : summary.at("outputs")) PrintOutputDrift(output, UnitOf(summary));
+  if (const auto more = summary.at("all_outputs").get<std::size_t>() - summary.at("outputs").size();
+      more > 0) {
+    std::cout << fmt::format("\n{} more outputs are in drift.parquet only.\n", more);
+  }
   std::cout << fmt::format(
       "\nAn alarm is certain beside all {} tests of this comparison (Holm, 5 %).\n",
       Grouped(summary.at("tests").get<std::int64_t>()));

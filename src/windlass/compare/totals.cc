@@ -13,7 +13,7 @@ namespace windlass::compare {
 namespace {
 
 constexpr std::uint64_t kSampleStream = 0x6d6f766564;
-constexpr std::size_t kMostSampled = 4096, kLeastSampled = 256;
+constexpr std::size_t kMostSampled = 4096, kLeastSampled = 64;
 constexpr std::size_t kSampleCells = std::size_t{4} << 20;  // 32 MiB of doubles
 
 // Explain's own rounding is about 1e-10 of the attributions (docs/performance.md).

@@ -68,8 +68,8 @@ class RowSample {
   std::vector<double> values_;  // [kept, width]
 };
 
-// Rows of each side that a distance of distributions looks at, 256 to 4,096: `sides` samples of
-// them together take at most 32 MiB where 256 rows do.
+// Rows of each side that a distance of distributions looks at, 64 to 4,096: `sides` samples of
+// them together take at most 32 MiB where 64 rows do, and of drift's most cells about 100 MB.
 std::size_t SampleRows(const Layout& layout, std::size_t sides);
 
 class Totals {
