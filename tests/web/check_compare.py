@@ -80,8 +80,19 @@ class CompareCheck(check_report.Check):
                 "      found.push(`${a} and ${b}`); })); }"
                 "return found")
             self.expect(not pairs, f"at {width} pixels texts overlap: {'; '.join(pairs[:5])}")
+            if width == 700:
+                over = self.browser.script(
+                    "const t = document.querySelector('#numbers .table');"
+                    "return t.scrollWidth - t.clientWidth")
+                self.expect(over <= 1 or self.long_names,
+                            f"at {width} pixels the numbers are {over} pixels too wide")
         self.browser.resize(1280, 900)
         check_report.time.sleep(0.3)
+
+    @property
+    def long_names(self):
+        return any(len(group["group"]) > 20 for output in self.expected.outputs
+                   for group in output["groups"])
 
     def rows_of(self, selector):
         return self.browser.script(
@@ -100,6 +111,16 @@ class DiffCheck(CompareCheck):
             self.changes(output, measure)
         self.choose("#measure", "mean")
         self.tables(output)
+
+    def lede(self):
+        text = self.browser.script("return document.querySelector('#lede').textContent")
+        pairs = self.expected.document["failed_pairs"]
+        failed = pairs if pairs is not None else sum(
+            self.expected.document[side]["failed_rows"] for side in "ab")
+        self.expect((f"{failed:,} row" in text) == (failed > 0),
+                    f"{failed} rows were left out: {text}")
+        for place in self.expected.document["links_unknown"][:1]:
+            self.expect(f"The link of {place}" in text, f"the link of {place} is not known: {text}")
 
     def waterfall(self, output):
         name = output["output"]
@@ -166,9 +187,16 @@ class DiffCheck(CompareCheck):
                     f"the table has {len(rows)} lines for {len(output['groups'])} groups")
         hidden = self.browser.script("return document.querySelector('#rows').hidden")
         self.expect(hidden == (not output["rows_moved"]), "rows that moved are shown, or not")
+        self.lede()
         if hidden:
             return
-        found = [int(row[0]) for row in self.rows_of("#rows tbody tr")]
+        lines = self.rows_of("#rows tbody tr")
+        for line, row in zip(lines, output["rows_moved"]):
+            named = [part["group"] or "the base value" for part in row["parts"]]
+            pattern = " ".join(re.escape(name.replace(",", "")) + r" \S+" for name in named)
+            self.expect(re.fullmatch(pattern, line[4]) is not None,
+                        f"row {row['row']} was moved by {named}, not {line[4]}")
+        found = [int(row[0]) for row in lines]
         wanted = [row["row"] for row in output["rows_moved"]]
         self.expect(found == wanted, f"the rows that moved are {found}, not {wanted}")
 
@@ -187,6 +215,11 @@ class DriftCheck(CompareCheck):
                 self.lines(output, measure)
                 self.click("#shared")
         self.choose("#measure", "mean")
+        lede = self.browser.script("return document.querySelector('#lede').textContent")
+        for total, listed in ((output["all_groups"], output["groups"]),
+                              (self.expected.document["all_outputs"], self.expected.outputs)):
+            self.expect(total == len(listed) or "in drift.parquet" in lede,
+                        f"{len(listed)} of {total} are listed: {lede}")
         rows = self.rows_of("#numbers tbody tr")
         alarms = [len(group["alarms"]) for group in output["groups"]]
         self.expect([int(row[4]) for row in rows] == alarms,

@@ -45,7 +45,7 @@ def run(place, data="rows.parquet"):
 
 
 def diff(groups=12, outputs=("income > 50K",), *, paired=True, half=0.02, scale=1.0, name="group",
-         only=(), seed=1):
+         only=(), unknown=(), failed=0, seed=1):
     rng = random.Random(seed)
     described = []
     for output in outputs:
@@ -60,13 +60,15 @@ def diff(groups=12, outputs=("income > 50K",), *, paired=True, half=0.02, scale=
         total = base["change"] + sum(group["mean"]["change"] for group in listed)
         rows = [{"row": 1000 * r + 7, "a": 0.5, "b": 0.5 + scale / (r + 1),
                  "change": scale / (r + 1), "base": 0.0, "others": 0.0,
-                 "groups": [{"group": f"{name} {g}", "change": scale / (r + 1) / 3}
-                            for g in range(min(3, groups))]} for r in range(20 if paired else 0)]
+                 "parts": [{"group": f"{name} {g}" if g != r else None,
+                            "change": scale / (r + 1) / 3}
+                           for g in range(min(3, groups))]} for r in range(20 if paired else 0)]
         described.append({"output": output, "prediction": change(rng, total, half),
                           "base_value": base, "remainder": 0.0, "groups": listed,
                           "rows_moved": rows})
-    side = {"rows": 2560, "failed_rows": 0, "sampled_rows": 2560}
-    return {"windlass_diff": 1, "link": "logit", "paired": paired, "pairing_reason": "asked for",
+    side = {"rows": 2560, "failed_rows": None if paired else 1, "sampled_rows": 2560}
+    return {"windlass_diff": 1, "link": "logit", "links_unknown": list(unknown), "paired": paired,
+            "pairing_reason": "asked for", "failed_pairs": failed if paired else None,
             "a": run("out/before") | side, "b": run("out/after", "later.parquet") | side,
             "outputs_only_in": {"a": [], "b": []}, "correction": "Holm", "tests": 3 * groups,
             "level": 0.05, "outputs": described,
@@ -75,7 +77,7 @@ def diff(groups=12, outputs=("income > 50K",), *, paired=True, half=0.02, scale=
 
 
 def drift(groups=12, periods=6, outputs=("income > 50K",), *, name="group", half=0.03,
-          period="2026-{:02d}", absent=(), seed=1):
+          period="2026-{:02d}", absent=(), failed=(), more_groups=0, more_outputs=0, seed=1):
     rng = random.Random(seed)
     names = [period.format(t + 1) for t in range(periods)]
     described = []
@@ -90,7 +92,7 @@ def drift(groups=12, periods=6, outputs=("income > 50K",), *, name="group", half
                 def estimate(mean, width=width):
                     return {"mean": mean, "low": None if width is None else mean - width,
                             "high": None if width is None else mean + width}
-                if t in absent and g == 0:
+                if t in failed or t in absent and g == 0:
                     entries.append(None)
                     continue
                 compared = t > 0
@@ -107,10 +109,15 @@ def drift(groups=12, periods=6, outputs=("income > 50K",), *, name="group", half
                                     if p and p["distance"]]),
                 "alarms": [n for n, p in zip(names, entries) if p and p["alarm"]],
                 "periods": entries})
+        alarms = [len(group["alarms"]) for group in listed]
         described.append({"output": output, "prediction": [], "base_value": [],
+                          "all_groups": groups + more_groups, "all_alarms": sum(alarms),
+                          "all_groups_with_alarms": sum(1 for n in alarms if n),
                           "groups": sorted(listed, key=lambda group: -group["drift"])})
-    return {"windlass_drift": 1, "link": "identity", "runs": [run("out")], "by": "month",
-            "periods": [{"period": n, "rows": 400, "failed_rows": 0} for n in names],
+    return {"windlass_drift": 1, "link": "identity", "links_unknown": [], "runs": [run("out")],
+            "by": "month", "all_outputs": len(outputs) + more_outputs,
+            "periods": [{"period": n, "rows": 0 if t in failed else 400,
+                         "failed_rows": 400 if t in failed else 0} for t, n in enumerate(names)],
             "reference": names[0], "rows_without_period": 3, "sampled_rows": 4096,
             "outputs_left_out": [], "correction": "Holm", "tests": 3 * groups * (periods - 1),
             "level": 0.05, "outputs": described,
@@ -124,6 +131,7 @@ CASES = {
     "diff-many": lambda: diff(60, ("a", "b", "c"), name="a group with quite a long name, number"),
     "diff-one-row": lambda: diff(5, half=None, paired=False),
     "diff-only": lambda: diff(8, only=(0, 3), paired=False),
+    "diff-unknown": lambda: diff(4, unknown=("out/before/kept.parquet",), failed=3),
     "diff-nothing": lambda: diff(5, half=0, scale=0.0),
     "diff-huge": lambda: diff(5, scale=1e9, half=1e7),
     "diff-tiny": lambda: diff(5, scale=1e-7, half=1e-9),
@@ -134,6 +142,8 @@ CASES = {
     "drift-days": lambda: drift(4, 366, period="2026 day {:03d}"),
     "drift-long-names": lambda: drift(5, 4, period="the period of which the number is {}"),
     "drift-one-row": lambda: drift(4, 3, half=None),
+    "drift-failed": lambda: drift(4, 5, failed=(2,)),
+    "drift-part": lambda: drift(60, 30, more_groups=940, more_outputs=7),
     "drift-absent": lambda: drift(4, 5, absent=(0, 3)),
     "drift-hostile": lambda: drift(4, 3, (HOSTILE,), name=HOSTILE, period=HOSTILE + "{}"),
 }

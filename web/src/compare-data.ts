@@ -31,7 +31,7 @@ export interface Run {
 
 export interface Side extends Run {
   rows: number;
-  failed_rows: number;
+  failed_rows: number | null; // null where rows are paired: see failed_pairs
   sampled_rows: number;
 }
 
@@ -49,7 +49,8 @@ export interface MovedRow {
   b: number;
   change: number;
   base: number;
-  groups: { group: string; change: number }[];
+  // The largest that have the sign of the change; null: the base value.
+  parts: { group: string | null; change: number }[];
   others: number;
 }
 
@@ -64,8 +65,10 @@ export interface OutputDiff {
 export interface Diff {
   windlass_diff: number;
   link: string | null;
+  links_unknown: string[]; // places of runs
   paired: boolean;
   pairing_reason: string;
+  failed_pairs: number | null;
   a: Side;
   b: Side;
   outputs_only_in: { a: string[]; b: string[] };
@@ -100,14 +103,19 @@ export interface GroupDrift {
 
 export interface OutputDrift {
   output: string;
-  prediction: Estimate[];
-  base_value: number[];
-  groups: GroupDrift[];
+  // Null in a period whose rows all failed.
+  prediction: (Estimate | null)[];
+  base_value: (number | null)[];
+  groups: GroupDrift[]; // those that drifted most
+  all_groups: number; // also those that are in drift.parquet only
+  all_groups_with_alarms: number;
+  all_alarms: number;
 }
 
 export interface Drift {
   windlass_drift: number;
   link: string | null;
+  links_unknown: string[];
   runs: Run[];
   by: string | null;
   periods: { period: string; rows: number; failed_rows: number }[];
@@ -117,6 +125,7 @@ export interface Drift {
   outputs_left_out: { place: string; output: string }[];
   tests: number;
   level: number;
+  all_outputs: number;
   outputs: OutputDrift[];
   spec: Record<string, unknown>;
   versions: Record<string, unknown>;

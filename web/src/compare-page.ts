@@ -36,6 +36,16 @@ export function failedText(failed: number): string {
   return ` ${plural(failed, "row")} ${verb} no finite attributions and ${failed === 1 ? "is" : "are"} left out.`;
 }
 
+// Runs without a summary.json, whose attributions may be in another unit.
+export function unknownLinksText(places: string[]): string {
+  if (places.length === 0) return "";
+  const more = places.length > 1 ? ` and ${plural(places.length - 1, "more run")}` : "";
+  return (
+    ` The link of ${places[0]}${more} is not known, as no summary.json names it: it is taken to be ` +
+    "the same."
+  );
+}
+
 export function fillFooter(spec: Record<string, unknown>, versions: Record<string, unknown>): void {
   const given = Object.entries(spec)
     .filter(([key, value]) => value !== null && key !== "kind" && key !== "version")
@@ -76,8 +86,11 @@ export function refuse(noun: string, error: unknown): void {
   say("#lede", error instanceof Error ? error.message : String(error));
 }
 
-export function head(names: [string, boolean][]): HTMLElement {
-  const cell = ([name, number]: [string, boolean]) =>
-    h("th", number ? { scope: "col", class: "number" } : { scope: "col" }, name);
+// Names of columns, whether they hold numbers, and whether they go where there is little room.
+export function head(names: [string, boolean, boolean?][]): HTMLElement {
+  const cell = ([name, number, wide]: [string, boolean, boolean?]) => {
+    const classes = [number ? "number" : "", wide === true ? "wide" : ""].filter(Boolean).join(" ");
+    return h("th", classes === "" ? { scope: "col" } : { scope: "col", class: classes }, name);
+  };
   return h("thead", {}, h("tr", {}, ...names.map(cell)));
 }

@@ -13,6 +13,7 @@ import {
   mark,
   refuse,
   unitOf,
+  unknownLinksText,
   whenWidthChanges,
   widthOf,
   withUnit,
@@ -32,6 +33,18 @@ const state = { output: 0, measure: "mean" as Measure };
 
 const chosen = () => diff.outputs[state.output];
 const size = (value: number | null): number => Math.abs(value ?? 0);
+
+function leftOutText(): string {
+  if (diff.failed_pairs === null) {
+    return failedText((diff.a.failed_rows ?? 0) + (diff.b.failed_rows ?? 0));
+  }
+  if (diff.failed_pairs === 0) return "";
+  const one = diff.failed_pairs === 1;
+  return (
+    ` ${plural(diff.failed_pairs, "row")} ${one ? "has" : "have"} no finite attributions in A or in ` +
+    `B and ${one ? "is" : "are"} left out of both.`
+  );
+}
 
 function fillHead(): void {
   const output = chosen();
@@ -58,7 +71,8 @@ function fillHead(): void {
     "#lede",
     `${pairing}: ${diff.pairing_reason}. The means of ${count(certain)} of ` +
       `${plural(output.groups.length, "group")} certainly moved.` +
-      failedText(diff.a.failed_rows + diff.b.failed_rows),
+      leftOutText() +
+      unknownLinksText(diff.links_unknown),
   );
   const side = (name: string, of: Side) =>
     fact(name, lastPart(of.place), [of.model ?? "", of.data ?? ""].map(lastPart).filter(Boolean).join(", "));
@@ -93,15 +107,15 @@ function fillText(): void {
   );
   say(
     "#numbers-text",
-    "Change \u00b1 half its 95 % interval. Bold: certain. KS is the largest difference of the two ",
-    "distribution functions.",
+    "Change \u00b1 half its 95 % interval. Bold: certain.",
+    h("span", { class: "wide" }, " KS is the largest difference of the two distribution functions."),
   );
   const sampled = [diff.a, diff.b].some((side) => side.sampled_rows < side.rows);
   say(
     "#reading",
     diff.paired
       ? "Intervals are of the mean difference of rows (Student's t)"
-      : "Intervals are of the difference of two means (Welch)",
+      : "Intervals are of the difference of two means (the wider of Welch's and the pooled)",
     diff.a.intervals || diff.b.intervals
       ? ", widened by those of the sampled attributions themselves. "
       : ". ",
@@ -127,7 +141,9 @@ function movedTable(rows: MovedRow[]): HTMLElement {
   const decimals = decimalsFor(Math.max(...rows.map((row) => Math.abs(row.change))));
   const number = { class: "number" };
   const parts = (row: MovedRow) =>
-    row.groups.map((part) => `${part.group} ${signed(part.change, decimals)}`).join(", ");
+    row.parts
+      .map((part) => `${part.group ?? "the base value"} ${signed(part.change, decimals)}`)
+      .join(", ");
   return h(
     "table",
     {},
@@ -136,7 +152,7 @@ function movedTable(rows: MovedRow[]): HTMLElement {
       ["A", true],
       ["B", true],
       ["Change", true],
-      ["Most of it", false],
+      ["Most of all by", false],
     ]),
     h(
       "tbody",
@@ -159,8 +175,8 @@ function movedTable(rows: MovedRow[]): HTMLElement {
 function numbersTable(groups: GroupDiff[]): HTMLElement {
   const largest = (of: (group: GroupDiff) => number) => Math.max(0, ...groups.map(of));
   const decimals = Math.min(6, decimalsFor(largest((group) => size(group.mean.change))) + 1);
-  const cell = (text: string, certain: boolean | null | undefined) =>
-    h("td", { class: certain === true ? "number certain" : "number" }, text);
+  const cell = (text: string, certain: boolean | null | undefined, more = "") =>
+    h("td", { class: `number${certain === true ? " certain" : ""}${more}` }, text);
   const row = (group: GroupDiff) => {
     const { distance } = group;
     const only = group.only_in === null ? "" : ` (only ${group.only_in.toUpperCase()})`;
@@ -173,7 +189,7 @@ function numbersTable(groups: GroupDiff[]): HTMLElement {
       cell(changeText(group.mean, decimals), group.mean.certain),
       cell(changeText(group.importance, decimals), group.importance.certain),
       cell(distance === null ? "\u2013" : fixed(distance.wasserstein, decimals), distance?.certain),
-      cell(distance === null ? "\u2013" : fixed(distance.ks, 3), distance?.certain),
+      cell(distance === null ? "\u2013" : fixed(distance.ks, 3), distance?.certain, " wide"),
     );
   };
   return h(
@@ -186,7 +202,7 @@ function numbersTable(groups: GroupDiff[]): HTMLElement {
       ["Change", true],
       ["Change of mean |\u03c6|", true],
       ["Distance", true],
-      ["KS", true],
+      ["KS", true, true],
     ]),
     h("tbody", {}, ...groups.map(row)),
   );
@@ -212,8 +228,8 @@ function fill(): void {
   if (output.rows_moved.length > 0) {
     say(
       "#rows-text",
-      "By the change of their prediction, with the three groups that account for most of it. ",
-      "Rows count from 0.",
+      "By the change of their prediction, with up to three groups (or the base value) that moved it ",
+      "that way most. Rows count from 0.",
     );
     say("#rows .table", movedTable(output.rows_moved));
   }

@@ -41,7 +41,7 @@ export function heatMap(drift: Drift, output: OutputDrift, width: number): SVGSV
   const title = (d: Cell) => {
     const period = d.group.periods[d.t];
     const start = `${d.group.group}, ${d.name}\n`;
-    if (period === null) return `${start}not in this run`;
+    if (period === null) return `${start}${drift.periods[d.t].rows === 0 ? "all rows failed" : "not in this run"}`;
     if (d.moved === null) return `${start}${d.t === reference ? "the reference" : "not compared"}`;
     return (
       `${start}moved by ${fixed(d.moved, decimals)}${period.alarm ? " (alarm)" : ""}\n` +

@@ -1,5 +1,5 @@
 // The page of drift: fills in the words and the table, and draws the charts as the reader chose.
-import { fromPage, type Drift, type GroupDrift } from "./compare-data";
+import { fromPage, type Drift, type GroupDrift, type OutputDrift } from "./compare-data";
 import {
   chooseOutput,
   fact,
@@ -10,6 +10,7 @@ import {
   mark,
   refuse,
   unitOf,
+  unknownLinksText,
   whenWidthChanges,
   widthOf,
 } from "./compare-page";
@@ -32,16 +33,34 @@ const state = { output: 0, measure: "mean" as Measure, shared: true, all: false 
 const chosen = () => drift.outputs[state.output];
 const sum = (values: number[]): number => values.reduce((total, value) => total + value, 0);
 
+// What a browser could not draw is in the table of numbers only.
+function listedText(output: OutputDrift): string {
+  const parts: string[] = [];
+  if (output.groups.length < output.all_groups) {
+    const listed = output.groups.length;
+    parts.push(
+      ` This page has ${listed === 1 ? "the group" : `the ${count(listed)} groups`} that drifted ` +
+        `most; all ${count(output.all_groups)} are in drift.parquet.`,
+    );
+  }
+  const outputs = drift.all_outputs - drift.outputs.length;
+  if (outputs > 0) parts.push(` ${plural(outputs, "more output")}: in drift.parquet.`);
+  return parts.join("");
+}
+
 function fillHead(): void {
   const output = chosen();
-  const alarmed = output.groups.filter((group) => group.alarms.length > 0);
+  const alarmed = output.groups.find((group) => group.alarms.length > 0);
+  const moved = output.all_groups_with_alarms;
   document.title = `Windlass drift: ${output.output}`;
   say("#what", `\u00b7 ${output.output}`);
-  const total = plural(output.groups.length, "group");
+  const total = plural(output.all_groups, "group");
   const parts =
-    alarmed.length === 0
+    moved === 0
       ? [`No attribution certainly moved in ${plural(drift.periods.length, "period")}.`]
-      : [`${count(alarmed.length)} of ${total} certainly moved, most of all `, alarmed[0].group, "."];
+      : alarmed === undefined
+        ? [`${count(moved)} of ${total} certainly moved, by little.`]
+        : [`${count(moved)} of ${total} certainly moved, most of all `, alarmed.group, "."];
   say("#headline", ...emphasise("em", ...parts));
   const rows = drift.periods.map((period) => period.rows);
   const without = drift.rows_without_period;
@@ -52,6 +71,8 @@ function fillHead(): void {
     `, each compared with ${drift.reference}.`,
     without > 0 ? ` ${plural(without, "row")} name${without === 1 ? "s" : ""} no period.` : "",
     failedText(sum(drift.periods.map((period) => period.failed_rows))),
+    unknownLinksText(drift.links_unknown),
+    listedText(output),
   );
   const first = drift.runs[0];
   const places = drift.runs.length === 1 ? lastPart(first.place) : plural(drift.runs.length, "run");
@@ -66,7 +87,7 @@ function fillHead(): void {
       count(sum(rows)),
       few === many ? `${count(few)} a period` : `${count(few)} to ${count(many)} a period`,
     ),
-    fact("Alarms", count(sum(output.groups.map((group) => group.alarms.length)))),
+    fact("Alarms", count(output.all_alarms)),
     fact("Tests", count(drift.tests), "alarms hold for all of them together (Holm, 5 %)"),
   );
 }

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <memory>
+#include <optional>
 
 #include "windlass/base/error.h"
 #include "windlass/cli/cli.h"
@@ -38,7 +39,7 @@ struct DiffCommand {
 struct DriftCommand {
   std::vector<std::string> runs;
   std::string by, data, reference;
-  std::int64_t bins = 0;
+  std::optional<std::int64_t> bins;
   RunFlags flags;
 
   void Run() const {
@@ -47,7 +48,7 @@ struct DriftCommand {
     if (!by.empty()) spec["by"] = by;
     if (!data.empty()) spec["data"] = data;
     if (!reference.empty()) spec["reference"] = reference;
-    if (bins != 0) spec["bins"] = bins;
+    if (bins) spec["bins"] = *bins;
     RunAndPrint(spec, "the command line", flags);
   }
 };
@@ -62,8 +63,8 @@ void AddCompareCommands(CLI::App& explain) {
   sub->add_option("B", diff->b, "The explanation after");
   sub->add_flag("--paired", diff->paired, "The rows are the same on both sides, in the same order");
   sub->add_flag("--independent", diff->independent,
-                "The rows are two samples; default: paired where both summaries name the same data "
-                "and number of rows");
+                "The rows are two samples; default: paired where both summaries say that the same "
+                "rows were explained");
   diff->flags.AddTo(*sub, /*out_required=*/false);
   sub->final_callback([diff] { diff->Run(); });
 

@@ -84,10 +84,27 @@ void PrintOutputDiff(const Json& output, const std::string& unit) {
   }
   if (output.at("rows_moved").empty()) return;
   const Json& row = output.at("rows_moved")[0];
-  std::cout << fmt::format("  Row {} moved most: {:+.4f}, most of it by {}.\n",
+  std::cout << fmt::format("  Row {} moved most: {:+.4f}",
                            Grouped(row.at("row").get<std::int64_t>()),
-                           row.at("change").get<double>(),
-                           Visible(row.at("groups")[0].at("group").get<std::string>()));
+                           row.at("change").get<double>());
+  if (const Json& parts = row.at("parts"); !parts.empty()) {
+    const Json& group = parts[0].at("group");
+    std::cout << fmt::format(", most of all by {}", group.is_null()
+                                                        ? "the base value"
+                                                        : Visible(group.get<std::string>()));
+  }
+  std::cout << ".\n";
+}
+
+void PrintUnknownLinks(const Json& summary) {
+  const Json& places = summary.at("links_unknown");
+  if (places.empty()) return;
+  const std::string first = Visible(places[0].get<std::string>());
+  const std::string more =
+      places.size() > 1 ? fmt::format(" and {} more", places.size() - 1) : std::string();
+  std::cout << fmt::format(
+      "The link of {}{} is not known, as no summary.json names it: it is taken to be the same.\n",
+      first, more);
 }
 
 void PrintFailed(std::int64_t failed) {
@@ -128,8 +145,9 @@ void PrintOutputDrift(const Json& output, const std::string& unit) {
                                         mean(periods.back()), AlarmsText(group)))
               << "\n";
   }
-  if (groups.size() > kComparedGroups) {
-    std::cout << fmt::format("  and {} more groups\n", groups.size() - kComparedGroups);
+  const auto all = output.at("all_groups").get<std::size_t>();
+  if (all > kComparedGroups) {
+    std::cout << fmt::format("  and {} more groups\n", all - kComparedGroups);
   }
 }
 
@@ -145,8 +163,15 @@ void PrintDiff(const job::RunResult& result, const std::string& out) {
   std::cout << fmt::format("{}: {}.\n",
                            summary.at("paired") == true ? "Row by row" : "As two samples of rows",
                            summary.at("pairing_reason").get<std::string>());
-  PrintFailed(summary.at("a").at("failed_rows").get<std::int64_t>() +
-              summary.at("b").at("failed_rows").get<std::int64_t>());
+  if (const Json& pairs = summary.at("failed_pairs"); pairs.is_null()) {
+    PrintFailed(summary.at("a").at("failed_rows").get<std::int64_t>() +
+                summary.at("b").at("failed_rows").get<std::int64_t>());
+  } else if (pairs != 0) {
+    std::cout << fmt::format(
+        "{} rows have no finite attributions in A or in B and were left out of both.\n",
+        Grouped(pairs.get<std::int64_t>()));
+  }
+  PrintUnknownLinks(summary);
   for (const char* side : {"a", "b"}) {
     for (const Json& output : summary.at("outputs_only_in").at(side)) {
       std::cout << fmt::format("Output {} is only in {}.\n", Visible(output.get<std::string>()),
@@ -169,10 +194,15 @@ void PrintDrift(const job::RunResult& result, const std::string& out) {
                            summary.at("periods").size(), Grouped(rows), Seconds(result.seconds));
   std::cout << fmt::format("Reference: {}.\n", Visible(summary.at("reference").get<std::string>()));
   PrintFailed(failed);
+  PrintUnknownLinks(summary);
   if (const auto without = summary.at("rows_without_period").get<std::int64_t>(); without > 0) {
     std::cout << fmt::format("{} rows name no period and were left out.\n", Grouped(without));
   }
   for (const Json& output : summary.at("outputs")) PrintOutputDrift(output, UnitOf(summary));
+  if (const auto more = summary.at("all_outputs").get<std::size_t>() - summary.at("outputs").size();
+      more > 0) {
+    std::cout << fmt::format("\n{} more outputs are in drift.parquet only.\n", more);
+  }
   std::cout << fmt::format(
       "\nAn alarm is certain beside all {} tests of this comparison (Holm, 5 %).\n",
       Grouped(summary.at("tests").get<std::int64_t>()));

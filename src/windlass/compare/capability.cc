@@ -70,7 +70,7 @@ Tick TickOf(job::Context& context) {
   };
 }
 
-std::int64_t RowsOf(const Explanation& run) { return ExplanationReader(run).rows(); }
+std::int64_t RowsOf(const Explanation& run) { return ExplanationReader(run).rows().value_or(0); }
 
 void WriteSummary(const Json& summary, job::Context& context) {
   WriteFileAtomically(context.Output("summary.json"), summary.dump(2) + "\n");

@@ -11,7 +11,7 @@ namespace windlass::compare {
 namespace {
 
 constexpr std::int64_t kBlockRows = 4096;
-constexpr std::size_t kNamedGroups = 3;  // of a row that moved
+constexpr std::size_t kNamedParts = 3;  // of a row that moved
 
 // The rows that moved most, of one output: a heap whose front moved least.
 class MovedRows {
@@ -31,13 +31,15 @@ class MovedRows {
     std::ranges::push_heap(rows_, Before);
   }
 
-  std::vector<MovedRow> Finish() && {
+  // Rows that moved by no more than `rounding` did not.
+  std::vector<MovedRow> Finish(double rounding) && {
+    std::erase_if(rows_, [&](const MovedRow& row) { return Size(row) <= rounding; });
     std::ranges::sort(rows_, Before);
     return std::move(rows_);
   }
 
  private:
-  static double Size(const MovedRow& row) { return std::abs(row.b - row.a); }
+  static double Size(const MovedRow& row) { return std::abs(row.change()); }
   // Of rows that moved as much, the first stay.
   static bool Before(const MovedRow& x, const MovedRow& y) {
     return Size(x) != Size(y) ? Size(x) > Size(y) : x.row < y.row;
@@ -58,8 +60,9 @@ struct Gathered {
 
   RowMap map_a, map_b;
   Totals a, b;
-  std::vector<Moments> difference;     // [outputs]
-  std::vector<MovedRows> moved;        // [outputs]
+  std::vector<Moments> difference;  // [outputs]
+  std::vector<MovedRows> moved;     // [outputs]
+  std::int64_t failed_pairs = 0;
   std::vector<double> line_a, line_b;  // what AddPair works in
 };
 
@@ -101,26 +104,55 @@ void AddPair(const Row& a, const Row& b, const Layout& layout, Gathered& gathere
   }
 }
 
+// False where neither has rows left; a side that has none gives an empty block.
+bool NextOfBoth(ExplanationReader& a, ExplanationReader& b, Block& block_a, Block& block_b) {
+  const auto next = [](ExplanationReader& reader, Block& block) {
+    if (reader.Next(kBlockRows, block)) return true;
+    block.rows = 0;
+    block.row.clear();
+    return false;
+  };
+  const bool has_a = next(a, block_a), has_b = next(b, block_b);
+  return has_a || has_b;
+}
+
+std::int64_t RowsLeft(ExplanationReader& reader) {
+  std::int64_t rows = 0;
+  Block block;
+  while (reader.Next(kBlockRows, block)) rows += block.rows;
+  return rows;
+}
+
 void ReadPairs(const Explanation& run_a, const Explanation& run_b, const Layout& layout,
                const Tick& tick, Gathered& gathered) {
   ExplanationReader reader_a(run_a), reader_b(run_b);
-  if (reader_a.rows() != reader_b.rows()) {
-    NotTheSame(run_a, run_b,
-               fmt::format("one has {} rows, the other {}", reader_a.rows(), reader_b.rows()));
-  }
+  const auto count = [&](std::int64_t rows_a, std::int64_t rows_b) {
+    if (rows_a == rows_b) return;
+    NotTheSame(run_a, run_b, fmt::format("one has {} rows, the other {}", rows_a, rows_b));
+  };
+  if (reader_a.rows() && reader_b.rows()) count(*reader_a.rows(), *reader_b.rows());
   Block block_a, block_b;
   Row a, b;
-  while (reader_a.Next(kBlockRows, block_a)) {
-    if (!reader_b.Next(kBlockRows, block_b) || block_b.row != block_a.row) {
+  std::int64_t before = 0;  // rows of earlier blocks
+  while (NextOfBoth(reader_a, reader_b, block_a, block_b)) {
+    const auto [of_a, of_b] = std::ranges::mismatch(block_a.row, block_b.row);
+    if (of_a != block_a.row.end() && of_b != block_b.row.end()) {
       NotTheSame(run_a, run_b,
-                 fmt::format("their row numbers differ from row {} on", block_a.row.front()));
+                 fmt::format("their row numbers differ: where one has row {}, the other has row {}",
+                             *of_a, *of_b));
     }
+    if (block_a.rows != block_b.rows) {  // one ended, which its format did not tell before
+      count(before + block_a.rows + RowsLeft(reader_a), before + block_b.rows + RowsLeft(reader_b));
+    }
+    before += block_a.rows;
     for (std::int64_t r = 0; r < block_a.rows; ++r) {
       const bool good_a = gathered.map_a.Fill(block_a, r, a);
       const bool good_b = gathered.map_b.Fill(block_b, r, b);
-      if (!good_a) gathered.a.Fail();
-      if (!good_b) gathered.b.Fail();
-      if (good_a && good_b) AddPair(a, b, layout, gathered);
+      if (good_a && good_b) {
+        AddPair(a, b, layout, gathered);
+      } else {
+        ++gathered.failed_pairs;
+      }
     }
     tick(2 * block_a.rows);
   }
@@ -132,6 +164,13 @@ void CheckRows(const Explanation& run, const Totals& totals) {
               fmt::format("{}: none of its rows has finite attributions that can be compared ({} "
                           "failed)",
                           run.place, totals.failed()));
+}
+
+void CheckPairs(const Explanation& a, const Explanation& b, const Gathered& gathered) {
+  if (gathered.a.rows() > 0) return;
+  throw Error(ErrorCode::kInvalidInput,
+              fmt::format("{} and {}: no row has finite attributions in both ({} failed)", a.place,
+                          b.place, gathered.failed_pairs));
 }
 
 Change ChangeOf(const Gathered& gathered, bool paired, std::size_t k, std::size_t quantity) {
@@ -148,6 +187,11 @@ OutputDiff OutputOf(Gathered& gathered, const Layout& layout, bool paired, std::
   OutputDiff output;
   output.prediction = ChangeOf(gathered, paired, k, Quantity::kPrediction);
   output.base = ChangeOf(gathered, paired, k, Quantity::kBase);
+  const auto constant = [&](const Totals& side) {
+    return !(side.Of(k, Quantity::kBase).variance > 0);
+  };
+  // That of a run, which no rows are drawn for: known, also with one row.
+  if (constant(gathered.a) && constant(gathered.b)) output.base.half_width = 0;
   output.remainder = output.prediction.change - output.base.change;
   for (std::size_t g = 0; g < layout.groups.size(); ++g) {
     GroupDiff group;
@@ -161,7 +205,9 @@ OutputDiff OutputOf(Gathered& gathered, const Layout& layout, bool paired, std::
     output.groups.push_back(group);
   }
   std::ranges::stable_sort(output.groups, std::greater{}, &GroupDiff::moved);
-  if (paired) output.rows = std::move(gathered.moved[k]).Finish();
+  if (paired) {
+    output.rows = std::move(gathered.moved[k]).Finish(RoundingOf(gathered.a, gathered.b, k));
+  }
   return output;
 }
 
@@ -186,19 +232,26 @@ Json OnlyIn(const std::vector<std::string>& names, const std::vector<std::string
   return only;
 }
 
+// The parts that moved a row the way it went, most first: a group each, or the base value (null).
 Json ToJson(const MovedRow& row, const Layout& layout) {
-  std::vector<std::size_t> order(row.phi.size());
-  for (std::size_t g = 0; g < order.size(); ++g) order[g] = g;
-  std::ranges::stable_sort(order, std::greater{},
-                           [&](std::size_t g) { return std::abs(row.phi[g]); });
+  const double way = row.change() < 0 ? -1 : 1;
+  std::vector<std::pair<double, Json>> parts;
+  const auto add = [&](double change, Json group) {
+    if (change * way > 0) parts.emplace_back(change, std::move(group));
+  };
+  add(row.base, nullptr);
+  for (std::size_t g = 0; g < row.phi.size(); ++g) add(row.phi[g], layout.groups[g]);
+  std::ranges::stable_sort(parts, std::greater{},
+                           [](const auto& part) { return std::abs(part.first); });
+  parts.resize(std::min(parts.size(), kNamedParts));
   Json named = Json::array();
-  double others = row.b - row.a - row.base;
-  for (std::size_t i = 0; i < std::min(order.size(), kNamedGroups); ++i) {
-    named.push_back({{"group", layout.groups[order[i]]}, {"change", row.phi[order[i]]}});
-    others -= row.phi[order[i]];
+  double others = row.change();
+  for (auto& [change, group] : parts) {
+    others -= change;
+    named.push_back({{"group", std::move(group)}, {"change", change}});
   }
-  return {{"row", row.row},          {"a", row.a},       {"b", row.b},
-          {"change", row.b - row.a}, {"base", row.base}, {"groups", std::move(named)},
+  return {{"row", row.row},         {"a", row.a},       {"b", row.b},
+          {"change", row.change()}, {"base", row.base}, {"parts", std::move(named)},
           {"others", others}};
 }
 
@@ -217,10 +270,11 @@ Json ToJson(const GroupDiff& group, const Layout& layout) {
   return json;
 }
 
-Json Side(const Explanation& run, std::int64_t rows, std::int64_t failed, std::int64_t sampled) {
+Json Side(const Explanation& run, bool paired, std::int64_t rows, std::int64_t failed,
+          std::int64_t sampled) {
   Json side = ToJson(run);
   side["rows"] = rows;
-  side["failed_rows"] = failed;
+  side["failed_rows"] = paired ? Json() : Json(failed);
   side["sampled_rows"] = sampled;
   return side;
 }
@@ -235,12 +289,13 @@ double GroupDiff::moved() const {
 Pairing ChoosePairing(const Explanation& a, const Explanation& b, const std::string& wish) {
   if (wish == "paired") return {true, "asked for"};
   if (wish == "independent") return {false, "asked for"};
-  if (!a.rows || !b.rows || a.data.empty() || b.data.empty()) {
-    return {false, "no summary.json says that the rows are the same"};
+  if (!a.rows || !b.rows || a.data_digest.empty() || b.data_digest.empty()) {
+    return {false, "no summary.json tells whether the rows are the same"};
   }
-  if (a.data != b.data) return {false, "the data differ"};
-  if (*a.rows != *b.rows) return {false, "the numbers of rows differ"};
-  return {true, "both summaries name the same data and number of rows"};
+  if (a.data_digest != b.data_digest || *a.rows != *b.rows) {
+    return {false, "the rows explained differ"};
+  }
+  return {true, "both explained the same rows"};
 }
 
 DiffResult Diff(const Explanation& a, const Explanation& b, const std::string& pairing,
@@ -249,16 +304,18 @@ DiffResult Diff(const Explanation& a, const Explanation& b, const std::string& p
   Gathered gathered(result.layout, a, b);
   if (result.pairing.paired) {
     ReadPairs(a, b, result.layout, tick, gathered);
+    CheckPairs(a, b, gathered);
   } else {
     ReadSide(a, gathered.map_a, tick, gathered.a);
     ReadSide(b, gathered.map_b, tick, gathered.b);
+    CheckRows(a, gathered.a);
+    CheckRows(b, gathered.b);
   }
-  CheckRows(a, gathered.a);
-  CheckRows(b, gathered.b);
   result.rows_a = gathered.a.rows();
   result.rows_b = gathered.b.rows();
   result.failed_a = gathered.a.failed();
   result.failed_b = gathered.b.failed();
+  result.failed_pairs = gathered.failed_pairs;
   result.sampled_a = static_cast<std::int64_t>(gathered.a.sampled());
   result.sampled_b = static_cast<std::int64_t>(gathered.b.sampled());
   for (std::size_t k = 0; k < result.layout.outputs.size(); ++k) {
@@ -288,6 +345,14 @@ Json ToJson(const Distance& distance) {
           {"certain", distance.p < kLevel}};
 }
 
+Json LinksUnknown(const std::vector<Explanation>& runs) {
+  Json places = Json::array();
+  for (const Explanation& run : runs) {
+    if (run.link.empty()) places.push_back(run.place);
+  }
+  return places;
+}
+
 Json ToJson(const Explanation& run) {
   const auto text = [](const std::string& value) { return value.empty() ? Json() : Json(value); };
   return {{"place", run.place},        {"link", text(run.link)}, {"method", text(run.method)},
@@ -315,11 +380,14 @@ Json ToJson(const DiffResult& result) {
                        {"rows_moved", std::move(rows)}});
   }
   const std::string link = result.a.link.empty() ? result.b.link : result.a.link;
+  const bool paired = result.pairing.paired;
   return {{"link", link.empty() ? Json() : Json(link)},
-          {"paired", result.pairing.paired},
+          {"links_unknown", LinksUnknown({result.a, result.b})},
+          {"paired", paired},
           {"pairing_reason", result.pairing.reason},
-          {"a", Side(result.a, result.rows_a, result.failed_a, result.sampled_a)},
-          {"b", Side(result.b, result.rows_b, result.failed_b, result.sampled_b)},
+          {"failed_pairs", paired ? Json(result.failed_pairs) : Json()},
+          {"a", Side(result.a, paired, result.rows_a, result.failed_a, result.sampled_a)},
+          {"b", Side(result.b, paired, result.rows_b, result.failed_b, result.sampled_b)},
           {"outputs_only_in",
            {{"a", OnlyIn(result.a.outputs, result.b.outputs)},
             {"b", OnlyIn(result.b.outputs, result.a.outputs)}}},

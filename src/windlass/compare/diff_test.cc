@@ -1,5 +1,6 @@
 #include "windlass/compare/diff.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -43,7 +44,7 @@ TEST(Diff, PredictionIsBaseAndGroups) {
   const TemporaryFolder folder;
   FakeRun a = Made(1, 500), b = Made(2, 300, 0.7);
   b.base = -0.25;
-  b.data = "later.csv";
+  b.digest = "1a7e";
   const DiffResult result = DiffOf(a.Write(folder.path() / "a"), b.Write(folder.path() / "b"));
   EXPECT_FALSE(result.pairing.paired);
   const OutputDiff& output = result.outputs[0];
@@ -100,14 +101,22 @@ TEST(Diff, FailedRowsAreCountedAndLeftOut) {
   const std::string to_a = a.Write(folder.path() / "a"), to_b = b.Write(folder.path() / "b");
   const DiffResult paired = DiffOf(to_a, to_b);
   EXPECT_EQ(paired.rows_a, 47);
-  EXPECT_EQ(paired.failed_a, 1);
-  EXPECT_EQ(paired.failed_b, 2);
+  EXPECT_EQ(paired.failed_pairs, 3);
+  EXPECT_EQ(ToJson(paired)["failed_pairs"], 3);
+  EXPECT_TRUE(ToJson(paired)["a"]["failed_rows"].is_null());
   const DiffResult independent = DiffOf(to_a, to_b, "independent");
   EXPECT_EQ(independent.rows_a, 49);
   EXPECT_EQ(independent.rows_b, 48);
+  EXPECT_EQ(independent.failed_a, 1);
+  EXPECT_EQ(independent.failed_b, 2);
+  EXPECT_TRUE(ToJson(independent)["failed_pairs"].is_null());
+  a.phi[2 * 9] = kNaN;  // a pair that failed on both sides is one
+  EXPECT_EQ(DiffOf(a.Write(folder.path() / "a"), to_b).failed_pairs, 3);
   b.phi.assign(100, kNaN);
   EXPECT_THAT(ErrorOf([&] { DiffOf(to_a, b.Write(folder.path() / "b"), "independent"); }),
               HasSubstr("none of its rows"));
+  EXPECT_THAT(ErrorOf([&] { DiffOf(to_a, folder.path() / "b", "paired"); }),
+              HasSubstr("no row has finite attributions in both (50 failed)"));
 }
 
 TEST(Diff, GroupsOfOneRunAreListed) {
@@ -169,6 +178,7 @@ TEST(Diff, OneRowHasNoIntervalAndJsonNoNaN) {
   const Json json = ToJson(result);
   const Json& group = json["outputs"][0]["groups"][0];
   EXPECT_TRUE(group["mean"]["low"].is_null());
+  EXPECT_EQ(json["outputs"][0]["base_value"]["low"], 0.0);
   EXPECT_TRUE(group["mean"]["change"].is_number());
   EXPECT_EQ(group["mean"]["certain"], false);
   EXPECT_EQ(json.dump().find("nan"), std::string::npos);
@@ -237,7 +247,7 @@ TEST(Diff, SaysWhatCannotBeCompared) {
   b = Made(2, 20);
   for (std::int64_t r = 1; r <= 20; ++r) b.row.push_back(r);
   EXPECT_THAT(ErrorOf([&] { DiffOf(to_a, b.Write(folder.path() / "b"), "paired"); }),
-              HasSubstr("their row numbers differ"));
+              HasSubstr("where one has row 0, the other has row 1"));
   b.row[3] = 1;
   EXPECT_THAT(ErrorOf([&] { DiffOf(to_a, b.Write(folder.path() / "b"), "independent"); }),
               HasSubstr("rows must ascend"));
@@ -256,7 +266,95 @@ TEST(Diff, PairsByChoiceWithoutSummaries) {
   const std::string b = Made(2, 20).Write(folder.path() / "b", false);
   EXPECT_FALSE(DiffOf(a, b).pairing.paired);
   EXPECT_TRUE(DiffOf(a, b, "paired").pairing.paired);
-  EXPECT_TRUE(ToJson(DiffOf(a, b))["link"].is_null());
+  const Json json = ToJson(DiffOf(a, b));
+  EXPECT_TRUE(json["link"].is_null());
+  EXPECT_EQ(json["links_unknown"], Json({a, b}));
+}
+
+TEST(Diff, PairsRowsWhoseValuesAreTheSame) {
+  const TemporaryFolder folder;
+  const auto pairing = [&](const std::string& data, const std::string& digest, std::int64_t rows) {
+    FakeRun b = Made(2, rows);
+    b.data = data;
+    b.digest = digest;
+    return DiffOf(Made(1, 20).Write(folder.path() / "a"), b.Write(folder.path() / "b")).pairing;
+  };
+  EXPECT_TRUE(pairing("rows.csv", "5eed", 20).paired);
+  EXPECT_EQ(pairing("copy.csv", "5eed", 20).reason, "both explained the same rows");
+  // A file that was written anew in between has the same name.
+  EXPECT_FALSE(pairing("rows.csv", "1a7e", 20).paired);
+  EXPECT_EQ(pairing("rows.csv", "1a7e", 20).reason, "the rows explained differ");
+  EXPECT_EQ(pairing("rows.csv", "5eed", 19).reason, "the rows explained differ");
+  EXPECT_EQ(pairing("rows.csv", "", 20).reason,
+            "no summary.json tells whether the rows are the same");
+}
+
+// A run as CSV, which does not tell its number of rows.
+std::string WriteCsv(const std::filesystem::path& path, int lines, int outputs) {
+  std::string text = "row,output,base_value,prediction,age\n";
+  for (int line = 0; line < lines; ++line) {
+    text += fmt::format("{},{},0,{},{}\n", line / outputs, line % outputs == 0 ? "y" : "z",
+                        line % 7, line % 7);
+  }
+  WriteFileAtomically(path, text);
+  return path.string();
+}
+
+TEST(Diff, PairsAllRowsOfBothOrNone) {
+  const TemporaryFolder folder;
+  const std::string a = WriteCsv(folder.path() / "a.csv", 4096, 1);
+  const auto error = [&](int rows) {
+    const std::string b = WriteCsv(folder.path() / "b.csv", rows, 1);
+    return ErrorOf([&] { DiffOf(a, b, "paired"); }) + "; " +
+           ErrorOf([&] { DiffOf(b, a, "paired"); });
+  };
+  EXPECT_EQ(error(4096), "no error; no error");
+  for (const int rows : {10, 4095, 4097, 9000}) {
+    EXPECT_THAT(error(rows), HasSubstr(fmt::format("one has 4096 rows, the other {};", rows)));
+    EXPECT_THAT(error(rows), HasSubstr(fmt::format("one has {} rows, the other 4096;", rows)));
+  }
+  const std::string part = WriteCsv(folder.path() / "part.csv", 9, 2);
+  EXPECT_THAT(ErrorOf([&] { DiffOf(part, part, "independent"); }),
+              HasSubstr("9 lines, which is no multiple of its 2 outputs"));
+}
+
+TEST(Diff, RowsNameWhatMovedThem) {
+  const TemporaryFolder folder;
+  FakeRun a, b;
+  a.phi.assign(40, 0);
+  b.phi.assign(40, 0);
+  b.base = a.base + 1;
+  b.phi[2 * 3] = 2;  // row 3: up by 3.25, most of it "age"
+  b.phi[2 * 3 + 1] = 0.25;
+  b.phi[2 * 4] = -5;  // row 4: down by 4, "age" alone
+  b.phi[2 * 5] = -1;  // row 5: not at all
+  const std::string to_a = a.Write(folder.path() / "a");
+  const Json rows = ToJson(DiffOf(to_a, b.Write(folder.path() / "b")))["outputs"][0]["rows_moved"];
+  EXPECT_EQ(rows[0]["row"], 4);
+  EXPECT_EQ(rows[0]["parts"], Json::parse(R"([{"group": "age", "change": -5.0}])"));
+  EXPECT_EQ(rows[0]["others"], 1.0);
+  EXPECT_EQ(rows[1]["row"], 3);
+  EXPECT_EQ(rows[1]["parts"].size(), 3);
+  EXPECT_EQ(rows[1]["parts"][1]["group"], Json());  // the base value
+  EXPECT_EQ(rows[2]["parts"], Json::parse(R"([{"group": null, "change": 1.0}])"));
+  EXPECT_THAT(rows, SizeIs(19));
+  EXPECT_THAT(DiffOf(to_a, to_a).outputs[0].rows, SizeIs(0));
+}
+
+TEST(Diff, SummariesAreReadThroughUris) {
+  const TemporaryFolder folder;
+  FakeRun a = Made(1, 20);
+  const std::string place = a.Write(folder.path() / "a");
+  for (const char* file : {"", "/", "/attributions.parquet"}) {
+    const Explanation run = OpenExplanation("file://" + place + file);
+    EXPECT_EQ(run.link, "logit");
+    EXPECT_EQ(run.data_digest, "5eed");
+  }
+  FakeRun b = a;
+  b.link = "identity";
+  const std::string other = "file://" + b.Write(folder.path() / "b");
+  EXPECT_THAT(ErrorOf([&] { DiffOf("file://" + place, other); }), HasSubstr("link identity"));
+  EXPECT_TRUE(OpenExplanation("file://" + a.Write(folder.path() / "c", false)).link.empty());
 }
 
 TEST(Diff, PagesHoldWhateverNamesSay) {

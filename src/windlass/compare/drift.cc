@@ -56,12 +56,34 @@ void CheckPeriods(const DriftResult& result, const std::string& where) {
                 fmt::format("{} has a single period, \"{}\"; drift needs two or more", where,
                             result.periods[0].name));
   }
-  for (const Period& period : result.periods) {
-    if (period.rows > 0) continue;
-    throw Error(ErrorCode::kInvalidInput,
-                fmt::format("period \"{}\" of {} has no row with finite attributions ({} failed)",
-                            period.name, where, period.failed));
+}
+
+// Periods whose rows all failed stay, with nothing to say, while there is a comparison.
+void CheckRows(const DriftResult& result, const std::string& where) {
+  const Period& reference = result.periods[result.reference];
+  if (reference.rows == 0) {
+    throw Error(
+        ErrorCode::kInvalidInput,
+        fmt::format("the reference, period \"{}\" of {}, has no row with finite attributions "
+                    "({} failed); --reference names another",
+                    reference.name, where, reference.failed));
   }
+  if (std::ranges::count_if(result.periods, [](const Period& of) { return of.rows > 0; }) < 2) {
+    throw Error(ErrorCode::kInvalidInput,
+                fmt::format("of the periods of {} only \"{}\" has rows with finite attributions; "
+                            "drift needs two or more",
+                            where, reference.name));
+  }
+}
+
+void CheckCells(std::size_t periods, const Layout& layout) {
+  const std::size_t groups = layout.groups.size(), outputs = layout.outputs.size();
+  if (periods * groups * outputs <= kMostCells) return;
+  throw Error(ErrorCode::kInvalidInput,
+              fmt::format("{} periods of {} groups and {} outputs are {} cells; drift compares at "
+                          "most {}: take fewer periods (--bins), group columns, or explain fewer "
+                          "outputs",
+                          periods, groups, outputs, periods * groups * outputs, kMostCells));
 }
 
 GroupPeriod GroupIn(const DriftResult& result, const std::vector<Totals>& totals, std::size_t k,
@@ -72,7 +94,7 @@ GroupPeriod GroupIn(const DriftResult& result, const std::vector<Totals>& totals
   group.mean = now.Of(k, Quantity::Phi(g));
   group.importance = now.Of(k, Quantity::Importance(g));
   group.compared =
-      t != result.reference && result.periods[t].has[g] && result.periods[result.reference].has[g];
+      t != result.reference && result.periods[t].Has(g) && result.periods[result.reference].Has(g);
   if (!group.compared) return group;
   const double rounding = RoundingOf(before, now, k);
   group.mean_change = Independent(before.Of(k, Quantity::Phi(g)), group.mean, rounding);
@@ -122,6 +144,7 @@ void Judge(const std::vector<Totals>& totals, const std::string& reference,
   }
   CheckPeriods(result, where);
   result.reference = ReferenceOf(result.periods, reference);
+  CheckRows(result, where);
   for (std::size_t k = 0; k < result.layout.outputs.size(); ++k) {
     result.outputs.push_back(OutputIn(result, totals, k));
   }
@@ -209,7 +232,7 @@ Json ToJson(const GroupPeriod& period, bool has) {
 Json ToJson(const GroupDrift& group, const DriftResult& result) {
   Json periods = Json::array(), alarms = Json::array();
   for (std::size_t t = 0; t < group.periods.size(); ++t) {
-    periods.push_back(ToJson(group.periods[t], result.periods[t].has[group.group]));
+    periods.push_back(ToJson(group.periods[t], result.periods[t].Has(group.group)));
     if (group.periods[t].alarm()) alarms.push_back(result.periods[t].name);
   }
   return {{"group", result.layout.groups[group.group]},
@@ -218,7 +241,45 @@ Json ToJson(const GroupDrift& group, const DriftResult& result) {
           {"periods", std::move(periods)}};
 }
 
+// What of `result` is listed.
+struct Listed {
+  std::size_t outputs, groups;
+};
+
+Listed ListedOf(const DriftResult& result) {
+  const std::size_t periods = result.periods.size();
+  Listed listed{};
+  listed.outputs =
+      std::min(result.outputs.size(), std::max<std::size_t>(1, kListedCells / periods));
+  const std::size_t room = std::max<std::size_t>(1, kListedCells / (periods * listed.outputs));
+  listed.groups = std::min({result.layout.groups.size(), kListedGroups, room});
+  return listed;
+}
+
+Json ToJson(const OutputDrift& output, std::size_t listed, const DriftResult& result) {
+  Json groups = Json::array(), prediction = Json::array(), base = Json::array();
+  std::size_t alarms = 0, moved = 0;
+  for (std::size_t g = 0; g < output.groups.size(); ++g) {
+    if (g < listed) groups.push_back(ToJson(output.groups[g], result));
+    const std::size_t of = output.groups[g].alarms();
+    alarms += of;
+    moved += of > 0 ? 1 : 0;
+  }
+  for (std::size_t t = 0; t < result.periods.size(); ++t) {
+    const bool has = result.periods[t].rows > 0;
+    prediction.push_back(has ? ToJson(output.prediction[t]) : Json());
+    base.push_back(has ? Number(output.base[t].mean) : Json());
+  }
+  return {{"prediction", std::move(prediction)}, {"base_value", std::move(base)},
+          {"groups", std::move(groups)},         {"all_groups", output.groups.size()},
+          {"all_groups_with_alarms", moved},     {"all_alarms", alarms}};
+}
+
 }  // namespace
+
+std::size_t GroupDrift::alarms() const {
+  return static_cast<std::size_t>(std::ranges::count_if(periods, &GroupPeriod::alarm));
+}
 
 bool GroupPeriod::alarm() const {
   return compared && std::min({mean_change.p, importance_change.p, distance.p}) < kLevel;
@@ -233,6 +294,7 @@ DriftResult DriftOfRuns(const std::vector<Explanation>& runs, const std::string&
   DriftResult result;
   result.runs = runs;
   result.layout = LayoutOf(runs);
+  CheckCells(runs.size(), result.layout);
   const std::size_t sample = SampleRows(result.layout, runs.size());
   result.sampled = static_cast<std::int64_t>(sample);
   const std::vector<std::string> names = PeriodNames(runs);
@@ -260,6 +322,7 @@ DriftResult DriftByColumn(const Explanation& run, const std::string& data,
   result.runs = {run};
   result.by = column;
   result.layout = LayoutOf({run});
+  CheckCells(reader->names().size(), result.layout);
   const std::size_t sample = SampleRows(result.layout, reader->names().size());
   result.sampled = static_cast<std::int64_t>(sample);
   const RowMap map(run, result.layout);
@@ -298,16 +361,10 @@ Json ToJson(const DriftResult& result) {
     periods.push_back(
         {{"period", period.name}, {"rows", period.rows}, {"failed_rows", period.failed}});
   }
-  for (std::size_t k = 0; k < result.outputs.size(); ++k) {
-    const OutputDrift& output = result.outputs[k];
-    Json groups = Json::array(), prediction = Json::array(), base = Json::array();
-    for (const GroupDrift& group : output.groups) groups.push_back(ToJson(group, result));
-    for (const Estimate& of : output.prediction) prediction.push_back(ToJson(of));
-    for (const Estimate& of : output.base) base.push_back(Number(of.mean));
-    outputs.push_back({{"output", result.layout.outputs[k]},
-                       {"prediction", std::move(prediction)},
-                       {"base_value", std::move(base)},
-                       {"groups", std::move(groups)}});
+  const Listed listed = ListedOf(result);
+  for (std::size_t k = 0; k < listed.outputs; ++k) {
+    outputs.push_back(ToJson(result.outputs[k], listed.groups, result));
+    outputs.back()["output"] = result.layout.outputs[k];
   }
   Json left_out = Json::array();
   for (const Explanation& run : result.runs) {
@@ -318,6 +375,7 @@ Json ToJson(const DriftResult& result) {
     }
   }
   return {{"link", link.empty() ? Json() : Json(link)},
+          {"links_unknown", LinksUnknown(result.runs)},
           {"runs", std::move(runs)},
           {"by", result.by.empty() ? Json() : Json(result.by)},
           {"periods", std::move(periods)},
@@ -328,6 +386,7 @@ Json ToJson(const DriftResult& result) {
           {"correction", "Holm"},
           {"tests", result.tests},
           {"level", kLevel},
+          {"all_outputs", result.outputs.size()},
           {"outputs", std::move(outputs)}};
 }
 

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "windlass/base/file.h"
@@ -133,6 +134,77 @@ TEST(Drift, RunsThatLackAGroup) {
     EXPECT_EQ(group["periods"][1].is_null(), group["group"] == "sex");
     EXPECT_EQ(group["periods"][0].is_null(), group["group"] == "income");
   }
+}
+
+// Periods "0".."n-1" of 10 rows each, of as many groups; those in `failed` have no number.
+DriftResult Periods(const std::filesystem::path& folder, int periods, std::size_t groups,
+                    const std::vector<int>& failed, const std::string& reference = "",
+                    std::size_t outputs = 1) {
+  FakeRun run;
+  Normal normal(7);
+  run.groups.clear();
+  run.outputs.clear();
+  for (std::size_t g = 0; g < groups; ++g) run.groups.push_back(fmt::format("g{}", g));
+  for (std::size_t k = 0; k < outputs; ++k) run.outputs.push_back(fmt::format("y{}", k));
+  std::string when = "when\n";
+  for (int r = 0; r < 10 * periods; ++r) {
+    when += fmt::format("{}\n", r % periods);
+    const bool fails = std::ranges::find(failed, r % periods) != failed.end();
+    for (std::size_t g = 0; g < groups * outputs; ++g) {
+      run.phi.push_back(fails ? std::nan("") : normal());
+    }
+  }
+  const std::string data = WriteText(folder / "rows.csv", when);
+  return DriftByColumn(OpenExplanation(run.Write(folder / "a")), data, "when", 0, reference,
+                       kQuiet);
+}
+
+TEST(Drift, PeriodsWhoseRowsAllFailedStay) {
+  const TemporaryFolder folder;
+  const DriftResult result = Periods(folder.path(), 4, 2, {2});
+  EXPECT_EQ(result.periods[2].rows, 0);
+  EXPECT_EQ(result.periods[2].failed, 10);
+  EXPECT_EQ(result.tests, 2 * 2 * 3);
+  const Json json = ToJson(result);
+  EXPECT_TRUE(json["outputs"][0]["groups"][0]["periods"][2].is_null());
+  EXPECT_TRUE(json["outputs"][0]["prediction"][2].is_null());
+  EXPECT_EQ(json["periods"][2]["failed_rows"], 10);
+  WriteDriftTable(result, folder.path() / "drift.parquet");
+  const auto table = table::OpenTable((folder.path() / "drift.parquet").string(),
+                                      {.columns = {"mean", "ks"}, .ignore_others = true});
+  table::Chunk chunk;
+  ASSERT_TRUE(table->Next(100, chunk));
+  ASSERT_EQ(chunk.rows, 8);
+  for (const std::size_t line : {2, 6}) {
+    EXPECT_TRUE(std::isnan(chunk.values[2 * line]) && std::isnan(chunk.values[2 * line + 1]));
+  }
+  EXPECT_THAT(ErrorOf([&] { Periods(folder.path(), 4, 2, {0}); }),
+              HasSubstr("the reference, period \"0\""));
+  EXPECT_EQ(Periods(folder.path(), 4, 2, {0}, "1").tests, 2 * 2 * 3);
+  EXPECT_THAT(ErrorOf([&] {
+                Periods(folder.path(), 3, 2, {1, 2});
+              }),
+              HasSubstr("only \"0\" has rows with finite attributions"));
+}
+
+TEST(Drift, ListsWhatABrowserCanDraw) {
+  const TemporaryFolder folder;
+  const DriftResult result = Periods(folder.path(), 30, 70, {});
+  const Json output = ToJson(result)["outputs"][0];
+  EXPECT_EQ(output["groups"].size(), kListedGroups);
+  EXPECT_EQ(output["all_groups"], 70);
+  EXPECT_GE(output["groups"][0]["drift"], output["groups"][59]["drift"]);
+  WriteDriftTable(result, folder.path() / "drift.parquet");
+  EXPECT_EQ(table::OpenTable((folder.path() / "drift.parquet").string(),
+                             {.columns = {"mean"}, .ignore_others = true})
+                ->rows(),
+            30 * 70);
+  const Json many = ToJson(Periods(folder.path(), 300, 2, {}, "", 100));
+  EXPECT_EQ(many["outputs"].size(), kListedCells / 300);
+  EXPECT_EQ(many["outputs"][0]["groups"].size(), 1);
+  EXPECT_EQ(many["all_outputs"], 100);
+  EXPECT_THAT(ErrorOf([&] { Periods(folder.path(), 400, 501, {}); }),
+              HasSubstr("400 periods of 501 groups and 1 outputs are 200400 cells"));
 }
 
 TEST(Drift, RowsWithoutAPeriodAreCounted) {

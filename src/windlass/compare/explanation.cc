@@ -6,7 +6,6 @@
 #include <filesystem>
 
 #include "windlass/base/error.h"
-#include "windlass/base/file.h"
 #include "windlass/base/json.h"
 
 namespace windlass::compare {
@@ -21,9 +20,12 @@ bool IsUri(const std::string& place) { return place.find("://") != std::string::
 std::string AttributionsAt(const std::string& place) {
   namespace fs = std::filesystem;
   if (IsUri(place)) {
-    return place.ends_with(".parquet")
-               ? place
-               : place + (place.ends_with('/') ? "" : "/") + "attributions.parquet";
+    const auto query = std::min(place.find('?'), place.size());
+    std::string path = place.substr(0, query);
+    if (!path.ends_with(".parquet")) {
+      path += path.ends_with('/') ? "attributions.parquet" : "/attributions.parquet";
+    }
+    return path + place.substr(query);
   }
   std::error_code ignored;
   if (!fs::exists(place, ignored)) {
@@ -42,27 +44,34 @@ std::string AttributionsAt(const std::string& place) {
                   place));
 }
 
+// The path or URI of a file in the folder of another.
+std::string Beside(const std::string& path, const std::string& name) {
+  if (!IsUri(path)) return (std::filesystem::path(path).parent_path() / name).string();
+  const auto query = std::min(path.find('?'), path.size());
+  return path.substr(0, path.rfind('/', query) + 1) + name + path.substr(query);
+}
+
 std::string TextIn(const Json& object, const char* key) {
   const auto found = object.is_object() ? object.find(key) : object.end();
   return found != object.end() && found->is_string() ? found->get<std::string>() : "";
 }
 
 void ReadSummary(Explanation& run) {
-  if (IsUri(run.path)) return;
-  const auto path = std::filesystem::path(run.path).parent_path() / "summary.json";
-  std::error_code ignored;
-  if (!std::filesystem::exists(path, ignored)) return;
-  const Json summary = ParseJson(ReadFile(path), path.string());
+  const std::string path = Beside(run.path, "summary.json");
+  const auto text = table::ReadIfThere(path);
+  if (!text) return;
+  const Json summary = ParseJson(*text, path);
   const Json spec = summary.is_object() ? summary.value("spec", Json()) : Json();
   if (TextIn(spec, "kind") != "explain") {
     throw Error(ErrorCode::kInvalidInput,
-                fmt::format("{} is not that of a windlass explain: its spec's kind is \"{}\"",
-                            path.string(), TextIn(spec, "kind")));
+                fmt::format("{} is not that of a windlass explain: its spec's kind is \"{}\"", path,
+                            TextIn(spec, "kind")));
   }
   run.link = TextIn(summary, "link");
   run.method = TextIn(summary, "method");
   run.model = TextIn(spec, "model");
   run.data = TextIn(spec, "data");
+  run.data_digest = TextIn(summary, "data_digest");
   if (const auto rows = summary.find("rows"); rows != summary.end() && rows->is_number_integer()) {
     run.rows = rows->get<std::int64_t>();
   }
@@ -125,6 +134,13 @@ void ReadOutputs(Explanation& run) {
   if (run.outputs.empty()) NotAttributions(run, "its first line names no output");
 }
 
+[[noreturn]] void PartOfARow(const Explanation& run, std::int64_t lines) {
+  throw Error(ErrorCode::kInvalidInput,
+              fmt::format("{} has {} lines, which is no multiple of its {} outputs: every row "
+                          "needs a line for each",
+                          run.path, lines, run.outputs.size()));
+}
+
 }  // namespace
 
 Explanation OpenExplanation(const std::string& place) {
@@ -145,14 +161,11 @@ ExplanationReader::ExplanationReader(const Explanation& run) : run_(run) {
   for (const std::string& column : run.columns) options.codes.push_back({column, {}});
   options.codes[1].categories = run.outputs;
   reader_ = table::OpenTable(run.path, options);
-  const std::int64_t lines = reader_->rows().value_or(0), outputs = std::ssize(run.outputs);
-  if (lines % outputs != 0) {
-    throw Error(ErrorCode::kInvalidInput,
-                fmt::format("{} has {} lines, which is no multiple of its {} outputs: every row "
-                            "needs a line for each",
-                            run.path, lines, outputs));
+  const std::int64_t outputs = std::ssize(run.outputs);
+  if (const auto lines = reader_->rows()) {
+    if (*lines % outputs != 0) PartOfARow(run, *lines);
+    rows_ = *lines / outputs;
   }
-  rows_ = lines / outputs;
 }
 
 bool ExplanationReader::Next(std::int64_t max_rows, Block& block) {
@@ -160,6 +173,9 @@ bool ExplanationReader::Next(std::int64_t max_rows, Block& block) {
   block.width = std::ssize(run_.columns);
   if (!reader_->Next(max_rows * block.outputs, block.chunk)) return false;
   block.rows = block.chunk.rows / block.outputs;
+  if (block.chunk.rows % block.outputs != 0) {  // at the end: a CSV does not tell before
+    PartOfARow(run_, block.chunk.first_row + block.chunk.rows);
+  }
   block.row.resize(static_cast<std::size_t>(block.rows));
   for (std::int64_t r = 0; r < block.rows; ++r) {
     const double first = block.Line(r, 0)[-2];

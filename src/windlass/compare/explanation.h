@@ -20,6 +20,7 @@ struct Explanation {
   std::string method;
   std::string model;
   std::string data;
+  std::string data_digest;  // of the values explained
   std::optional<std::int64_t> rows;
   std::vector<std::string> outputs;  // in the order of a row's lines
   std::vector<std::string> groups;
@@ -53,8 +54,8 @@ class ExplanationReader {
  public:
   explicit ExplanationReader(const Explanation& run);
 
-  // By the file, before it is read.
-  std::int64_t rows() const { return rows_; }
+  // By the file, before it is read; empty where its format does not tell.
+  std::optional<std::int64_t> rows() const { return rows_; }
 
   // Fills `block` with the next min(max_rows, rows left) rows and says whether there were any.
   // Throws Error{kInvalidInput, kCorrupt} naming the row whose lines are not one for each output,
@@ -64,7 +65,7 @@ class ExplanationReader {
  private:
   const Explanation& run_;
   std::unique_ptr<table::Reader> reader_;
-  std::int64_t rows_ = 0;
+  std::optional<std::int64_t> rows_;
   std::int64_t last_ = -1;
 };
 

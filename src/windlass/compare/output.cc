@@ -147,7 +147,7 @@ void WriteDriftTable(const DriftResult& result, const std::filesystem::path& pat
     for (const GroupDrift& group : groups) {
       for (std::size_t t = 0; t < result.periods.size(); ++t) {
         const GroupPeriod& period = group.periods[t];
-        const bool has = result.periods[t].has[group.group];
+        const bool has = result.periods[t].Has(group.group);
         Change none;
         none.change = kNothing;
         lines.Text(result.layout.outputs[k]).Text(result.layout.groups[group.group]);

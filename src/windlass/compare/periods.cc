@@ -10,6 +10,7 @@
 #include "windlass/base/cancel.h"
 #include "windlass/base/error.h"
 #include "windlass/base/random.h"
+#include "windlass/base/reservoir.h"
 #include "windlass/table/table.h"
 
 namespace windlass::compare {
@@ -62,19 +63,17 @@ struct Numbers {
   std::set<double> different;  // up to kMostPeriods + 1 of them
   double low = std::numeric_limits<double>::infinity();
   double high = -std::numeric_limits<double>::infinity();
-  std::vector<std::pair<std::uint64_t, double>> sample;  // a heap by key
+  Reservoir kept{kQuantileRows};
+  std::vector<double> sample;
 
   void Add(double value, std::uint64_t key) {
     low = std::min(low, value);
     high = std::max(high, value);
     if (std::ssize(different) <= kMostPeriods) different.insert(value);
-    if (sample.size() == kQuantileRows) {
-      if (key >= sample.front().first) return;
-      std::ranges::pop_heap(sample);
-      sample.pop_back();
-    }
-    sample.emplace_back(key, value);
-    std::ranges::push_heap(sample);
+    const auto slot = kept.Offer(key);
+    if (!slot) return;
+    sample.resize(kept.size());
+    sample[*slot] = value;
   }
 };
 
@@ -135,8 +134,7 @@ class NumberPeriods final : public PeriodReader {
   }
 
   void Cut(const Numbers& found, std::int64_t bins) {
-    std::vector<double> values;
-    for (const auto& [key, value] : found.sample) values.push_back(value);
+    std::vector<double> values = found.sample;
     std::ranges::sort(values);
     starts_ = {found.low};
     for (std::int64_t i = 1; i < bins; ++i) {

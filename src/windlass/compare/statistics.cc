@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <vector>
 
 #include "windlass/base/student.h"
 #include "windlass/base/vector_math.h"
@@ -12,18 +13,45 @@ namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
-// What a difference and its standard error say. `own`: error beside that of sampling rows.
-void Judge(double error, double freedom, double own, double rounding, Change& change) {
-  const double t95 = Student95(freedom);
-  change.half_width = (error == 0 && freedom >= 1 ? 0 : t95 * error) + own;
-  if (!(freedom >= 1)) change.half_width = kInfinity;
+constexpr double kOneInTwenty = 0.05;
+
+// A t test: the standard error of a difference, and degrees of freedom.
+struct TTest {
+  double error, freedom;
+};
+
+// What several tests of a difference say together: the least of what each claims. `own`: error
+// beside that of sampling rows. `least_p`: the chance that the order of so many rows alone has,
+// were there no difference; no test of them can tell more.
+void Judge(const std::vector<TTest>& tests, double own, double rounding, double least_p,
+           Change& change) {
   const double size = std::abs(change.change);
   const double beyond = size <= rounding ? 0 : std::max(0.0, size - own);
-  if (beyond == 0) {
-    change.p = 1;
-  } else {
-    change.p = error == 0 && freedom >= 1 ? 0 : StudentTail(beyond / error, freedom);
+  double width = 0, error = 0;
+  change.p = least_p;
+  for (const TTest& test : tests) {
+    if (!(test.freedom >= 1)) {
+      change.half_width = kInfinity;
+      change.p = 1;
+      return;
+    }
+    error = std::max(error, test.error);
+    width = std::max(width, test.error == 0 ? 0 : Student95(test.freedom) * test.error);
+    const double p = test.error == 0 ? 0 : StudentTail(beyond / test.error, test.freedom);
+    change.p = std::max(change.p, p);
   }
+  if (beyond == 0) change.p = 1;
+  // Rows that are all alike have no spread to go by: order alone tells, or nothing does.
+  if (error <= rounding && least_p >= kOneInTwenty) width = kInfinity;
+  change.half_width = width + own;
+}
+
+// Of all ways to deal n + m rows to two sides, the two that part them as far as can be.
+double LeastOfTwo(double n, double m) {
+  const double few = std::min(n, m), many = std::max(n, m);
+  double p = 2;
+  for (double i = 1; i <= few && p > 0; ++i) p *= i / (many + i);
+  return std::min(1.0, p);
 }
 
 }  // namespace
@@ -50,19 +78,27 @@ double HalfWidth(const Estimate& of) {
 Change Independent(const Estimate& a, const Estimate& b, double rounding) {
   Change change{a.mean, b.mean, b.mean - a.mean};
   const double of_a = a.variance / a.rows, of_b = b.variance / b.rows;
-  double freedom = std::min(a.rows, b.rows) - 1;
-  if (freedom >= 1 && of_a + of_b > 0) {
-    freedom =
+  TTest welch{std::sqrt(of_a + of_b), std::min(a.rows, b.rows) - 1};
+  if (welch.freedom >= 1 && of_a + of_b > 0) {
+    welch.freedom =
         (of_a + of_b) * (of_a + of_b) / (of_a * of_a / (a.rows - 1) + of_b * of_b / (b.rows - 1));
   }
-  Judge(std::sqrt(of_a + of_b), freedom, a.own + b.own, rounding, change);
+  TTest pooled{0, welch.freedom};
+  if (welch.freedom >= 1) {
+    pooled.freedom = a.rows + b.rows - 2;
+    const double squares = a.variance * (a.rows - 1) + b.variance * (b.rows - 1);
+    pooled.error = std::sqrt(squares / pooled.freedom * (1 / a.rows + 1 / b.rows));
+  }
+  Judge({welch, pooled}, a.own + b.own, rounding, LeastOfTwo(a.rows, b.rows), change);
   return change;
 }
 
 Change Paired(const Estimate& a, const Estimate& b, const Estimate& difference, double rounding) {
   Change change{a.mean, b.mean, difference.mean};
-  Judge(std::sqrt(difference.variance / difference.rows), difference.rows - 1, a.own + b.own,
-        rounding, change);
+  const TTest student{std::sqrt(difference.variance / difference.rows), difference.rows - 1};
+  // Of all ways to swap the sides of rows, the two that move all of them one way.
+  const int swaps = static_cast<int>(std::clamp(difference.rows - 1, 0.0, 2000.0));
+  Judge({student}, a.own + b.own, rounding, std::ldexp(1.0, -swaps), change);
   return change;
 }
 

@@ -46,10 +46,17 @@ struct Change {
   double p = 1;           // of no change at all; 1 with one row
 };
 
-// Two independent samples (Welch 1947). Changes up to `rounding` are none.
+// Two independent samples of n and m rows: the larger p and the wider interval of Welch's t test
+// (1947) and Student's, whose error is that of all rows pooled. Welch's has no error of a small
+// side whose rows happen to be alike (attributions that are 0 in most rows), Student's none of a
+// small side that spreads out more. Nor is p below 2 / binomial(n + m, n), the permutation test's
+// least (Fisher 1935); where all rows of each side are alike, the interval is that test's too: the
+// change alone where it could be below 0.05, else infinite. Changes up to `rounding` are none.
 Change Independent(const Estimate& a, const Estimate& b, double rounding);
 
-// The same rows on both sides; `difference`: mean and variance of b - a over them.
+// The same rows on both sides; `difference`: mean and variance of b - a over them. Student's t
+// test; p is not below 2^(1 - rows), the least of the test that swaps sides of rows, and where all
+// differences are alike the interval is that test's, as above.
 Change Paired(const Estimate& a, const Estimate& b, const Estimate& difference, double rounding);
 
 struct Distance {

@@ -43,6 +43,7 @@ struct FakeRun {
   std::vector<std::string> groups = {"age", "sex"};
   std::string link = "logit";
   std::string data = "rows.csv";
+  std::string digest = "5eed";  // of the data; empty: not in summary.json
   double base = 0.5;
   double half_width = -1;         // of every attribution; below 0: exact
   std::vector<double> phi;        // [rows, outputs, groups]
@@ -90,10 +91,11 @@ struct FakeRun {
     writer->Append(values);
     writer->Close();
     if (summary) {
-      const Json json = {{"spec", {{"kind", "explain"}, {"model", "m.json"}, {"data", data}}},
-                         {"link", link},
-                         {"method", "linear"},
-                         {"rows", rows()}};
+      Json json = {{"spec", {{"kind", "explain"}, {"model", "m.json"}, {"data", data}}},
+                   {"link", link},
+                   {"method", "linear"},
+                   {"rows", rows()}};
+      if (!digest.empty()) json["data_digest"] = digest;
       WriteFileAtomically(folder / "summary.json", json.dump());
     }
     return folder.string();

@@ -13,7 +13,7 @@ namespace windlass::compare {
 namespace {
 
 constexpr std::uint64_t kSampleStream = 0x6d6f766564;
-constexpr std::size_t kMostSampled = 4096, kLeastSampled = 256;
+constexpr std::size_t kMostSampled = 4096, kLeastSampled = 64;
 constexpr std::size_t kSampleCells = std::size_t{4} << 20;  // 32 MiB of doubles
 
 // Explain's own rounding is about 1e-10 of the attributions (docs/performance.md).
@@ -98,27 +98,16 @@ bool RowMap::Fill(const Block& block, std::int64_t r, Row& row) const {
 }
 
 void RowSample::Offer(std::int64_t row, const std::vector<double>& values) {
-  const std::uint64_t key = Random(kSampleStream, static_cast<std::uint64_t>(row)).Next();
-  Kept kept{key, heap_.size()};
-  if (heap_.size() == most_) {
-    if (kept.key >= heap_.front().key) return;
-    std::pop_heap(heap_.begin(), heap_.end());
-    kept.slot = heap_.back().slot;
-    heap_.pop_back();
-  } else {
-    values_.resize(values_.size() + width_);
-  }
-  std::ranges::copy(values, values_.begin() + static_cast<std::ptrdiff_t>(kept.slot * width_));
-  heap_.push_back(kept);
-  std::push_heap(heap_.begin(), heap_.end());
+  const auto slot = kept_.Offer(Random(kSampleStream, static_cast<std::uint64_t>(row)).Next());
+  if (!slot) return;
+  values_.resize(kept_.size() * width_);
+  std::ranges::copy(values, values_.begin() + static_cast<std::ptrdiff_t>(*slot * width_));
 }
 
 std::vector<double> RowSample::Column(std::size_t i) const {
   std::vector<double> column;
-  column.reserve(heap_.size());
-  for (std::size_t slot = 0; slot < heap_.size(); ++slot) {
-    column.push_back(values_[slot * width_ + i]);
-  }
+  column.reserve(size());
+  for (std::size_t slot = 0; slot < size(); ++slot) column.push_back(values_[slot * width_ + i]);
   return column;
 }
 

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "windlass/base/reservoir.h"
 #include "windlass/compare/explanation.h"
 #include "windlass/compare/statistics.h"
 
@@ -55,25 +56,20 @@ struct Quantity {
 // keys.
 class RowSample {
  public:
-  RowSample(std::size_t most, std::size_t width) : most_(most), width_(width) {}
+  RowSample(std::size_t most, std::size_t width) : kept_(most), width_(width) {}
 
   void Offer(std::int64_t row, const std::vector<double>& values);  // [width]
   std::vector<double> Column(std::size_t i) const;
-  std::size_t size() const { return heap_.size(); }
+  std::size_t size() const { return kept_.size(); }
 
  private:
-  struct Kept {
-    std::uint64_t key;
-    std::size_t slot;  // of values_
-    bool operator<(const Kept& other) const { return key < other.key; }
-  };
-  std::size_t most_, width_;
-  std::vector<Kept> heap_;
-  std::vector<double> values_;  // [most, width]
+  Reservoir kept_;
+  std::size_t width_;
+  std::vector<double> values_;  // [kept, width]
 };
 
-// Rows of each side that a distance of distributions looks at, 256 to 4,096: `sides` samples of
-// them together take at most 32 MiB where 256 rows do.
+// Rows of each side that a distance of distributions looks at, 64 to 4,096: `sides` samples of
+// them together take at most 32 MiB where 64 rows do, and of drift's most cells about 100 MB.
 std::size_t SampleRows(const Layout& layout, std::size_t sides);
 
 class Totals {

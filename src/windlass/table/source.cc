@@ -7,14 +7,17 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <optional>
 #include <string_view>
 #include <utility>
 
 #include "windlass/base/error.h"
+#include "windlass/base/file.h"
 #include "windlass/table/arrow_errors_internal.h"
 #include "windlass/table/remote_internal.h"
 #include "windlass/table/source_internal.h"
+#include "windlass/table/table.h"
 
 namespace windlass::table {
 namespace {
@@ -229,6 +232,31 @@ Source OpenSource(const std::string& uri) {
     CompareContent(source);
   });
   return source;
+}
+
+std::optional<std::string> ReadIfThere(const std::string& uri) {
+  constexpr std::int64_t kMost = std::int64_t{64} << 20;
+  RemotePlace place{uri, nullptr};
+  std::string text;
+  try {
+    Guarded(uri, [&] {
+      if (uri.find("://") != std::string::npos) place = FindRemote(uri, uri);
+      if (place.is_local()) return;
+      const auto file = OpenRemoteFile(place, uri);
+      const std::int64_t size = ValueOf(file->GetSize(), uri);
+      if (size > kMost) {
+        throw Error(ErrorCode::kInvalidInput, fmt::format("{} is of {} bytes", uri, size));
+      }
+      if (size > 0) text = ValueOf(file->ReadAt(0, size), uri)->ToString();
+    });
+  } catch (const Error& error) {
+    if (error.code() == ErrorCode::kNotFound) return std::nullopt;
+    throw;
+  }
+  if (!place.is_local()) return text;
+  std::error_code ignored;
+  if (!std::filesystem::exists(place.path, ignored)) return std::nullopt;
+  return ReadFile(place.path);
 }
 
 }  // namespace windlass::table

@@ -76,6 +76,10 @@ std::unique_ptr<Reader> OpenTable(const std::string& uri, const ReadOptions& opt
 // The names of the columns of a table, without reading its rows.
 std::vector<std::string> ColumnNames(const std::string& uri);
 
+// The bytes of a small file of any kind (up to 64 MiB) at a path or URI as of OpenTable; empty
+// where there is none. Throws Error{kIo, kInvalidInput} when it is there but cannot be read.
+std::optional<std::string> ReadIfThere(const std::string& uri);
+
 // One pass over a column of words or dates as labels: what each row has, written out.
 class LabelReader {
  public:
