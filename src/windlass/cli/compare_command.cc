@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <filesystem>
 #include <memory>
 #include <optional>
 
@@ -12,6 +13,23 @@ namespace {
 void RequireOut(const RunFlags& flags) {
   if (flags.out.empty()) {
     throw Error(ErrorCode::kUsage, "--out is required: a folder for the outputs");
+  }
+}
+
+// Outputs must not replace what they are made of. A place that is no local folder is none of them.
+void RefuseInputs(const RunFlags& flags, const std::vector<std::string>& runs) {
+  for (const std::string& run : runs) {
+    const std::filesystem::path path(run);
+    for (const auto& folder : {path, path.parent_path()}) {
+      std::error_code error;
+      if (folder.empty() || !std::filesystem::equivalent(folder, flags.out, error) || error) {
+        continue;
+      }
+      if (folder != path && path.filename() != "attributions.parquet") continue;
+      throw Error(ErrorCode::kUsage,
+                  fmt::format("--out {} is the explanation {} itself; another folder is wanted",
+                              flags.out, run));
+    }
   }
 }
 
@@ -30,6 +48,7 @@ struct DiffCommand {
     if (paired && independent) {
       throw Error(ErrorCode::kUsage, "give --paired or --independent, not both");
     }
+    RefuseInputs(flags, {a, b});
     const char* pairing = paired ? "paired" : independent ? "independent" : "auto";
     RunAndPrint({{"kind", "explain_diff"}, {"a", a}, {"b", b}, {"pairing", pairing}},
                 "the command line", flags);
@@ -44,6 +63,7 @@ struct DriftCommand {
 
   void Run() const {
     RequireOut(flags);
+    RefuseInputs(flags, runs);
     Json spec = {{"kind", "explain_drift"}, {"runs", runs}};
     if (!by.empty()) spec["by"] = by;
     if (!data.empty()) spec["data"] = data;

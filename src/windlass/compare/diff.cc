@@ -379,6 +379,8 @@ Json ToJson(const DiffResult& result) {
                        {"groups", std::move(groups)},
                        {"rows_moved", std::move(rows)}});
   }
+  // Single outputs of which one has no name, so that they differ by name and are one.
+  const bool matched = result.a.outputs.size() == 1 && result.b.outputs.size() == 1;
   const std::string link = result.a.link.empty() ? result.b.link : result.a.link;
   const bool paired = result.pairing.paired;
   return {{"link", link.empty() ? Json() : Json(link)},
@@ -389,8 +391,8 @@ Json ToJson(const DiffResult& result) {
           {"a", Side(result.a, paired, result.rows_a, result.failed_a, result.sampled_a)},
           {"b", Side(result.b, paired, result.rows_b, result.failed_b, result.sampled_b)},
           {"outputs_only_in",
-           {{"a", OnlyIn(result.a.outputs, result.b.outputs)},
-            {"b", OnlyIn(result.b.outputs, result.a.outputs)}}},
+           {{"a", OnlyIn(result.a.outputs, matched ? result.a.outputs : result.b.outputs)},
+            {"b", OnlyIn(result.b.outputs, matched ? result.b.outputs : result.a.outputs)}}},
           {"correction", "Holm"},
           {"tests", result.tests},
           {"level", kLevel},

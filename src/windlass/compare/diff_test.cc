@@ -171,6 +171,28 @@ TEST(Diff, NoiseOfOneSideIsNotTested) {
   }
 }
 
+TEST(Diff, ASingleOutputWithoutANameIsAnyOther) {
+  const TemporaryFolder folder;
+  FakeRun a = Made(1, 100), b = Made(2, 100);
+  a.outputs = {"0"};
+  b.outputs = {"income"};
+  const DiffResult result = DiffOf(a.Write(folder.path() / "a"), b.Write(folder.path() / "b"));
+  EXPECT_EQ(result.layout.outputs, std::vector<std::string>{"income"});
+  const Json json = ToJson(result);
+  EXPECT_TRUE(json["outputs_only_in"]["a"].empty());
+  EXPECT_TRUE(json["outputs_only_in"]["b"].empty());
+}
+
+TEST(Diff, RowsBeyondWhatCanBeSquaredAreLeftOut) {
+  const TemporaryFolder folder;
+  const FakeRun a = Made(1, 100);
+  FakeRun b = Made(2, 100);
+  b.phi[4] = 1e308;
+  b.phi[5] = -1e308;
+  const Json json = ToJson(DiffOf(a.Write(folder.path() / "a"), b.Write(folder.path() / "b")));
+  EXPECT_TRUE(json["outputs"][0]["groups"][0]["mean"]["change"].is_number());
+}
+
 TEST(Diff, OneRowHasNoIntervalAndJsonNoNaN) {
   const TemporaryFolder folder;
   const DiffResult result =

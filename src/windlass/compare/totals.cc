@@ -16,6 +16,8 @@ constexpr std::uint64_t kSampleStream = 0x6d6f766564;
 constexpr std::size_t kMostSampled = 4096, kLeastSampled = 64;
 constexpr std::size_t kSampleCells = std::size_t{4} << 20;  // 32 MiB of doubles
 
+constexpr std::string_view kUnnamed = "0";
+
 // Explain's own rounding is about 1e-10 of the attributions (docs/performance.md).
 constexpr double kRounding = 1e-9;
 
@@ -23,6 +25,11 @@ std::int64_t PositionOf(const std::string& name, const std::vector<std::string>&
   const auto found = std::ranges::find(names, name);
   return found == names.end() ? -1 : found - names.begin();
 }
+
+// Beyond, squares of values overflow; a row with such ones counts as one without a finite value.
+constexpr double kMost = 1e150;
+
+bool Usable(double value) { return std::abs(value) <= kMost; }
 
 void CheckLinks(const std::vector<Explanation>& runs) {
   const Explanation* first = nullptr;
@@ -38,6 +45,14 @@ void CheckLinks(const std::vector<Explanation>& runs) {
   }
 }
 
+// Where a run has an output of a layout with `outputs`. Models without names call their single
+// output "0": it is that of another model's single one, whatever its name.
+std::int64_t OutputIn(const Explanation& run, const std::string& name, std::size_t outputs) {
+  const std::int64_t at = PositionOf(name, run.outputs);
+  const bool unnamed = outputs == 1 && run.outputs.size() == 1 && run.outputs[0] == kUnnamed;
+  return at < 0 && unnamed ? 0 : at;
+}
+
 }  // namespace
 
 Layout LayoutOf(const std::vector<Explanation>& runs) {
@@ -45,8 +60,12 @@ Layout LayoutOf(const std::vector<Explanation>& runs) {
   Layout layout;
   layout.outputs = runs[0].outputs;
   for (const Explanation& run : runs) {
-    std::erase_if(layout.outputs,
-                  [&](const std::string& name) { return PositionOf(name, run.outputs) < 0; });
+    if (layout.outputs.size() == 1 && run.outputs.size() == 1 && layout.outputs[0] == kUnnamed) {
+      layout.outputs = run.outputs;
+    }
+    std::erase_if(layout.outputs, [&](const std::string& name) {
+      return OutputIn(run, name, layout.outputs.size()) < 0;
+    });
     if (layout.outputs.empty()) {
       throw Error(ErrorCode::kInvalidInput,
                   fmt::format("{} explains the output \"{}\", {} the output \"{}\": no output is "
@@ -65,7 +84,7 @@ Layout LayoutOf(const std::vector<Explanation>& runs) {
 RowMap::RowMap(const Explanation& run, const Layout& layout)
     : groups_(std::ssize(run.groups)), intervals_(run.intervals) {
   for (const std::string& output : layout.outputs) {
-    output_.push_back(PositionOf(output, run.outputs));
+    output_.push_back(OutputIn(run, output, layout.outputs.size()));
   }
   for (const std::string& group : layout.groups) group_.push_back(PositionOf(group, run.groups));
 }
@@ -82,12 +101,12 @@ bool RowMap::Fill(const Block& block, std::int64_t r, Row& row) const {
     const double* line = block.Line(r, output_[k]);
     row.base[k] = line[0];
     row.prediction[k] = line[1];
-    finite = finite && std::isfinite(line[0]) && std::isfinite(line[1]);
+    finite = finite && Usable(line[0]) && Usable(line[1]);
     for (std::size_t g = 0; g < groups; ++g) {
       const std::int64_t own = group_[g];
       const double phi = own < 0 ? 0 : line[2 + own];
       row.phi[k * groups + g] = phi;
-      finite = finite && std::isfinite(phi);
+      finite = finite && Usable(phi);
       row.half_width[k * groups + g] =
           own < 0 || !intervals_
               ? 0

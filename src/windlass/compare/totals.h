@@ -13,7 +13,7 @@ namespace windlass::compare {
 
 // Outputs and groups that a comparison looks at: those of all its runs together.
 struct Layout {
-  std::vector<std::string> outputs;  // that every run has
+  std::vector<std::string> outputs;  // that every run has; "0", alone, goes with any other alone
   std::vector<std::string> groups;   // that any run has
 };
 
