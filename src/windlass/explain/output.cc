@@ -71,8 +71,6 @@ std::vector<table::OutputColumn> InteractionColumns(const PreparedPlan& prepared
   return columns.Take();
 }
 
-bool ByKey(std::uint64_t a_key, std::uint64_t b_key) { return a_key < b_key; }
-
 }  // namespace
 
 OutputWriter::OutputWriter(const PreparedPlan& prepared, const std::filesystem::path& attributions,
@@ -175,17 +173,11 @@ int OutputWriter::AddToCohort(const double* values, const Attributions& attribut
 
 void OutputWriter::Offer(const double* values, const Attributions& attributions, std::int64_t r,
                          int cohort) {
-  const std::uint64_t key = Random(kShownStream, static_cast<std::uint64_t>(rows_ + r)).Next();
-  const auto heap = [](const Shown& a, const Shown& b) { return ByKey(a.key, b.key); };
-  if (std::ssize(shown_) == kReportRows) {
-    if (key >= shown_.front().key) return;
-    std::ranges::pop_heap(shown_, heap);
-    shown_.pop_back();
-  }
+  const auto slot = kept_.Offer(Random(kShownStream, static_cast<std::uint64_t>(rows_ + r)).Next());
+  if (!slot) return;
   const std::size_t outputs = prepared_.output_names.size();
   const std::size_t width = outputs * prepared_.groups.size();
   Shown shown;
-  shown.key = key;
   shown.row = rows_ + r;
   shown.prediction.assign(&attributions.prediction[r * outputs],
                           &attributions.prediction[r * outputs] + outputs);
@@ -198,8 +190,8 @@ void OutputWriter::Offer(const double* values, const Attributions& attributions,
     const std::int32_t* ranked = &attributions.ranked[r * outputs];
     shown.ranked.assign(ranked, ranked + outputs);
   }
-  shown_.push_back(std::move(shown));
-  std::ranges::push_heap(shown_, heap);
+  if (*slot == shown_.size()) shown_.emplace_back();
+  shown_[*slot] = std::move(shown);
 }
 
 // `columns` are those of the attributions.

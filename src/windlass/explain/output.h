@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "windlass/base/json.h"
+#include "windlass/base/reservoir.h"
 #include "windlass/explain/cohorts.h"
 #include "windlass/explain/explainer.h"
 #include "windlass/explain/make_plan.h"
@@ -67,7 +68,6 @@ class OutputWriter {
   // A row that may be shown: of more than kReportRows, those with the smallest random keys are
   // kept, a sample that depends on the row numbers alone.
   struct Shown {
-    std::uint64_t key;
     std::int64_t row;
     std::vector<double> prediction, phi, values;
     std::vector<double> half_width;    // of methods that sample, as those of Attributions
@@ -92,7 +92,8 @@ class OutputWriter {
   std::vector<double> absolute_pairs_;           // [outputs, pairs]: the same of interactions
   std::vector<double> pairs_half_width_;         // [outputs, pairs]: sum, where there are any
   std::optional<CohortSums> cohorts_;            // where the plan has cohorts
-  std::vector<Shown> shown_;                     // a heap by key once it is full
+  Reservoir kept_{kReportRows};
+  std::vector<Shown> shown_;  // those kept, in their slots
   std::int64_t rows_ = 0;
   std::int64_t failed_rows_ = 0;
   std::int64_t model_evaluations_ = 0;
