@@ -16,7 +16,6 @@ namespace {
 
 constexpr std::size_t kMostMetadataBytes = 64 << 20;
 constexpr std::size_t kMostBodyBytes = std::size_t{4} << 30;
-constexpr std::size_t kMessageStart = 4;
 constexpr std::string_view kContinuation = "\xff\xff\xff\xff";
 
 template <typename T>
