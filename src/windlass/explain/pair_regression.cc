@@ -86,7 +86,7 @@ void PairRegression::Sort(const Design& design) {
   std::ranges::stable_sort(order_, {}, [&](std::int64_t c) { return size[c]; });
   std::int64_t words = 0;
   double mean_weight = 0;
-  for (const double weight : design.weights) mean_weight += weight / design.weights.size();
+  for (const double weight : design.weights) mean_weight += weight / double(coalitions_);
   for (std::int64_t begin = 0; begin < coalitions_;) {
     Stratum stratum;
     const int t = size[order_[begin]], n = players_;

@@ -42,15 +42,20 @@ class Handler final : public nlohmann::json_sax<Json> {
   bool string(string_t& value) override {
     switch (place()) {
       case Place::kRoot:
-        if (key_ == "name" || key_ == "model_name") document_.name = std::move(value);
-        if (key_ == "platform") document_.platform = std::move(value);
-        if (key_ == "error" || key_ == "detail" || key_ == "message") {
+        if (key_ == "name" || key_ == "model_name") {
+          document_.name = std::move(value);
+        } else if (key_ == "platform") {
+          document_.platform = std::move(value);
+        } else if (key_ == "error" || key_ == "detail" || key_ == "message") {
           document_.error = std::move(value);
         }
         break;
       case Place::kTensor:
-        if (key_ == "name") tensor().name = std::move(value);
-        if (key_ == "datatype") tensor().datatype = std::move(value);
+        if (key_ == "name") {
+          tensor().name = std::move(value);
+        } else if (key_ == "datatype") {
+          tensor().datatype = std::move(value);
+        }
         if (key_ == "shape" || key_ == "data") NoArray();
         break;
       case Place::kVersions:

@@ -234,7 +234,7 @@ class Events {
   // One column's categories: with offsets the bytes of names one after the other, else numbers.
   void TakeCategories() {
     std::int32_t count = 0;
-    const auto add = [&](std::string name) {
+    const auto add = [&](const std::string& name) {
       if (name.find('\0') != std::string::npos) {
         ThrowInvalid(fmt::format("{}: the name of a category has a zero byte", Place()));
       }
