@@ -58,7 +58,7 @@ void CheckSamples(Method method, std::int64_t nsamples, int players, bool intera
                     "groups: group columns together, or leave --interactions out",
                     players, Pairs(players), kMaxPairPlayers));
   }
-  if (interactions && nsamples / 2 > kMaxPairMap / Pairs(players)) {
+  if (interactions && players >= 2 && nsamples / 2 > kMaxPairMap / Pairs(players)) {
     throw Error(ErrorCode::kInvalidInput,
                 fmt::format("nsamples is {}, but with interactions of {} groups at most {} "
                             "coalitions are sampled; auto takes {}",

@@ -199,7 +199,7 @@ void OutputWriter::AppendPairs(std::vector<table::OutputValues> columns,
                                const Attributions& attributions) {
   const std::int64_t players = std::ssize(prepared_.groups), pairs = Pairs(players);
   const std::int64_t lines = std::ssize(attributions.prediction);
-  const bool intervals = !attributions.interactions_half_width.empty();
+  const bool intervals = HasIntervals(prepared_.plan);
   if (intervals) columns.erase(columns.begin() + 4);  // ranked
   columns.resize(4 + players + (intervals ? 3 : 1) * pairs);
   for (std::int64_t i = 0; i < players; ++i) {

@@ -216,6 +216,7 @@ TEST(PairSamples, AreBoundedBothWays) {
   EXPECT_EQ(AutoSamples(Method::kMsr, 40, true), 8 * 780);
   EXPECT_EQ(AutoSamples(Method::kMsr, 20, true), 2088);
   CheckSamples(Method::kMsr, 4 * 190, 20, true);
+  CheckSamples(Method::kMsr, 0, 1, true);  // a single player has no pairs
   EXPECT_THROW(CheckSamples(Method::kMsr, 4 * 190 - 1, 20, true), Error);
   EXPECT_THROW(CheckSamples(Method::kMsr, 100'000, 65, true), Error);
   EXPECT_THROW(CheckSamples(Method::kMsr, 2 * (kMaxPairMap / 2016) + 2, 64, true), Error);
