@@ -4,14 +4,11 @@
 Usage: check_compare_test.py [-v] [TEST ...]   (unittest's own command line)
 """
 
-import pathlib
-import tempfile
 import unittest
 
 import check_compare
 import make_compare
-from check_report_test import sabotaged, spoiling
-from webdriver import Browser
+from page_testing import PageTest, sabotaged, spoiling
 
 
 def diff_page():
@@ -22,27 +19,9 @@ def drift_page():
     return make_compare.page(make_compare.drift(4, 5))
 
 
-class CompareTest(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.browser = Browser()
-        cls.addClassCleanup(cls.browser.close)
-        cls.folder = tempfile.TemporaryDirectory(prefix="windlass-web-")
-        cls.addClassCleanup(cls.folder.cleanup)
-
-    def faults(self, page):
-        path = pathlib.Path(self.folder.name) / f"{self.id()}.html"
-        path.write_text(page, encoding="utf-8")
-        check = check_compare.check_of(path)(self.browser, path, None)
-        check.run()
-        if self.browser.dialog() is not None:
-            self.browser.dismiss()
-        return check.faults
-
-    def expect_fault(self, page, words):
-        faults = self.faults(page)
-        self.assertTrue(any(words in fault for fault in faults),
-                        f"no fault says {words!r}; found: {faults}")
+class CompareTest(PageTest):
+    def check_of(self, path):
+        return check_compare.check_of(path)(self.browser, path, None)
 
     def test_every_case_is_as_it_should_be(self):
         for name, case in make_compare.CASES.items():

@@ -4,21 +4,11 @@
 Usage: check_report_test.py [-v] [TEST ...]   (unittest's own command line)
 """
 
-import base64
-import hashlib
-import pathlib
-import re
-import tempfile
 import unittest
 
 import check_report
 import make_report
-from webdriver import Browser
-
-POLICY = re.compile(r"script-src '(sha256-[^']+)'")
-# Anything that the page draws again is spoilt again.
-ALWAYS = ("new MutationObserver(spoil).observe(document.body, {childList: true, subtree: true});"
-          "spoil();")
+from page_testing import POLICY, PageTest, sabotaged, spoiling
 
 
 def small_page():
@@ -30,41 +20,9 @@ def sampled_page():
                                               width=1.0, cohorts=3, method="msr"))
 
 
-def sabotaged(page, code):
-    """The page with `code` at the end of its script, and the policy that lets it run."""
-    start = page.rindex("<script>") + len("<script>")
-    end = page.rindex("</script>")
-    script = page[start:end] + ";" + code
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    page = page[:start] + script + page[end:]
-    return POLICY.sub(f"script-src 'sha256-{digest}'", page, count=1)
-
-
-def spoiling(body):
-    return f"const spoil = () => {{ {body} }};" + ALWAYS
-
-
-class ReportTest(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.browser = Browser()
-        cls.addClassCleanup(cls.browser.close)
-        cls.folder = tempfile.TemporaryDirectory(prefix="windlass-web-")
-        cls.addClassCleanup(cls.folder.cleanup)
-
-    def faults(self, page):
-        path = pathlib.Path(self.folder.name) / f"{self.id()}.html"
-        path.write_text(page, encoding="utf-8")
-        check = check_report.Check(self.browser, path, None)
-        check.run()
-        if self.browser.dialog() is not None:
-            self.browser.dismiss()
-        return check.faults
-
-    def expect_fault(self, page, words):
-        faults = self.faults(page)
-        self.assertTrue(any(words in fault for fault in faults),
-                        f"no fault says {words!r}; found: {faults}")
+class ReportTest(PageTest):
+    def check_of(self, path):
+        return check_report.Check(self.browser, path, None)
 
     def test_every_case_is_as_it_should_be(self):
         for name, case in make_report.CASES.items():

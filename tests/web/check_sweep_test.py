@@ -5,42 +5,21 @@ Usage: check_sweep_test.py [-v] [TEST ...]   (unittest's own command line)
 """
 
 import json
-import pathlib
 import re
-import tempfile
 import unittest
 
 import check_sweep
 import make_sweep
-from check_report_test import sabotaged, spoiling
-from webdriver import Browser
+from page_testing import PageTest, sabotaged, spoiling
 
 
 def small_page():
     return make_sweep.page(make_sweep.build((1, 2, 4), (1, 10), 3))
 
 
-class SweepTest(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.browser = Browser()
-        cls.addClassCleanup(cls.browser.close)
-        cls.folder = tempfile.TemporaryDirectory(prefix="windlass-web-")
-        cls.addClassCleanup(cls.folder.cleanup)
-
-    def faults(self, page):
-        path = pathlib.Path(self.folder.name) / f"{self.id()}.html"
-        path.write_text(page, encoding="utf-8")
-        check = check_sweep.SweepCheck(self.browser, path, None)
-        check.run()
-        if self.browser.dialog() is not None:
-            self.browser.dismiss()
-        return check.faults
-
-    def expect_fault(self, page, words):
-        faults = self.faults(page)
-        self.assertTrue(any(words in fault for fault in faults),
-                        f"no fault says {words!r}; found: {faults}")
+class SweepTest(PageTest):
+    def check_of(self, path):
+        return check_sweep.SweepCheck(self.browser, path, None)
 
     def test_every_case_is_as_it_should_be(self):
         for name, case in make_sweep.CASES.items():
