@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <condition_variable>
 #include <deque>
-#include <list>
 #include <map>
 #include <mutex>
 #include <string>
@@ -20,59 +19,19 @@
 #include "windlass/base/sync_point.h"
 #include "windlass/engine/deadline_internal.h"
 #include "windlass/engine/local_internal.h"
+#include "windlass/engine/worker.h"
 
 namespace windlass::engine {
 namespace {
 
 constexpr int kMaxWorkers = 1024;
-constexpr std::size_t kCachedValues = 16;  // per session; the least recently used one goes first
-
-// Values made from inputs, each loaded by one thread while others that want it wait.
-class WorkerCache {
- public:
-  using Load = std::function<std::shared_ptr<const void>()>;
-
-  std::shared_ptr<const void> Get(const Hash& input, const void* type, const Load& load) {
-    std::shared_ptr<Slot> slot;
-    {
-      const std::lock_guard lock(mutex_);
-      const auto found = std::ranges::find_if(
-          slots_, [&](const auto& s) { return s->input == input && s->type == type; });
-      if (found != slots_.end()) {
-        slot = *found;
-        slots_.erase(found);
-      } else {
-        slot = std::make_shared<Slot>(input, type);
-      }
-      slots_.push_front(slot);
-      if (slots_.size() > kCachedValues) slots_.pop_back();
-    }
-    const std::lock_guard lock(slot->mutex);
-    if (!slot->value) slot->value = load();  // when it throws, the next one tries again
-    return slot->value;
-  }
-
-  void Clear() {
-    const std::lock_guard lock(mutex_);
-    slots_.clear();
-  }
-
- private:
-  struct Slot {
-    Slot(const Hash& i, const void* t) : input(i), type(t) {}
-    Hash input;
-    const void* type;
-    std::mutex mutex;
-    std::shared_ptr<const void> value;
-  };
-  std::mutex mutex_;
-  std::list<std::shared_ptr<Slot>> slots_;
-};
 
 class LocalSession final : public Session {
  public:
   explicit LocalSession(const LocalOptions& options)
-      : options_(options), shuffle_(options.chaos.value_or(0), /*stream=*/0) {
+      : options_(options),
+        shuffle_(options.chaos.value_or(0), /*stream=*/0),
+        worker_(/*chaos=*/options.chaos.has_value()) {
     if (options_.workers < 1 || options_.workers > kMaxWorkers) {
       throw Error(ErrorCode::kInvalidInput,
                   fmt::format("a local session has 1 to {} workers, not {}", kMaxWorkers,
@@ -119,15 +78,9 @@ class LocalSession final : public Session {
   }
 
   TaskId Submit(const Task& task) override {
-    const TaskKind& kind = Registry::Global().Find<TaskKind>(task.kind);
-    if (kind.version() != task.version) {
-      throw Error(ErrorCode::kUnsupported,
-                  fmt::format("task kind \"{}\" is version {} here, version {} was asked for",
-                              task.kind, kind.version(), task.version));
-    }
+    KindOf(task);  // an unknown one is an error of the driver
     Queued queued;
     queued.task = options_.chaos ? Task::Decode(task.Encode()) : task;
-    queued.kind = &kind;
     TaskId id = 0;
     {
       const std::lock_guard lock(mutex_);
@@ -197,61 +150,10 @@ class LocalSession final : public Session {
   struct Queued {
     TaskId id = 0;
     Task task;
-    const TaskKind* kind = nullptr;
     std::vector<Bytes> inputs;
   };
   struct Running {
     CancelToken token;
-  };
-
-  class Context final : public TaskContext {
-   public:
-    Context(LocalSession& session, const Queued& queued, CancelToken token)
-        : session_(session), queued_(queued), token_(std::move(token)) {
-      StartClock();
-    }
-    void StartClock() {
-      deadline_.reset();
-      if (queued_.task.time_limit.count() > 0) deadline_ = After(queued_.task.time_limit);
-    }
-    bool TimedOut() const { return deadline_ && Clock::now() >= *deadline_; }
-    bool Cancelled() const override { return token_.cancelled() || TimedOut(); }
-    void Event(const Json& event) override {
-      Json sent = session_.options_.chaos ? ParseJson(CanonicalDump(event), "an event") : event;
-      const std::lock_guard lock(session_.mutex_);
-      session_.events_.emplace_back(queued_.id, std::move(sent));
-      session_.done_.notify_all();
-    }
-    // In chaos a copy of its own, so that a view kept beyond it is found by a sanitizer.
-    Bytes Input(std::size_t index) const override {
-      if (index >= queued_.inputs.size()) {
-        throw Error(ErrorCode::kInternal,
-                    fmt::format("task kind \"{}\" asked for input {}, but was given {}",
-                                queued_.task.kind, index, queued_.inputs.size()));
-      }
-      const Bytes& input = queued_.inputs[index];
-      return session_.options_.chaos ? Bytes(std::string(input.view())) : input;
-    }
-
-   protected:
-    std::shared_ptr<const void> CachedErased(std::size_t index, const void* type,
-                                             const ErasedLoad& load) override {
-      const Bytes input = Input(index);
-      const Task& task = queued_.task;
-      Hash key = task.inputs[index].hash;
-      if (!task.hints.empty()) {
-        const std::string_view bytes(reinterpret_cast<const char*>(key.bytes.data()),
-                                     key.bytes.size());
-        key = Hasher().Field(bytes).Field(task.hints).Finish();
-      }
-      return session_.cache_.Get(key, type, [&] { return load(input); });
-    }
-
-   private:
-    LocalSession& session_;
-    const Queued& queued_;
-    CancelToken token_;
-    std::optional<Deadline> deadline_;
   };
 
   // Queued tasks are forgotten, running ones asked to stop and waited for.
@@ -338,55 +240,34 @@ class LocalSession final : public Session {
     done_.notify_all();
   }
 
-  // Runs the task once and fills the completion's result or its error. Nothing leaves it: an
-  // exception in a worker's thread would end the process.
+  // Runs the task once and fills the completion's result or its error.
   void Attempt(const Queued& queued, const CancelToken& token, Completion& completion) {
     completion.error.reset();
-    Context context(*this, queued, token);
+    TaskInputs inputs;
+    inputs.count = queued.inputs.size();
+    // In chaos a copy of its own, so that a view kept beyond it is found by a sanitizer.
+    inputs.get = [&](std::size_t index) {
+      const Bytes& input = queued.inputs[index];
+      return options_.chaos ? Bytes(std::string(input.view())) : input;
+    };
+    const auto send = [&](const Json& event) {
+      Json sent = options_.chaos ? ParseJson(CanonicalDump(event), "an event") : event;
+      const std::lock_guard lock(mutex_);
+      events_.emplace_back(queued.id, std::move(sent));
+      done_.notify_all();
+    };
+    std::optional<Bytes> result = worker_.Run(queued.task, inputs, token, send, completion.error);
+    if (!result) return;
     try {
-      context.CheckCancelled();
-      SyncPoint("engine.task.start");
-      Bytes result = RunChecked(queued, context);
-      SyncPoint("engine.task.ran");
-      completion.result = Put(std::move(result));
-    } catch (const Error& caught) {
-      if (caught.code() == ErrorCode::kCancelled && context.TimedOut() && !token.cancelled()) {
-        completion.error =
-            Error(ErrorCode::kDeadlineExceeded,
-                  fmt::format("the task ran longer than its limit of {:.3g} s",
-                              std::chrono::duration<double>(queued.task.time_limit).count()));
-      } else {
-        completion.error = caught;
-      }
+      completion.result = Put(std::move(*result));
     } catch (const std::bad_alloc&) {
       completion.error = Error(ErrorCode::kIo, "out of memory");
-    } catch (const std::exception& caught) {
-      completion.error = Error(ErrorCode::kInternal, caught.what());
-    } catch (...) {
-      completion.error =
-          Error(ErrorCode::kInternal,
-                fmt::format("task kind \"{}\" threw what is not an exception", queued.task.kind));
     }
-  }
-
-  Bytes RunChecked(const Queued& queued, Context& context) {
-    if (!options_.chaos) return queued.kind->Run(queued.task, context);
-    cache_.Clear();
-    Bytes result = queued.kind->Run(queued.task, context);
-    if (queued.task.mode != TaskMode::kPure) return result;
-    cache_.Clear();
-    context.StartClock();  // the time limit is for one run
-    if (queued.kind->Run(queued.task, context) != result) {
-      throw Error(ErrorCode::kInternal,
-                  fmt::format("task kind \"{}\" is not pure: running it twice gave different bytes",
-                              queued.task.kind));
-    }
-    return result;
   }
 
   const LocalOptions options_;
   Random shuffle_;
-  WorkerCache cache_;
+  Worker worker_;
   EventHandler on_event_;
 
   mutable std::mutex mutex_;  // guards all that follows
