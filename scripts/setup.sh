@@ -8,7 +8,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 deps=${WINDLASS_DEPS:-$PWD/.deps}
 
-packages=(g++ make cmake ninja-build ccache pkg-config python3 python3-venv
+packages=(g++ make cmake ninja-build ccache pkg-config python3 python3-dev python3-venv
   libcurl4-openssl-dev libfmt-dev libspdlog-dev nlohmann-json3-dev libcli11-dev libhwy-dev libsodium-dev libzip-dev
   libxxhash-dev librandom123-dev libgtest-dev libgmock-dev)
 for extra in "$@"; do
@@ -41,7 +41,7 @@ fi
 stamp=$deps/wheels/.stamp
 wanted=$(sha256sum scripts/requirements-build.txt | cut -d' ' -f1)
 if [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]; then
-  echo "setup: installing pyarrow 26.0.1 and onnxruntime 1.32.0 (wheels, by hash) into $deps/wheels"
+  echo "setup: installing pyarrow 26.0.1, onnxruntime 1.32.0 and nanobind 3.1.0 (wheels, by hash) into $deps/wheels"
   mkdir -p "$deps"
   rm -rf "$deps/wheels" "$deps/venv"
   python3 -m venv "$deps/venv"

@@ -6,6 +6,8 @@
 #include <memory>
 #include <optional>
 
+#include "windlass/base/export.h"
+
 namespace windlass {
 
 using Clock = std::chrono::steady_clock;
@@ -27,7 +29,7 @@ class CancelToken {
 
 // The token that SIGINT and SIGTERM cancel, once InstallSignalHandlers was called. A second
 // signal ends the process at once with status 130.
-const CancelToken& ProcessCancelToken();
+WINDLASS_API const CancelToken& ProcessCancelToken();
 void InstallSignalHandlers();
 
 }  // namespace windlass

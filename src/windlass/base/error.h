@@ -25,7 +25,7 @@ enum class ErrorCode : std::uint8_t {
   kInternal = 10,         // a defect of Windlass; exit code 1
 };
 
-std::string_view ErrorCodeName(ErrorCode code);
+WINDLASS_API std::string_view ErrorCodeName(ErrorCode code);
 
 // What was wrong, where, and what would be right. Thrown where the fault is understood, given
 // context on the way up, caught only at the edges (a task, a request, main).

@@ -9,9 +9,11 @@
 #include <string>
 #include <string_view>
 
+#include "windlass/base/export.h"
+
 namespace windlass {
 
-struct Hash {
+struct WINDLASS_API Hash {
   std::array<std::uint8_t, 32> bytes{};
 
   std::string Hex() const;  // 64 lower-case digits
@@ -21,7 +23,7 @@ struct Hash {
   friend auto operator<=>(const Hash&, const Hash&) = default;
 };
 
-Hash HashOf(std::string_view bytes);
+WINDLASS_API Hash HashOf(std::string_view bytes);
 
 // Incremental. `Field` frames what it adds with its length, so that ("ab","c") and ("a","bc")
 // differ; `Update` does not.

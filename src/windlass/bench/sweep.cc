@@ -40,7 +40,7 @@ Sample RunOnce(const SweepOptions& options, std::int64_t workers, std::int64_t b
   job::RunOptions run_options;
   run_options.out = folder.path() / "out";
   run_options.engine = options.engine;
-  run_options.workers = static_cast<int>(workers);
+  run_options.workers = {static_cast<int>(workers), static_cast<int>(workers)};
   run_options.batch = batch;
   run_options.memo = false;  // a sweep measures work, not memory
   run_options.keep_record = false;

@@ -1,5 +1,8 @@
 #include "windlass/cli/builtins.h"
 
+#include <mutex>
+
+#include "windlass/base/registry.h"
 #include "windlass/compare/capability.h"
 #include "windlass/engine/local.h"
 #include "windlass/explain/capability.h"
@@ -7,11 +10,15 @@
 
 namespace windlass {
 
-void RegisterBuiltins(Registry& registry) {
-  engine::RegisterLocalEngine(registry);
-  model::RegisterModelFormats(registry);
-  explain::RegisterExplain(registry);
-  compare::RegisterCompare(registry);
+void RegisterBuiltins() {
+  static std::once_flag registered;
+  std::call_once(registered, [] {
+    Registry& registry = Registry::Global();
+    engine::RegisterLocalEngine(registry);
+    model::RegisterModelFormats(registry);
+    explain::RegisterExplain(registry);
+    compare::RegisterCompare(registry);
+  });
 }
 
 }  // namespace windlass

@@ -1,10 +1,11 @@
 // Registers everything that this library brings.
 #pragma once
 
-#include "windlass/base/registry.h"
+#include "windlass/base/export.h"
 
 namespace windlass {
 
-WINDLASS_API void RegisterBuiltins(Registry& registry);
+// With the registry of this process; calls after the first do nothing. Thread safe.
+WINDLASS_API void RegisterBuiltins();
 
 }  // namespace windlass

@@ -16,6 +16,7 @@
 #include "windlass/base/registry.h"
 #include "windlass/base/sync_point.h"
 #include "windlass/cli/builtins.h"
+#include "windlass/cli/command.h"
 
 namespace windlass::cli {
 namespace {
@@ -68,7 +69,7 @@ int ParseAndRun(int argc, char** argv, CLI::App& app) {
   app.formatter(std::make_shared<HelpFormatter>());
   ArmSyncPointsFromEnvironment();
   InstallSignalHandlers();
-  RegisterBuiltins(Registry::Global());
+  RegisterBuiltins();
   app.set_version_flag("--version", fmt::format("windlass {} ({})", Version(), BuildHash()));
   app.require_subcommand(1);
   std::vector<std::string> plugins;
@@ -126,7 +127,9 @@ std::string Unexpected(const CLI::App& app) {
   return fmt::format("unexpected argument \"{}\"; see windlass --help", argument);
 }
 
-int Main(int argc, char** argv) {
+}  // namespace
+
+int RunCommandLine(int argc, char** argv) {
   CLI::App app(
       "Windlass explains, tunes and trains machine-learning models on as many hands as there are.",
       "windlass");
@@ -163,11 +166,10 @@ int Main(int argc, char** argv) {
   }
 }
 
-}  // namespace
 }  // namespace windlass::cli
 
 extern "C" WINDLASS_API int windlass_main(int argc, char** argv) {
-  const int code = windlass::cli::Main(argc, argv);
+  const int code = windlass::cli::RunCommandLine(argc, argv);
   std::fflush(nullptr);
   // Arrow's and the plug-ins' static destructors only take time, and a worker thread of theirs may
   // still run.

@@ -16,8 +16,10 @@ namespace windlass::cli {
 void RunFlags::AddTo(CLI::App& command, bool out_required) {
   auto* out_option = command.add_option("--out,-o", out, "Folder for the outputs");
   if (out_required) out_option->required();
-  command.add_option("-w,--workers", options.workers,
-                     "Workers: -1 sequential, 0 one a core (default), or a number");
+  command.add_option_function<std::string>(
+      "-w,--workers",
+      [this](const std::string& text) { options.workers = engine::WorkerCount::Parse(text); },
+      "Workers: -1 sequential, 0 one a core (default), a number, or MIN:MAX");
   command.add_option("-b,--batch", options.batch, "Rows a task takes; default: the plan's")
       ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 40));
   command.add_option("--engine", options.engine, "Where tasks run")->capture_default_str();

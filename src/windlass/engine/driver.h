@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "windlass/base/export.h"
 #include "windlass/engine/session.h"
 #include "windlass/store/store.h"
 
@@ -39,7 +40,7 @@ struct DriveTask {
 // When the token is cancelled, or a task fails, or `next` or `reduce` throw, no further task
 // starts, those in flight are asked to stop, what finishes all the same is still remembered, and
 // the first error is thrown.
-DriveStats Drive(Session& session, const DriveOptions& options, const CancelToken& token,
+WINDLASS_API DriveStats Drive(Session& session, const DriveOptions& options, const CancelToken& token,
                  const std::function<std::optional<DriveTask>()>& next,
                  const std::function<void(std::int64_t index, const Bytes& result)>& reduce);
 

@@ -287,7 +287,7 @@ class LocalSession final : public Session {
 
 class LocalEngine final : public Engine {
  public:
-  std::unique_ptr<Session> Start(const ObjectSpec& spec, int workers) const override {
+  std::unique_ptr<Session> Start(const ObjectSpec& spec, WorkerCount workers) const override {
     spec.AllowOnly({"chaos", "workers"});
     if (!spec.location.empty()) {
       throw Error(ErrorCode::kInvalidInput,
@@ -295,13 +295,17 @@ class LocalEngine final : public Engine {
                               spec.location));
     }
     LocalOptions options;
-    const std::int64_t wanted = spec.Integer("workers", workers);
+    const auto cores = static_cast<std::int64_t>(std::thread::hardware_concurrency());
+    // A range: as many as there are cores, within it.
+    const std::int64_t asked = workers.least == workers.most
+                                   ? workers.least
+                                   : std::clamp<std::int64_t>(cores, workers.least, workers.most);
+    const std::int64_t wanted = spec.Integer("workers", asked);
     if (wanted < -1 || wanted > kMaxWorkers) {
       throw Error(ErrorCode::kInvalidInput,
                   fmt::format("workers must be -1 (sequential), 0 (one a core) or 1 to {}, not {}",
                               kMaxWorkers, wanted));
     }
-    const auto cores = static_cast<std::int64_t>(std::thread::hardware_concurrency());
     options.workers =
         static_cast<int>(std::clamp<std::int64_t>(wanted == 0 ? cores : wanted, 1, kMaxWorkers));
     if (spec.options.contains("chaos")) {

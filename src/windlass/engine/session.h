@@ -11,6 +11,7 @@
 #include "windlass/base/bytes.h"
 #include "windlass/base/cancel.h"
 #include "windlass/base/error.h"
+#include "windlass/base/export.h"
 #include "windlass/base/object_spec.h"
 #include "windlass/engine/task.h"
 
@@ -29,7 +30,7 @@ struct Completion {
 };
 
 // Driven from one thread; only Cancel may be called from others.
-class Session {
+class WINDLASS_API Session {
  public:
   virtual ~Session() = default;
 
@@ -65,15 +66,25 @@ class Session {
   virtual void OnEvent(EventHandler handler) = 0;
 };
 
+// How many tasks are to run at the same time, as -w says: a number, "MIN:MAX" where the engine may
+// find workers while it runs, 0 for as many as there are cores, -1 for one after the other.
+struct WINDLASS_API WorkerCount {
+  int least = 0;
+  int most = 0;  // as `least` but for MIN:MAX
+
+  // Throws Error{kUsage} saying what is wanted.
+  static WorkerCount Parse(std::string_view text);
+  std::string Text() const;
+};
+
 // Makes sessions from an engine string: `local`, `local?workers=4`, `local?chaos=SEED`.
-class Engine : public Registrable {
+class WINDLASS_API Engine : public Registrable {
  public:
   static constexpr std::string_view kRegistryKind = "engine";
-  // `workers`: what -w says; -1 is sequential, 0 as many as the machine has cores.
-  virtual std::unique_ptr<Session> Start(const ObjectSpec& spec, int workers) const = 0;
+  virtual std::unique_ptr<Session> Start(const ObjectSpec& spec, WorkerCount workers) const = 0;
 };
 
 // Throws Error{kNotFound} naming the known engines.
-std::unique_ptr<Session> StartSession(std::string_view engine, int workers);
+WINDLASS_API std::unique_ptr<Session> StartSession(std::string_view engine, WorkerCount workers);
 
 }  // namespace windlass::engine

@@ -12,6 +12,7 @@
 
 #include "windlass/base/bytes.h"
 #include "windlass/base/cancel.h"
+#include "windlass/base/export.h"
 #include "windlass/base/hash.h"
 #include "windlass/base/json.h"
 #include "windlass/base/registry.h"
@@ -30,7 +31,7 @@ struct ObjectRef {
 // only if `attempts` says so, and never remembered.
 enum class TaskMode : std::uint8_t { kPure = 0, kOnce = 1 };
 
-struct Task {
+struct WINDLASS_API Task {
   std::string kind;
   std::int32_t version = 1;  // of the kind: part of the identity
   TaskMode mode = TaskMode::kPure;

@@ -4,17 +4,16 @@
 
 #include <algorithm>
 #include <cmath>
-#include <deque>
 #include <memory>
 #include <span>
 #include <tuple>
 
 #include "windlass/base/build_info.h"
-#include "windlass/base/cpu_clock.h"
 #include "windlass/base/error.h"
 #include "windlass/base/file.h"
+#include "windlass/base/stopwatch.h"
 #include "windlass/base/sync_point.h"
-#include "windlass/engine/driver.h"
+#include "windlass/explain/drive.h"
 #include "windlass/explain/make_plan.h"
 #include "windlass/explain/node_importance.h"
 #include "windlass/explain/output.h"
@@ -30,17 +29,6 @@ namespace {
 
 using job::FieldType;
 
-// Rows a task takes when the user does not say: enough to outweigh its cost, few enough to share
-// the published job evenly.
-constexpr std::int64_t kLinearBatch = 640;
-constexpr std::int64_t kSampledBatch = 16;
-// A tree's tables are brought into the cache once for all rows of a task.
-constexpr std::int64_t kTreeBatch = 2048;
-
-// Tasks of a few milliseconds that each worker has ahead of it: enough for the time in which the
-// driver reads or writes a row group and gives out none.
-constexpr int kLinearInFlight = 16;
-
 const job::Schema& ExplainSchema() {
   static const job::Schema schema(
       "explain", 1,
@@ -52,7 +40,9 @@ const job::Schema& ExplainSchema() {
        {"background", "rows that stand for what is not known: a table", {FieldType::kText}},
        {"background_weights", "a column of the background that holds weights", {FieldType::kText}},
        {"summarize", "make the background smaller: kmeans(K) or sample(K)", {FieldType::kText}},
-       {"groups", "a JSON file from group name to columns", {FieldType::kText}},
+       {"groups",
+        "from group name to columns: a JSON file, or the JSON itself",
+        {FieldType::kText}},
        {"ignore",
         "columns of the tables that are no inputs of the model, as an id or a date",
         {FieldType::kTexts}},
@@ -60,7 +50,7 @@ const job::Schema& ExplainSchema() {
         "a column or group: rows are split by it, and importance is told of each part",
         {FieldType::kText}},
        {"coalitions",
-        "a JSON file with a hierarchy of the groups: Owen values (docs/explain.md)",
+        "a hierarchy of the groups, as JSON: Owen values (docs/explain.md)",
         {FieldType::kText}},
        {"link",
         "where attributions add up",
@@ -141,56 +131,12 @@ const job::Schema& ExplainSchema() {
   return schema;
 }
 
-// Adds up wall and CPU time between Start and Stop.
-class Stopwatch {
- public:
-  void Start() {
-    wall_start_ = Clock::now();
-    cpu_start_ = ProcessCpuSeconds();
-  }
-  void Stop() {
-    wall_ += std::chrono::duration<double>(Clock::now() - wall_start_).count();
-    cpu_ += ProcessCpuSeconds() - cpu_start_;
-  }
-  double wall() const { return wall_; }
-  double cpu() const { return cpu_; }
-
- private:
-  Clock::time_point wall_start_{};
-  double cpu_start_ = 0;
-  double wall_ = 0;
-  double cpu_ = 0;
-};
-
-void CheckMissing(const table::Chunk& chunk, const PreparedPlan& prepared,
-                  const std::string& data) {
-  if (prepared.accepts_missing) return;
-  const auto columns = static_cast<std::int64_t>(prepared.columns.size());
-  for (std::int64_t i = 0; i < chunk.rows * columns; ++i) {
-    if (std::isnan(chunk.values[i])) {
-      throw Error(
-          ErrorCode::kInvalidInput,
-          fmt::format("{}: row {}, column \"{}\" is missing, and the model takes no missing "
-                      "values",
-                      data, chunk.first_row + i / columns, prepared.columns[i % columns].name));
-    }
-  }
-}
-
-std::int64_t DefaultBatch(Method method) {
-  switch (method) {
-    case Method::kLinear: return kLinearBatch;
-    case Method::kTree: return kTreeBatch;
-    default: return kSampledBatch;
-  }
-}
-
 class Explain final : public job::Capability {
  public:
   const job::Schema& schema() const override { return ExplainSchema(); }
 
   Json Run(const Json& spec, job::Context& context) const override {
-    Stopwatch load, plan_watch, drive, read, write;
+    Stopwatch load, plan_watch, write;
     load.Start();
     PreparedPlan prepared = MakePlan(spec);
     const std::string data = spec.at("data");
@@ -204,59 +150,20 @@ class Explain final : public job::Capability {
     NodeImportance nodes(prepared.hierarchy, std::ssize(prepared.output_names));
     OutputWriter output(prepared, context.Output("attributions.parquet"),
                         prepared.plan.interactions ? context.Output("interactions.parquet") : "");
-    const bool go_on = spec.at("on_error") == "row";
-    const std::int64_t batch =
-        context.batch() > 0 ? context.batch() : DefaultBatch(prepared.plan.method);
     context.progress().Begin("rows", reader->rows().value_or(0));
-
-    // Rows stay here until their attributions are written beside them.
-    std::deque<table::Chunk> waiting;
     RowDigest digest;
-    const auto next = [&]() -> std::optional<engine::DriveTask> {
-      read.Start();
-      table::Chunk chunk;
-      const bool more = reader->Next(batch, chunk);
-      if (more) CheckMissing(chunk, prepared, data);
-      if (more) digest.Update(chunk.values);
-      read.Stop();
-      if (!more) return std::nullopt;
-      engine::DriveTask task;
-      const auto rows = context.session().Put(
-          EncodeRows(chunk.rows, static_cast<std::int64_t>(prepared.columns.size()), chunk.values));
-      task.task = MakeExplainTask(plan, rows, prepared.reach);
-      task.own = {rows};
-      waiting.push_back(std::move(chunk));
-      return task;
-    };
-    const auto reduce = [&](std::int64_t, const Bytes& result) {
-      write.Start();
-      const table::Chunk chunk = std::move(waiting.front());
-      waiting.pop_front();
-      const Attributions attributions = DecodeAttributions(result);
-      if (!attributions.failures.empty() && !go_on) {
-        const Failure& failure = attributions.failures.front();
-        throw Error(ErrorCode::kInvalidInput,
-                    fmt::format("{}: row {} (counted from 0) has no attributions: {}; --on-error "
-                                "row goes on without such rows, --clip keeps probabilities off 0 "
-                                "and 1",
-                                data, chunk.first_row + failure.row, failure.why));
-      }
-      output.Append(chunk.rows, chunk.values.data(), attributions);
-      nodes.Append(attributions);
-      context.progress().Advance(chunk.rows);
-      write.Stop();
-      SyncPoint("explain.block");
-    };
-    engine::DriveOptions drive_options;
-    drive_options.memo = context.memo();
-    drive_options.libraries = prepared.libraries;
-    if (prepared.plan.method == Method::kLinear) {
-      drive_options.in_flight_per_slot = kLinearInFlight;
-    }
-    drive.Start();
-    const engine::DriveStats stats =
-        engine::Drive(context.session(), drive_options, context.token(), next, reduce);
-    drive.Stop();
+    RowsTimes times;
+    const engine::DriveStats stats = DriveRows(
+        prepared, plan, *reader, context.session(), context.token(),
+        {context.batch(), spec.at("on_error") == "row", context.memo(), data},
+        [&](const table::Chunk& chunk, const Attributions& attributions) {
+          digest.Update(chunk.values);
+          output.Append(chunk.rows, chunk.values.data(), attributions);
+          nodes.Append(attributions);
+          context.progress().Advance(chunk.rows);
+          SyncPoint("explain.block");
+        },
+        times);
     context.Count(stats);
     write.Start();
     output.Close();
@@ -277,14 +184,18 @@ class Explain final : public job::Capability {
 
     context.Timing("load", load.wall(), load.cpu());
     context.Timing("plan", plan_watch.wall(), plan_watch.cpu());
-    context.Timing("read", read.wall());
-    context.Timing("write", write.wall());
+    context.Timing("read", times.read.wall());
+    context.Timing("write", times.blocks.wall() + write.wall());
     context.Timing("report", report.wall(), report.cpu());
     // From loaded model and tables to attributions in memory. The clocks are not read at the same
     // instant, so that for a single row the difference may fall below zero.
-    context.Timing("compute",
-                   std::max(0.0, plan_watch.wall() + drive.wall() - read.wall() - write.wall()),
-                   std::max(0.0, plan_watch.cpu() + drive.cpu() - read.cpu() - write.cpu()));
+    const auto compute = [&](double planned, double all, double read, double blocks) {
+      return std::max(0.0, planned + all - read - blocks);
+    };
+    context.Timing(
+        "compute",
+        compute(plan_watch.wall(), times.all.wall(), times.read.wall(), times.blocks.wall()),
+        compute(plan_watch.cpu(), times.all.cpu(), times.read.cpu(), times.blocks.cpu()));
     return summary;
   }
 

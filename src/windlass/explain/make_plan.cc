@@ -310,6 +310,7 @@ void TakeBackground(const Json& spec, const std::vector<std::string>& names,
   const std::string uri = spec.at("background");
   const std::string weights =
       spec.at("background_weights").is_null() ? "" : spec.at("background_weights");
+  if (uri == spec.at("data")) prepared.weights_column = weights;
   // Names of categories that the model knows fix their codes; else the background's do.
   Background background = WithContext(
       [&] {
@@ -331,6 +332,10 @@ void TakeBackground(const Json& spec, const std::vector<std::string>& names,
 std::vector<std::string> NamesToRead(const Json& spec, const std::string& uri,
                                      const model::Model& model, std::vector<std::string>& ignored) {
   std::vector<std::string> names = table::ColumnNames(uri);
+  // The rows to explain may be those of the background, weights and all.
+  if (!spec.at("background_weights").is_null() && spec.at("data") == spec.at("background")) {
+    std::erase(names, spec.at("background_weights").get<std::string>());
+  }
   if (spec.at("ignore").is_null()) return names;
   const std::vector<std::string> inputs = model.column_names();
   for (const std::string name : spec.at("ignore")) {
@@ -367,14 +372,22 @@ void TakeNoBackground(const Json& spec) {
   }
 }
 
-// The text of a small document that must be a local file.
-std::string ReadLocal(const Json& spec, const char* key) {
-  const std::string path = spec.at(key);
-  if (path.find("://") != std::string::npos) {
+// A small document: a local file, or the text itself where it begins with a brace. `what` names it
+// in messages.
+struct Document {
+  std::string text;
+  std::string what;
+};
+
+Document ReadDocument(const Json& spec, const char* key) {
+  const std::string place = spec.at(key);
+  const auto first = place.find_first_not_of(" \t\r\n");
+  if (first != std::string::npos && place[first] == '{') return {place, key};
+  if (place.find("://") != std::string::npos) {
     throw Error(ErrorCode::kUnsupported,
-                fmt::format("{}: {} are read from a local file; download it first", path, key));
+                fmt::format("{}: {} are read from a local file; download it first", place, key));
   }
-  return ReadFile(path);
+  return {ReadFile(place), place};
 }
 
 void TakeHierarchy(const Json& spec, PreparedPlan& prepared) {
@@ -383,8 +396,8 @@ void TakeHierarchy(const Json& spec, PreparedPlan& prepared) {
   for (const Group& group : prepared.groups) names.push_back(group.name);
   prepared.hierarchy = WithContext(
       [&] {
-        return ParseHierarchy(ReadLocal(spec, "coalitions"), names,
-                              spec.at("coalitions").get<std::string>());
+        const Document document = ReadDocument(spec, "coalitions");
+        return ParseHierarchy(document.text, names, document.what);
       },
       [] { return std::string("coalitions"); });
   prepared.plan.hierarchy = prepared.hierarchy.hierarchy;
@@ -398,6 +411,7 @@ table::ReadOptions PreparedPlan::DataOptions() const {
   options.codes = columns;
   options.numbers_have_codes = codes_of_model;
   options.ignored = ignored;
+  if (!weights_column.empty()) options.ignored.push_back(weights_column);
   return options;
 }
 
@@ -446,8 +460,8 @@ PreparedPlan MakePlan(const Json& spec) {
   const Groups groups = WithContext(
       [&] {
         if (spec.at("groups").is_null()) return Groups::OfColumns(names);
-        return Groups::Parse(ReadLocal(spec, "groups"), names,
-                             spec.at("groups").get<std::string>());
+        const Document document = ReadDocument(spec, "groups");
+        return Groups::Parse(document.text, names, document.what);
       },
       [] { return std::string("groups"); });
   for (const Group& group : groups) {

@@ -25,6 +25,7 @@ struct PreparedPlan {
   std::string libraries;                  // of the model, for memo keys
   std::string reach;                      // of the model (model::TakeReach), for workers only
   std::vector<std::string> ignored;       // columns of the tables that are passed over
+  std::string weights_column;             // of the background where the data are its rows
   bool accepts_missing = false;
   bool shows_trees = false;
   bool codes_of_model = false;  // the codes in `columns` are the model's, not the background's

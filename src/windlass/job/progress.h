@@ -5,6 +5,7 @@
 #include <string>
 
 #include "windlass/base/cancel.h"
+#include "windlass/base/export.h"
 
 namespace windlass::job {
 
@@ -15,7 +16,7 @@ class Progress {
   enum class Style { kQuiet, kLines, kBar };
 
   // kBar when standard error is a terminal, else kLines.
-  static Style DefaultStyle();
+  WINDLASS_API static Style DefaultStyle();
 
   // `record` (may be null) is told as well.
   Progress(Style style, JobRecord* record) : style_(style), record_(record) {}

@@ -160,7 +160,7 @@ class RunContext final : public Context {
 
   engine::Session& session() override { return *session_; }
   store::Store* memo() override { return memo_; }
-  const CancelToken& token() override { return ProcessCancelToken(); }
+  const CancelToken& token() override { return options_.token; }
   Progress& progress() override { return progress_; }
   std::int64_t batch() const override { return options_.batch; }
 
@@ -239,7 +239,7 @@ RunResult Run(const Json& spec, std::string_view what, const RunOptions& options
   const auto record = JobRecord::Begin(home, capability.schema().kind(), normal,
                                        {{"out", std::filesystem::absolute(options.out).string()},
                                         {"engine", options.engine},
-                                        {"workers", options.workers},
+                                        {"workers", options.workers.Text()},
                                         {"batch", options.batch},
                                         {"memo", options.memo},
                                         {"folder", std::filesystem::current_path().string()}});

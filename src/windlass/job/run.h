@@ -6,7 +6,10 @@
 #include <string>
 #include <string_view>
 
+#include "windlass/base/cancel.h"
+#include "windlass/base/export.h"
 #include "windlass/base/json.h"
+#include "windlass/engine/session.h"
 #include "windlass/job/progress.h"
 
 namespace windlass::job {
@@ -14,10 +17,11 @@ namespace windlass::job {
 struct RunOptions {
   std::filesystem::path out;  // where outputs go
   std::string engine = "local";
-  int workers = 0;         // -1 sequential, 0 one a core
+  engine::WorkerCount workers;
   std::int64_t batch = 0;  // 0: the plan's
   bool memo = true;        // look results up, and remember them
   Progress::Style progress = Progress::Style::kQuiet;
+  CancelToken token = ProcessCancelToken();
   bool keep_record = true;  // false: a job that succeeded leaves no record (one of a sweep's)
 };
 
@@ -33,7 +37,7 @@ struct RunResult {
 // `what` names the document in errors.
 //
 // Throws Error; the job's record then says failed or cancelled, and why.
-RunResult Run(const Json& spec, std::string_view what, const RunOptions& options);
+WINDLASS_API RunResult Run(const Json& spec, std::string_view what, const RunOptions& options);
 
 // The normalised spec, without running it.
 Json Normalise(const Json& spec, std::string_view what);

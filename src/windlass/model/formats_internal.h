@@ -12,6 +12,7 @@ std::shared_ptr<const ModelFormat> MakeLightGBMFormat();
 std::shared_ptr<const ModelFormat> MakeLinearFormat();
 std::shared_ptr<const ModelFormat> MakeOipFormat();
 std::shared_ptr<const ModelFormat> MakeOnnxFormat();
+std::shared_ptr<const ModelFormat> MakePythonFormat();
 std::shared_ptr<const ModelFormat> MakeXGBoostFormat();
 
 }  // namespace windlass::model

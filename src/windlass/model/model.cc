@@ -196,6 +196,7 @@ void RegisterModelFormats(Registry& registry) {
   registry.Add<ModelFormat>("linear", MakeLinearFormat());
   registry.Add<ModelFormat>("oip", MakeOipFormat());
   registry.Add<ModelFormat>("onnx", MakeOnnxFormat());
+  registry.Add<ModelFormat>("python", MakePythonFormat());
   registry.Add<ModelFormat>("xgboost", MakeXGBoostFormat());
 }
 

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "windlass/base/bytes.h"
+#include "windlass/base/export.h"
 #include "windlass/base/hash.h"
 
 namespace windlass::store {
@@ -44,7 +45,7 @@ struct VerifyReport {
 
 // Thread safe. Any number of processes may use one folder at once; a killed process leaves it
 // readable and loses at most the record it was writing.
-class Store {
+class WINDLASS_API Store {
  public:
   // Makes the folder when it is missing. Throws Error{kIo} naming it when it cannot be made or
   // written, Error{kUnsupported} when its layout is of a newer version.
@@ -85,6 +86,6 @@ class Store {
 };
 
 // $WINDLASS_HOME, else $HOME/.windlass. Throws Error{kIo} when neither is set.
-std::filesystem::path HomeFolder();
+WINDLASS_API std::filesystem::path HomeFolder();
 
 }  // namespace windlass::store

@@ -56,6 +56,11 @@ class BatchFile {
   virtual std::unique_ptr<BatchPass> Read(const std::vector<int>& columns) = 0;
 };
 
+// Whether `uri` is that of a table in memory (see memory.h), and the table. Throws
+// Error{kNotFound}.
+bool IsMemory(const std::string& uri);
+std::unique_ptr<BatchFile> OpenMemory(const std::string& uri);
+
 std::unique_ptr<BatchFile> OpenParquet(Source source);
 std::unique_ptr<BatchFile> OpenArrow(Source source);
 std::unique_ptr<BatchFile> OpenCsv(Source source);

@@ -55,9 +55,16 @@ std::unique_ptr<BatchFile> OpenBatches(Source source) {
   throw Error(ErrorCode::kInternal, source.name + ": no record batches in this format");
 }
 
+std::vector<std::string> NamesOf(const BatchFile& file) {
+  std::vector<std::string> names;
+  for (const auto& column : file.columns()) names.push_back(column.name);
+  return names;
+}
+
 }  // namespace
 
 std::unique_ptr<Reader> OpenTable(const std::string& uri, const ReadOptions& options) {
+  if (IsMemory(uri)) return WithCodes(MakeBatchReader(OpenMemory(uri), options), uri, options);
   Source source = OpenSource(uri);
   return Guarded(uri, [&]() -> std::unique_ptr<Reader> {
     if (IsNumPy(source)) {
@@ -71,6 +78,7 @@ std::unique_ptr<Reader> OpenTable(const std::string& uri, const ReadOptions& opt
 
 std::unique_ptr<LabelReader> OpenLabels(const std::string& uri, const std::string& column,
                                         std::int64_t most) {
+  if (IsMemory(uri)) return MakeLabelReader(OpenMemory(uri), column, most);
   Source source = OpenSource(uri);
   return Guarded(uri, [&]() -> std::unique_ptr<LabelReader> {
     if (IsNumPy(source)) return nullptr;
@@ -79,16 +87,12 @@ std::unique_ptr<LabelReader> OpenLabels(const std::string& uri, const std::strin
 }
 
 std::vector<std::string> ColumnNames(const std::string& uri) {
+  if (IsMemory(uri)) return NamesOf(*OpenMemory(uri));
   Source source = OpenSource(uri);
   return Guarded(uri, [&] {
-    if (IsNumPy(source)) {
-      const NpzArray array = OpenArray(std::move(source));
-      return NpyColumnNames(ReadNpyHeader(*array.source, array.name), array.name);
-    }
-    const auto file = OpenBatches(std::move(source));
-    std::vector<std::string> names;
-    for (const auto& column : file->columns()) names.push_back(column.name);
-    return names;
+    if (!IsNumPy(source)) return NamesOf(*OpenBatches(std::move(source)));
+    const NpzArray array = OpenArray(std::move(source));
+    return NpyColumnNames(ReadNpyHeader(*array.source, array.name), array.name);
   });
 }
 

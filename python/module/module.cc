@@ -1,0 +1,38 @@
+// _windlass: what Python sees of libwindlass. The package windlass is the interface for users.
+#include <nanobind/nanobind.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include <string>
+#include <vector>
+
+#include "bindings.h"
+#include "errors.h"
+#include "windlass/base/build_info.h"
+#include "windlass/cli/builtins.h"
+#include "windlass/cli/command.h"
+
+namespace nb = nanobind;
+
+NB_MODULE(_windlass, module) {
+  using namespace windlass;
+  nb::set_leak_warnings(false);  // the registry keeps what Python gave it until the process ends
+  RegisterBuiltins();
+  python::BindErrors(module);
+  python::BindEngines(module);
+  python::BindExplain(module);
+  python::BindRun(module);
+  python::BindCallables(module);
+  module.def("version", &Version);
+  module.def("build_hash", &BuildHash);
+  module.def(
+      "command",
+      [](std::vector<std::string> arguments) {
+        std::vector<char*> argv;
+        for (std::string& argument : arguments) argv.push_back(argument.data());
+        argv.push_back(nullptr);
+        const nb::gil_scoped_release release;
+        return cli::RunCommandLine(static_cast<int>(arguments.size()), argv.data());
+      },
+      nb::arg("arguments"), "Runs a command line, the program's name first; gives its exit code.");
+}

@@ -1,0 +1,31 @@
+"""Windlass explains, tunes and trains machine-learning models on as many hands as there are."""
+
+import hashlib  # noqa: F401 (first: Arrow brings an OpenSSL, which Python's own must not meet)
+import importlib
+
+from ._error import Error
+
+# Where each public name lives; imported when it is first used, so that `import windlass` costs
+# nothing and the command's host process loads only what it needs.
+_PLACES = {
+    "Explainer": "._explain",
+    "Explanation": "._explanation",
+    "KernelExplainer": "._explain",
+    "map": "._map",
+    "run": "._map",
+}
+
+__all__ = ["Error", *_PLACES]
+
+
+def __getattr__(name):
+    # By importlib: `from . import x` would come here again, for ever.
+    if name == "__version__":
+        return importlib.import_module("._windlass", __name__).version()
+    if name in _PLACES:
+        return getattr(importlib.import_module(_PLACES[name], __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted([*globals(), *_PLACES, "__version__"])

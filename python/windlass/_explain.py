@@ -1,0 +1,324 @@
+"""Explainers: windlass.Explainer, and windlass.KernelExplainer as shap has it."""
+
+import json
+import tempfile
+import time
+
+import numpy
+
+from . import _callable, _engines, _tables, _windlass  # noqa: F401 (_engines registers engines)
+from ._error import Error
+from ._explanation import explanation_class
+
+
+class Explainer:
+    """Shapley values of a model's predictions.
+
+    model: a callable from rows [rows, columns] to predictions [rows] or [rows, outputs], or a text
+    that names a model ("xgboost:model.ubj", "onnx:model.onnx", "linear:coef.json",
+    "oip:http://HOST/v2/models/NAME", ...; see docs/models.md). A callable gets what the background
+    is: a DataFrame of the same columns and dtypes, else a float64 array.
+
+    background: the rows that stand for what is not known, [rows, columns]: an array, a DataFrame
+    (dtype category for categories), anything with the Arrow interface (pyarrow, polars), or the
+    path or URI of a table. None only with tree_mode="path".
+
+    groups: {"name": [columns, by name or number]}; each column on its own without it.
+    link: "identity" or "logit", where attributions add up.
+    method: "auto" takes the cheapest exact one that applies, else samples; or "linear", "tree",
+    "exact", "kernel", "permutation", "leverage", "msr".
+    output: "probability" or "margin". class_: one output, by name or number.
+    weights: of the background's rows: numbers, or the name of its column that holds them.
+    summarize: "kmeans(K)" or "sample(K)" makes the background smaller.
+    coalitions: a hierarchy of the groups: Owen values. nsamples, tolerance, seed: of methods that
+    sample. engine, workers: where tasks run ("local", "ray"), and how many at a time.
+
+    The plan is made here, once; each call explains rows under it. For one thread at a time.
+    Raises windlass.Error.
+    """
+
+    def __init__(self, model, background=None, *, groups=None, link="identity", method="auto",
+                 output="probability", class_=None, weights=None, summarize=None,
+                 coalitions=None, nsamples="auto", tolerance=None, max_coalitions=65536,
+                 l1_reg="none", tree_mode="interventional", clip=0.0, on_error="fail", seed=0,
+                 feature_names=None, engine="local", workers=0, batch=0):
+        self._frame_like = background if _tables.is_frame(background) else None
+        self._names = None if feature_names is None else [str(name) for name in feature_names]
+        self._engine, self._workers, self._batch = engine, str(workers), int(batch)
+        self._keep = []  # what the spec names lives as long as this
+        self._one_output = class_ is not None
+        self._spec = {
+            "kind": "explain",
+            "model": self._model(model),
+            "link": link,
+            "method": method,
+            "output": output,
+            "nsamples": nsamples,
+            "max_coalitions": max_coalitions,
+            "l1_reg": l1_reg,
+            "tree_mode": tree_mode,
+            "clip": clip,
+            "on_error": on_error,
+            "seed": seed,
+        }
+        if weights is not None and not isinstance(weights, str):
+            self._spec["background_weights"] = _tables.WEIGHTS
+            if isinstance(background, str):
+                raise Error("weights of a file are one of its columns, given by name", "usage")
+        elif weights is not None:
+            self._spec["background_weights"] = weights
+        for key, value in (("class", class_),
+                           ("summarize", summarize), ("tolerance", tolerance),
+                           ("groups", _document(groups)), ("coalitions", _document(coalitions))):
+            if value is not None:
+                self._spec[key] = value
+        self._native = {}  # by whether with interactions
+        self._expected = None
+        if background is not None:
+            numbers = None if weights is None or isinstance(weights, str) else weights
+            self._spec["background"] = self._place("background", background, numbers)
+            self._explainer(False, self._spec["background"])
+        elif tree_mode != "path":
+            raise Error(
+                "a background is wanted: rows that stand for what is not known (trees with "
+                'tree_mode="path" need none)',
+                "invalid input",
+            )
+
+    def _model(self, model) -> str:
+        if isinstance(model, str):
+            return model
+        if not callable(model):
+            predict = getattr(model, "predict", None)
+            raise Error(
+                f"model is a {type(model).__name__}; a callable or a text such as "
+                f'"xgboost:model.ubj" was expected'
+                + ("; give its predict or predict_proba" if callable(predict) else ""),
+                "invalid input",
+            )
+        if self._frame_like is not None:
+            model = _tables.FrameModel(model, self._frame_like.iloc[:0])
+        if self._engine.partition("?")[0].partition(":")[0] == "local":
+            here = _callable.Here(model)
+            self._keep.append(here)
+            return here.model
+        folder = tempfile.TemporaryDirectory(prefix="windlass-")
+        self._keep.append(folder)
+        return "python:" + _callable.pickle_into(folder.name, model)
+
+    def _place(self, name, rows, weights) -> str:
+        if isinstance(rows, str):
+            return rows
+        table = _tables.memory_table(name, rows, self._names, weights)
+        self._keep.append(table)
+        return table.uri
+
+    def _explainer(self, interactions, data):
+        if interactions not in self._native:
+            spec = {**self._spec, "data": data, "interactions": 2 if interactions else 1}
+            native = _windlass.Explainer(json.dumps(spec), self._engine, self._workers)
+            if "background" not in spec:  # the plan has the columns of this table
+                return native
+            self._native[interactions] = native
+        return self._native[interactions]
+
+    @property
+    def plan(self) -> dict:
+        """What was planned: method, reason, groups, columns, outputs, nsamples."""
+        return json.loads(self._explainer(False, self._spec["background"]).describe())
+
+    @property
+    def expected_value(self):
+        """What is expected before anything of a row is known, in link space: a number, or
+        [outputs]."""
+        if self._expected is None:
+            if "background" not in self._spec:
+                raise Error(
+                    'with tree_mode="path" it is known after the first explanation', "usage"
+                )
+            native = self._explainer(False, self._spec["background"])
+            self._note(native, native.base_value())
+        return self._expected
+
+    def _note(self, native, base_value):
+        outputs = json.loads(native.describe())["outputs"]
+        one = self._one_output or (len(outputs) == 1)
+        self._expected = float(base_value[0]) if one else numpy.array(base_value)
+
+    def _explain(self, rows, interactions=False):
+        table = None if isinstance(rows, str) else _tables.memory_table("rows", rows, self._names)
+        data = rows if table is None else table.uri
+        native = self._explainer(interactions, self._spec.get("background", data))
+        found = native.explain(data, self._batch)
+        self._note(native, found["base_value"])
+        return found, json.loads(native.describe())
+
+    def __call__(self, rows):
+        """Explains `rows`, of the columns that the background has: an array, a DataFrame, anything
+        with the Arrow interface, or the path or URI of a table.
+
+        Gives a shap.Explanation (our twin of it where shap is not installed): values [rows,
+        groups], or [rows, groups, outputs] of a model with several outputs; base_values; data, a
+        number a group (categories as codes, one of several columns by its position);
+        lower_bounds, upper_bounds of methods that sample.
+        """
+        begun = time.perf_counter()
+        found, plan = self._explain(rows)
+        one = len(plan["outputs"]) == 1
+        values = _outputs_last(found["phi"], one)
+        half = found.get("half_width")
+        half = None if half is None else _outputs_last(half, one)
+        base = found["base_value"]
+        count = len(values)
+        data, shown = _data_of_groups(found["values"], plan)
+        return explanation_class()(
+            values,
+            base_values=numpy.full(count, base[0]) if one else numpy.tile(base, (count, 1)),
+            data=data,
+            display_data=shown,
+            feature_names=[group["name"] for group in plan["groups"]],
+            output_names=None if one else plan["outputs"],
+            lower_bounds=None if half is None else values - half,
+            upper_bounds=None if half is None else values + half,
+            compute_time=time.perf_counter() - begun,
+        )
+
+    def shap_values(self, rows):
+        """The values alone: [rows, groups] or [rows, groups, outputs]."""
+        found, plan = self._explain(rows)
+        return _outputs_last(found["phi"], len(plan["outputs"]) == 1)
+
+    def shap_interaction_values(self, rows):
+        """Interactions of pairs of groups: [rows, groups, groups] or [rows, groups, groups,
+        outputs], symmetric; what is left to a group alone stands on the diagonal, so that rows add
+        up to the group's value."""
+        found, plan = self._explain(rows, interactions=True)
+        phi, pairs = found["phi"], found["interactions"]
+        groups = phi.shape[2]
+        matrix = numpy.zeros((*phi.shape[:2], groups, groups))
+        first, second = numpy.triu_indices(groups, 1)
+        matrix[:, :, first, second] = pairs / 2
+        matrix[:, :, second, first] = pairs / 2
+        own = numpy.arange(groups)
+        matrix[:, :, own, own] = phi - matrix.sum(axis=3)
+        if len(plan["outputs"]) == 1:
+            return matrix[:, 0]
+        return numpy.moveaxis(matrix, 1, 3)
+
+
+class KernelExplainer:
+    """shap.KernelExplainer by changing one import.
+
+    Takes what shap's takes: a callable from a float64 array [rows, columns] to [rows] or [rows,
+    outputs]; background data, an array, a DataFrame, or what shap.kmeans and shap.sample make; the
+    link by name. Beyond that, what windlass.Explainer takes. Answers are exact wherever that is
+    cheaper than sampling; shap selects ten features by default (l1_reg), this does not.
+    """
+
+    def __init__(self, model, data, feature_names=None, link="identity", **options):
+        options.pop("keep_index", None)
+        options.pop("silent", None)
+        if hasattr(data, "group_names"):  # shap's DenseData
+            weights = numpy.asarray(data.weights, dtype=numpy.float64)
+            names = [str(name) for name in data.group_names]
+            groups = list(data.groups)
+            data = numpy.asarray(data.data, dtype=numpy.float64)
+            if all(len(group) == 1 for group in groups):
+                feature_names = feature_names if feature_names is not None else names
+            elif "groups" not in options:
+                options["groups"] = {n: [int(c) for c in g] for n, g in zip(names, groups)}
+            if len(set(weights.tolist())) > 1:
+                options.setdefault("weights", weights)
+        if feature_names is None and hasattr(data, "columns"):
+            feature_names = list(data.columns)
+        link = link if isinstance(link, str) else type(link).__name__.removesuffix("Link").lower()
+        self._function = getattr(model, "f", model)  # shap's Model holds it there
+        self._data, self._link, self._names, self._options = data, link, feature_names, options
+        self._made = {}
+        self._explainer()
+
+    def _explainer(self, **sampling):
+        sampling = {key: value for key, value in sampling.items() if value is not None}
+        key = tuple(sorted(sampling.items()))
+        if key not in self._made:
+            data = self._data
+            if _tables.is_frame(data) and not any(hasattr(data[c], "cat") for c in data.columns):
+                data = data.to_numpy(dtype=numpy.float64)  # as shap does: the model gets arrays
+            self._made[key] = Explainer(
+                self._function, data, link=self._link, feature_names=self._names,
+                **{**self._options, **sampling},
+            )
+        return self._made[key]
+
+    @property
+    def expected_value(self):
+        return self._explainer().expected_value
+
+    def shap_values(self, X, nsamples=None, l1_reg=None, silent=True, **ignored):
+        """[rows, features], or [rows, features, outputs] of a model with several outputs; without
+        the rows for a single row that came as [features]."""
+        if l1_reg in ("auto", False, 0):
+            l1_reg = None
+        elif isinstance(l1_reg, int):
+            l1_reg = f"num_features({l1_reg})"
+        options = {"nsamples": None if nsamples == "auto" else nsamples, "l1_reg": l1_reg}
+        if l1_reg not in (None, "none"):
+            options["method"] = "kernel"
+        if numpy.ndim(X) == 1 and not isinstance(X, str):
+            one = numpy.asarray(X, dtype=numpy.float64)[numpy.newaxis]
+            return self._explainer(**options).shap_values(one)[0]
+        return self._explainer(**options).shap_values(X)
+
+    def __call__(self, X, **ignored):
+        return self._explainer()(X)
+
+
+def _document(value):
+    """Groups and hierarchies travel as the JSON that a file of them would hold."""
+    if value is None or isinstance(value, str):
+        return value
+    return json.dumps(value, default=_plain)
+
+
+def _plain(value):
+    if isinstance(value, numpy.integer):
+        return int(value)
+    if isinstance(value, (set, tuple, numpy.ndarray)):
+        return list(value)
+    raise Error(f"groups: {value!r} is neither a column's name nor its number", "invalid input")
+
+
+def _outputs_last(values, one):
+    return values[:, 0] if one else numpy.ascontiguousarray(numpy.moveaxis(values, 1, 2))
+
+
+def _data_of_groups(values, plan):
+    """A number a group, and what to show of it: (float64, object) [rows, groups]; None where they
+    are the same."""
+    groups, columns = plan["groups"], plan["columns"]
+    data = numpy.full((len(values), len(groups)), numpy.nan)
+    shown = numpy.empty(data.shape, dtype=object)
+    plain = True
+    for position, group in enumerate(groups):
+        of = group["columns"]
+        if len(of) > 1:
+            plain = False
+            part = values[:, of]
+            # Dummy columns of one category: the one that is set.
+            if ((part == 0) | (part == 1)).all() and (part.sum(axis=1) == 1).all():
+                data[:, position] = part.argmax(axis=1)
+                names = numpy.array([columns[c]["name"] for c in of], dtype=object)
+                shown[:, position] = names[part.argmax(axis=1)]
+            else:
+                shown[:, position] = ""
+            continue
+        cells = values[:, of[0]]
+        data[:, position] = cells
+        categories = columns[of[0]]["categories"]
+        if categories:
+            plain = False
+            names = numpy.array([*categories, "nan"], dtype=object)
+            shown[:, position] = names[numpy.where(numpy.isnan(cells), -1, cells).astype(int)]
+        else:
+            shown[:, position] = cells
+    return data, None if plain else shown
