@@ -1,5 +1,13 @@
 # Arrow C++ and Parquet as imported targets windlass::arrow and windlass::parquet, from the pinned
-# pyarrow wheel that scripts/setup.sh unpacks, or from -DPYARROW_DIR=<a pyarrow package folder>.
+# pyarrow wheel that scripts/setup.sh unpacks, from the build environment of pip, or from
+# -DPYARROW_DIR=<a pyarrow package folder>.
+
+if(SKBUILD AND NOT PYARROW_DIR)
+  find_package(Python 3.10 REQUIRED COMPONENTS Interpreter)
+  execute_process(
+    COMMAND ${Python_EXECUTABLE} -c "import pyarrow, os; print(os.path.dirname(pyarrow.__file__))"
+    OUTPUT_STRIP_TRAILING_WHITESPACE OUTPUT_VARIABLE PYARROW_DIR COMMAND_ERROR_IS_FATAL ANY)
+endif()
 
 set(WINDLASS_DEPS "$ENV{WINDLASS_DEPS}" CACHE PATH "where scripts/setup.sh put the wheels")
 if(NOT WINDLASS_DEPS)

@@ -16,13 +16,26 @@ namespace {
 constexpr const char* kVariable = "WINDLASS_ONNXRUNTIME";
 constexpr const char* kName = "libonnxruntime.so.1";
 
-// The file beside this plug-in; the build and the packages put a link there.
-std::filesystem::path Beside() {
+std::filesystem::path OwnFolder() {
   Dl_info here{};
-  if (::dladdr(reinterpret_cast<void*>(&Beside), &here) == 0 || here.dli_fname == nullptr) {
-    return kName;
+  if (::dladdr(reinterpret_cast<void*>(&OwnFolder), &here) == 0 || here.dli_fname == nullptr) {
+    return {};
   }
-  return std::filesystem::path(here.dli_fname).parent_path() / kName;
+  return std::filesystem::absolute(here.dli_fname).parent_path();
+}
+
+// The file beside this plug-in, where the build puts a link; else that of the Python package
+// onnxruntime, where this plug-in is part of the Python package windlass: they are neighbours.
+std::filesystem::path Installed() {
+  const std::filesystem::path own = OwnFolder();
+  std::filesystem::path beside = own / kName;
+  if (std::filesystem::exists(beside)) return beside;
+  const auto package = (own / "../../../onnxruntime/capi").lexically_normal();
+  std::error_code none;
+  for (const auto& entry : std::filesystem::directory_iterator(package, none)) {
+    if (entry.path().filename().string().starts_with("libonnxruntime.so.")) return entry.path();
+  }
+  return beside;
 }
 
 void* Open() {
@@ -33,7 +46,7 @@ void* Open() {
         ErrorCode::kUnsupported,
         fmt::format("ONNX Runtime cannot be opened as ${} says: {}", kVariable, ::dlerror()));
   }
-  const std::filesystem::path beside = Beside();
+  const std::filesystem::path beside = Installed();
   if (std::filesystem::exists(beside)) {
     if (void* module = ::dlopen(beside.c_str(), RTLD_NOW | RTLD_LOCAL); module != nullptr) {
       return module;
