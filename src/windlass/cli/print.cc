@@ -147,11 +147,11 @@ std::string FormatTable(const std::vector<std::vector<std::string>>& rows) {
   }
   std::string text;
   for (const auto& row : rows) {
-    std::string line;
     for (std::size_t c = 0; c < row.size(); ++c) {
-      line += c + 1 < row.size() ? Padded(row[c], widths[c]) + "  " : row[c];
+      text += row[c];
+      if (c + 1 < row.size()) text.append(widths[c] + 2 - Width(row[c]), ' ');
     }
-    text += line + "\n";
+    text += '\n';
   }
   return text;
 }

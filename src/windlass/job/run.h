@@ -2,14 +2,17 @@
 #pragma once
 
 #include <filesystem>
-#include <optional>
+#include <memory>
 #include <string>
 #include <string_view>
 
 #include "windlass/base/json.h"
+#include "windlass/job/info.h"
 #include "windlass/job/progress.h"
 
 namespace windlass::job {
+
+class JobRecord;
 
 struct RunOptions {
   std::filesystem::path out;  // where outputs go
@@ -19,6 +22,9 @@ struct RunOptions {
   bool memo = true;        // look results up, and remember them
   Progress::Style progress = Progress::Style::kQuiet;
   bool keep_record = true;  // false: a job that succeeded leaves no record (one of a sweep's)
+  std::string restart_of;   // the job whose spec this is
+  std::int64_t restarts = 0;
+  std::shared_ptr<JobRecord> record;  // of a job that was begun already; null: begin one
 };
 
 struct RunResult {
@@ -37,5 +43,8 @@ RunResult Run(const Json& spec, std::string_view what, const RunOptions& options
 
 // The normalised spec, without running it.
 Json Normalise(const Json& spec, std::string_view what);
+
+// What the record of such a job begins with: a normalised spec, options that were checked.
+JobInfo NewJob(const Json& spec, std::string_view what, const RunOptions& options);
 
 }  // namespace windlass::job
