@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -151,6 +152,7 @@ JobInfo Detach(const Json& spec, std::string_view what, const RunOptions& option
 std::shared_ptr<JobRecord> BecomeDetached(std::string_view id) {
   std::shared_ptr<JobRecord> record = JobRecord::Inherit(store::HomeFolder(), id, kLockDescriptor);
   SetConsoleLogLevel(LogLevel::kNone);  // standard error is the log as well
+  ::prctl(PR_SET_NAME, "windlass");     // else "exe", from /proc/self/exe
   sigset_t signals, before;
   ::sigemptyset(&signals);
   for (const int signal : {SIGCHLD, SIGINT, SIGTERM, SIGHUP}) ::sigaddset(&signals, signal);

@@ -21,8 +21,9 @@ namespace windlass::job {
 JobInfo Detach(const Json& spec, std::string_view what, const RunOptions& options,
                std::vector<std::string> arguments);
 
-// Called by the program that was started so, before it has a second thread. Returns in the process
-// that is to run the job; the other one exits in here. Throws Error{kUsage}.
+// Called by the program that was started so, before it has a thread of ours (that of Arrow's
+// allocator is made again by itself after a fork). Returns in the process that is to run the job;
+// the other one exits in here. Throws Error{kUsage}.
 std::shared_ptr<JobRecord> BecomeDetached(std::string_view id);
 
 }  // namespace windlass::job

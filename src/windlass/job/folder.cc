@@ -66,10 +66,15 @@ JobInfo ReadJob(const std::filesystem::path& folder) {
 }
 
 void SetDied(JobInfo& info, const std::filesystem::path& folder, std::string_view how) {
-  const bool asked = std::filesystem::exists(folder / "stop");
-  info.state = asked ? JobState::kCancelled : JobState::kDied;
+  const bool asked = WasAskedToStop(folder);
   info.error =
       fmt::format("{}its process {} {}", asked ? "asked to stop, " : "", how, HowFar(info));
+  info.state = asked ? JobState::kCancelled : JobState::kDied;
+}
+
+bool WasAskedToStop(const std::filesystem::path& folder) {
+  std::error_code unreadable;
+  return std::filesystem::exists(folder / "stop", unreadable);
 }
 
 }  // namespace windlass::job

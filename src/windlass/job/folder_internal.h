@@ -13,6 +13,8 @@ std::filesystem::path JobsFolder(const std::filesystem::path& home);
 // Whether a process of the job lives.
 bool IsLocked(const std::filesystem::path& folder);
 
+bool WasAskedToStop(const std::filesystem::path& folder);
+
 // The record as it was written. Throws Error{kNotFound, kCorrupt} and others.
 JobInfo ReadRecord(const std::filesystem::path& folder);
 

@@ -64,7 +64,7 @@ Json JobInfo::ToJson() const {
 }
 
 std::string HowFar(const JobInfo& info) {
-  if (info.process.pid == 0) return "before it began";
+  if (info.state == JobState::kPending) return "before it began";
   if (info.total > 0) return fmt::format("at {} %", 100 * info.done / info.total);
   return info.done > 0 ? fmt::format("after {} {}", info.done, info.unit) : "at the start";
 }

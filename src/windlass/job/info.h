@@ -55,7 +55,8 @@ struct JobInfo : JobSummary {
   Json ToJson() const;
 };
 
-// How far it was, for a sentence: "at 43 %", "after 1203 rows", "before it began", "at the start".
+// How far a job that has not ended is, for a sentence: "at 43 %", "after 1203 rows", "before it
+// began", "at the start".
 std::string HowFar(const JobInfo& info);
 
 std::int64_t NowMs();

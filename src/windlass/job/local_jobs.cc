@@ -9,7 +9,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <memory>
+#include <tuple>
 
 #include "windlass/base/error.h"
 #include "windlass/base/file.h"
@@ -41,11 +44,12 @@ std::vector<std::string> LocalJobs::Folders() const {
   // Not by std::filesystem, which makes a path of each.
   const std::unique_ptr<DIR, int (*)(DIR*)> folder(::opendir(jobs_.c_str()), ::closedir);
   if (folder == nullptr) return names;  // nothing ran here yet
+  std::error_code unreadable;
   while (const dirent* entry = ::readdir(folder.get())) {
     const std::string_view name = entry->d_name;
     if (name.starts_with('.')) continue;
     if (entry->d_type == DT_DIR ||
-        (entry->d_type == DT_UNKNOWN && std::filesystem::is_directory(jobs_ / name))) {
+        (entry->d_type == DT_UNKNOWN && std::filesystem::is_directory(jobs_ / name, unreadable))) {
       names.emplace_back(name);
     }
   }
@@ -92,7 +96,8 @@ std::vector<JobSummary> LocalJobs::List() {
 
 std::filesystem::path LocalJobs::FolderOf(std::string_view id) const {
   const bool plain = !id.empty() && !id.starts_with('.') && id.find('/') == id.npos;
-  if (plain && std::filesystem::is_directory(jobs_ / id)) return jobs_ / id;
+  std::error_code unreadable;
+  if (plain && std::filesystem::is_directory(jobs_ / id, unreadable)) return jobs_ / id;
   const auto names = Folders();
   std::vector<std::string> found;
   for (const std::string& name : names) {
@@ -135,6 +140,13 @@ JobSource::LogPiece LocalJobs::ReadLog(std::string_view id, std::int64_t from) {
 
 void LocalJobs::RequestStop(std::string_view id, bool force) {
   const std::filesystem::path folder = FolderOf(id);
+  const auto send = [&folder](int signal) {
+    const JobInfo info = ReadJob(folder);
+    if (info.ended() || info.process.pid == 0) return;
+    WithContext([&] { SendSignal(info.process, signal); },
+                [&] { return "stopping job " + info.id; });
+  };
+  send(0);  // may it be signalled from here at all?
   // The wish is written down before the job is looked at, and the job, once its process is written
   // down, looks for a wish: one of the two sees the other.
   const int fd = ::open((folder / "stop").c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
@@ -143,12 +155,11 @@ void LocalJobs::RequestStop(std::string_view id, bool force) {
     throw Error(ErrorCode::kIo, fmt::format("cannot write {}: {}", (folder / "stop").string(),
                                             std::strerror(errno)));
   }
-  // A second SIGINT would end it before it could tidy up.
-  if (fd < 0 && !force) return;
-  const JobInfo info = ReadJob(folder);
-  if (info.ended() || info.process.pid == 0) return;
-  WithContext([&] { SendSignal(info.process, force ? SIGKILL : SIGINT); },
-              [&] { return "stopping job " + info.id; });
+  if (force) {
+    send(SIGKILL);
+  } else if (fd >= 0) {  // a second SIGINT would end it before it could tidy up
+    send(SIGINT);
+  }
 }
 
 bool LocalJobs::RemoveUnreadable(const std::string& name, std::int64_t before_ms) const {

@@ -75,7 +75,7 @@ void JobRecord::Start() {
   info_.state = JobState::kRunning;
   info_.process = ThisProcess();
   Write();
-  if (std::filesystem::exists(folder_ / "stop")) {
+  if (WasAskedToStop(folder_)) {
     throw Error(ErrorCode::kCancelled, "asked to stop before it began");
   }
 }

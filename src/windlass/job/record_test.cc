@@ -134,9 +134,13 @@ TEST_F(LocalJobsTest, ReadsTheFirstRecords) {
        {"unit", "restarts", "restart_of", "exit_code", "process", "out", "waits_for"}) {
     old.erase(key);
   }
-  old["state"] = "failed";
-  WriteFileAtomically(Folder(id) / "job.json", old.dump());
-  EXPECT_EQ(Jobs().Find(id).exit_code(), 1);
+  for (const auto& [state, error] :
+       {std::pair("failed", ""), std::pair("running", "at the start")}) {
+    old["state"] = state;
+    WriteFileAtomically(Folder(id) / "job.json", old.dump());
+    EXPECT_EQ(Jobs().Find(id).exit_code(), 1);
+    EXPECT_THAT(Jobs().Find(id).error, HasSubstr(error));
+  }
   EXPECT_EQ(Jobs().Find(id).out, Explain().out);
 }
 
