@@ -52,7 +52,7 @@ std::string ProgressInWords(const job::JobInfo& job) {
 }
 
 std::string State(const job::JobSummary& job) {
-  return fmt::format("{}{}", JobStateName(job.state), job.resumable() ? " (resumable)" : "");
+  return std::string(JobStateName(job.state)) + (job.resumable() ? " (resumable)" : "");
 }
 
 std::chrono::milliseconds Milliseconds(double seconds) {
@@ -152,9 +152,17 @@ struct JobCommand {
     }
     std::vector<std::vector<std::string>> rows = {
         {"ID", "KIND", "STARTED", "DURATION", "PROGRESS", "RESTARTS", "STATE"}};
-    for (const auto& job : jobs) {
-      rows.push_back({job.id, job.kind, LocalTime(job.started_ms), Duration(job), Progress(job),
-                      std::to_string(job.restarts), State(job)});
+    rows.reserve(jobs.size() + 1);
+    for (auto& job : jobs) {
+      auto& row = rows.emplace_back();  // not from a list in braces, which would copy
+      row.reserve(rows.front().size());
+      row.push_back(std::move(job.id));
+      row.push_back(std::move(job.kind));
+      row.push_back(LocalTime(job.started_ms));
+      row.push_back(Duration(job));
+      row.push_back(Progress(job));
+      row.push_back(std::to_string(job.restarts));
+      row.push_back(State(job));
     }
     std::cout << FormatTable(rows);
     if (!most && jobs.size() < found) {

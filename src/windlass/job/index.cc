@@ -16,10 +16,13 @@ namespace {
 constexpr std::size_t kSumDigits = 16;
 constexpr std::size_t kFields = 11;
 constexpr std::size_t kFewLines = 1000;
+constexpr std::size_t kShortestLine = 96;  // about
 
-std::string SumOf(std::string_view text) {
+using Sum = std::array<char, kSumDigits>;
+
+Sum SumOf(std::string_view text) {
   const Hash hash = HashOf(text);
-  std::string digits(kSumDigits, '0');
+  Sum digits;
   for (std::size_t i = 0; i < kSumDigits; ++i) {
     digits[i] = "0123456789abcdef"[i % 2 == 0 ? hash.bytes[i / 2] >> 4 : hash.bytes[i / 2] & 15];
   }
@@ -62,7 +65,8 @@ std::string LineOf(const JobSummary& job) {
     line += "\t" + std::to_string(number);
   }
   line += "\t" + Escaped(job.error) + "\t" + Escaped(job.out);
-  return SumOf(line) + "\t" + line + "\n";
+  const Sum sum = SumOf(line);
+  return std::string(sum.begin(), sum.end()) + "\t" + line + "\n";
 }
 
 // Says whether the line is whole.
@@ -70,7 +74,7 @@ bool ParseLine(std::string_view line, JobSummary& job) {
   if (line.size() <= kSumDigits + 1 || line[kSumDigits] != '\t') return false;
   const std::string_view sum = line.substr(0, kSumDigits);
   line.remove_prefix(kSumDigits + 1);
-  if (SumOf(line) != sum) return false;
+  if (!std::ranges::equal(SumOf(line), sum)) return false;
   std::array<std::string_view, kFields> fields;
   for (std::size_t i = 0; i < kFields; ++i) {
     const std::size_t tab = i + 1 < kFields ? line.find('\t') : line.size();
@@ -109,7 +113,7 @@ std::vector<JobSummary> JobIndex::Read() {
   } catch (const Error&) {  // none yet, or not readable: the folders say it all
     return jobs;
   }
-  jobs.reserve(static_cast<std::size_t>(std::ranges::count(text, '\n')));
+  jobs.reserve(text.size() / kShortestLine);
   for (std::string_view rest = text; !rest.empty();) {
     const std::size_t end = std::min(rest.find('\n'), rest.size());
     if (JobSummary job; ParseLine(rest.substr(0, end), job)) jobs.push_back(std::move(job));

@@ -59,19 +59,21 @@ std::vector<std::string> LocalJobs::Folders() const {
 
 std::vector<JobSummary> LocalJobs::List() {
   JobIndex index(jobs_);
-  std::vector<JobSummary> indexed = index.Read();
-  std::vector<JobSummary> jobs;
-  jobs.reserve(indexed.size());
+  std::vector<JobSummary> jobs = index.Read();
+  const std::vector<std::string> names = Folders();
+  auto name = names.begin();
+  std::vector<std::string> unknown;
+  std::erase_if(jobs, [&](const JobSummary& job) {  // those that were removed since
+    for (; name != names.end() && *name < job.id; ++name) unknown.push_back(*name);
+    if (name == names.end() || *name != job.id) return true;
+    ++name;
+    return false;
+  });
+  unknown.insert(unknown.end(), name, names.end());
   std::vector<JobSummary> read;
-  auto known = indexed.begin();
-  for (const std::string& name : Folders()) {
-    while (known != indexed.end() && known->id < name) ++known;  // removed since
-    if (known != indexed.end() && known->id == name) {
-      jobs.push_back(std::move(*known++));
-      continue;
-    }
+  for (const std::string& folder : unknown) {
     try {
-      read.push_back(ReadJob(jobs_ / name));
+      read.push_back(ReadJob(jobs_ / folder));
     } catch (const Error& error) {
       // Some are about to have a record, some are being removed.
       if (error.code() == ErrorCode::kNotFound) continue;
