@@ -17,6 +17,7 @@ spdlog::level::level_enum LevelOf(LogLevel level) {
     case LogLevel::kInfo: return spdlog::level::info;
     case LogLevel::kWarning: return spdlog::level::warn;
     case LogLevel::kError: return spdlog::level::err;
+    case LogLevel::kNone: return spdlog::level::off;
   }
   return spdlog::level::err;
 }

@@ -7,7 +7,7 @@
 
 namespace windlass {
 
-enum class LogLevel { kDebug, kInfo, kWarning, kError };
+enum class LogLevel { kDebug, kInfo, kWarning, kError, kNone };  // kNone: above all that is logged
 
 // Lines go to the job's log file while one is open; warnings and errors to standard error too.
 void Log(LogLevel level, std::string_view message);

@@ -110,4 +110,11 @@ void Registry::LoadPluginNamed(std::string_view name) {
   LoadPlugin(file.string());
 }
 
+std::vector<std::string> Registry::Plugins() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<std::string> files;
+  for (const auto& [file, module] : plugins_) files.push_back(file);
+  return files;
+}
+
 }  // namespace windlass

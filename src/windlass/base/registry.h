@@ -59,6 +59,9 @@ class WINDLASS_API Registry {
   // libwindlass.so. Throws Error{kNotFound} saying where it looked.
   void LoadPluginNamed(std::string_view name);
 
+  // The files of those loaded so far.
+  std::vector<std::string> Plugins() const;
+
  private:
   const Registrable& Lookup(std::string_view kind, std::string_view name) const;
   bool Contains(std::string_view kind, std::string_view name) const;

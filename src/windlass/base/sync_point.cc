@@ -6,12 +6,16 @@
 #include <atomic>
 #include <charconv>
 #include <cstdlib>
+#include <filesystem>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <thread>
 #include <vector>
 
+#include "windlass/base/cancel.h"
 #include "windlass/base/error.h"
+#include "windlass/base/file.h"
 
 namespace windlass {
 namespace {
@@ -28,6 +32,18 @@ Armed& TheArmed() {
   return *armed;
 }
 
+void Hold(const std::string& file, const std::string& point) {
+  WriteFileAtomically(file, "");
+  const Deadline deadline = Clock::now() + std::chrono::minutes(1);
+  while (std::filesystem::exists(file) && !ProcessCancelToken().cancelled()) {
+    if (Clock::now() > deadline) {
+      throw Error(ErrorCode::kDeadlineExceeded,
+                  "sync point " + point + ": " + file + " was not removed within a minute");
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
+}
+
 std::function<void()> ActionOf(std::string_view action, const std::string& point) {
   if (action == "kill") return [] { ::kill(::getpid(), SIGKILL); };
   if (action == "interrupt") return [] { ::raise(SIGINT); };  // handled before it returns
@@ -37,8 +53,11 @@ std::function<void()> ActionOf(std::string_view action, const std::string& point
   if (action == "full") {
     return [point] { throw Error(ErrorCode::kIo, "sync point " + point + ": no space left"); };
   }
+  if (constexpr std::string_view kHold = "hold:"; action.starts_with(kHold)) {
+    return [file = std::string(action.substr(kHold.size())), point] { Hold(file, point); };
+  }
   throw Error(ErrorCode::kUsage, "WINDLASS_SYNC_POINTS: \"" + std::string(action) +
-                                     "\" is none of kill, interrupt, fail, full");
+                                     "\" is none of kill, interrupt, fail, full, hold:FILE");
 }
 
 void ArmOne(std::string_view entry) {

@@ -12,7 +12,8 @@ namespace windlass {
 // Armed from a test with `ArmSyncPoint`, or for a whole process by the environment variable
 // WINDLASS_SYNC_POINTS = "NAME[@N]=ACTION[,...]": at the N-th pass (default the first) ACTION is
 // done: `kill` (SIGKILL to itself), `interrupt` (SIGINT to itself), `fail` (throws
-// Error{kUnavailable}) or `full` (throws Error{kIo}, as a full disk does).
+// Error{kUnavailable}), `full` (throws Error{kIo}, as a full disk does) or `hold:FILE` (makes FILE
+// and waits until somebody removes it, or interrupts the process; at most a minute).
 void SyncPoint(std::string_view name);
 
 // Calls `action` at every pass until `DisarmSyncPoints`. Thread safe.

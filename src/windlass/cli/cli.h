@@ -21,6 +21,7 @@ struct RunFlags {
   std::string out;
   bool no_memo = false;
   bool resume = false;
+  bool detach = false;
   bool quiet = false;
   bool json = false;
 
@@ -28,7 +29,7 @@ struct RunFlags {
   job::RunOptions Finish() const;
 };
 
-// Runs a spec and prints its result: for people, or as JSON.
+// Runs a spec and prints its result, or with --detach the job's id: for people, or as JSON.
 void RunAndPrint(const Json& spec, const std::string& what, const RunFlags& flags);
 
 // `diff` and `drift` under `windlass explain`.

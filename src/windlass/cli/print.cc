@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <iostream>
+#include <numeric>
 
 namespace windlass::cli {
 namespace {
@@ -146,12 +147,13 @@ std::string FormatTable(const std::vector<std::vector<std::string>>& rows) {
     for (std::size_t c = 0; c < row.size(); ++c) widths[c] = std::max(widths[c], Width(row[c]));
   }
   std::string text;
+  text.reserve(rows.size() * std::accumulate(widths.begin(), widths.end(), 2 * widths.size()));
   for (const auto& row : rows) {
-    std::string line;
     for (std::size_t c = 0; c < row.size(); ++c) {
-      line += c + 1 < row.size() ? Padded(row[c], widths[c]) + "  " : row[c];
+      text += row[c];
+      if (c + 1 < row.size()) text.append(widths[c] + 2 - Width(row[c]), ' ');
     }
-    text += line + "\n";
+    text += '\n';
   }
   return text;
 }

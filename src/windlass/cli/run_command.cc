@@ -6,9 +6,11 @@
 
 #include "windlass/base/error.h"
 #include "windlass/base/file.h"
+#include "windlass/base/registry.h"
 #include "windlass/cli/cli.h"
 #include "windlass/cli/print.h"
-#include "windlass/job/record.h"
+#include "windlass/job/detach.h"
+#include "windlass/job/local_jobs.h"
 #include "windlass/store/store.h"
 
 namespace windlass::cli {
@@ -27,6 +29,9 @@ void RunFlags::AddTo(CLI::App& command, bool out_required) {
   command.add_flag("--resume", resume,
                    "Go on from what an earlier, interrupted run of the same spec finished (this is "
                    "also what happens without it; with --no-memo it is an error)");
+  command.add_flag("--detach", detach,
+                   "Run in the background, as a job that goes on when the terminal is closed, and "
+                   "print its id; windlass job follows, stops and awaits it");
   command.add_flag("-q,--quiet", quiet, "No progress and no summary");
   command.add_flag("--json", json, "Print the result as JSON");
 }
@@ -42,7 +47,38 @@ job::RunOptions RunFlags::Finish() const {
   return finished;
 }
 
+namespace {
+
+constexpr const char* kBegun = "--begun";
+
+void DetachAndPrint(const Json& spec, const std::string& what, const RunFlags& flags) {
+  const job::JobInfo info = job::Detach(spec, what, flags.Finish(), {"windlass", "run", kBegun});
+  if (flags.json) {
+    std::cout << Json{{"job", info.id},
+                      {"state", job::JobStateName(info.state)},
+                      {"out", info.out},
+                      {"log", job::LocalJobs(store::HomeFolder()).LogPath(info.id).string()}}
+                     .dump(2)
+              << "\n";
+  } else if (flags.quiet) {
+    std::cout << info.id << "\n";
+  } else {
+    std::cout << fmt::format(
+        "Job {0} runs in the background.\n"
+        "Follow it:    windlass job logs -f {0}\n"
+        "Wait for it:  windlass job wait {0}\n"
+        "Stop it:      windlass job stop {0}\n",
+        info.id);
+  }
+}
+
+}  // namespace
+
 void RunAndPrint(const Json& spec, const std::string& what, const RunFlags& flags) {
+  if (flags.detach) {
+    DetachAndPrint(spec, what, flags);
+    return;
+  }
   const job::RunResult result = job::Run(spec, what, flags.Finish());
   if (flags.json) {
     std::cout << Json{{"job", result.job_id}, {"result", result.result}, {"run", result.run}}.dump(
@@ -55,26 +91,41 @@ void RunAndPrint(const Json& spec, const std::string& what, const RunFlags& flag
 
 namespace {
 
+// Those that the job was given.
+void LoadPlugins(const job::JobInfo& info) {
+  for (const Json& plugin : info.run.value("plugins", Json::array())) {
+    Registry::Global().LoadPlugin(plugin.get<std::string>());
+  }
+}
+
 struct RunCommand {
   std::string file;
   std::string job;
+  std::string begun;
   RunFlags flags;
 
   void Run() {
-    if (!job.empty()) {
+    if (!begun.empty()) {
+      RunBegun();
+    } else if (!job.empty()) {
       RunAgain();
-      return;
-    }
-    if (file.empty()) {
+    } else if (file.empty()) {
       throw Error(ErrorCode::kUsage, "name a spec file, or --job ID to run a job again");
+    } else {
+      RunAndPrint(ParseJson(ReadFile(file), file), file, flags);
     }
-    RunAndPrint(ParseJson(ReadFile(file), file), file, flags);
   }
 
-  // The spec of an earlier job, in the folder where it was given, to where it was to go.
+  // The spec of an earlier job, in the folder where it was given, to where it was to go. Blocks of
+  // the same size, unless another was asked for: such as are remembered.
   void RunAgain() {
     if (!file.empty()) throw Error(ErrorCode::kUsage, "give a spec file or --job, not both");
-    const job::JobInfo info = job::FindJob(store::HomeFolder(), job);
+    const job::JobInfo info = job::LocalJobs(store::HomeFolder()).Find(job);
+    if (!info.ended()) {
+      throw Error(
+          ErrorCode::kUsage,
+          fmt::format("job {0} has not ended yet; windlass job stop {0} stops it", info.id));
+    }
     std::error_code error;
     std::filesystem::current_path(info.run.at("folder").get<std::string>(), error);
     if (error) {
@@ -82,8 +133,33 @@ struct RunCommand {
                   fmt::format("job {} ran in {}, which cannot be entered: {}", info.id,
                               info.run.at("folder").get<std::string>(), error.message()));
     }
-    if (flags.out.empty()) flags.out = info.run.at("out");
+    LoadPlugins(info);
+    if (flags.out.empty()) flags.out = info.out;
+    if (flags.options.batch == 0) flags.options.batch = info.run.at("batch");
+    flags.options.restart_of = info.id;
+    flags.options.restarts = info.restarts + 1;
     RunAndPrint(info.spec, "job " + info.id, flags);
+  }
+
+  // The job that another process began for this one.
+  void RunBegun() {
+    const std::shared_ptr<job::JobRecord> record = job::BecomeDetached(begun);
+    try {
+      const job::JobInfo info = record->info();
+      LoadPlugins(info);
+      flags.out = info.out;
+      flags.no_memo = !info.run.at("memo").get<bool>();
+      flags.options.engine = info.run.at("engine");
+      const Json& workers = info.run.at("workers");  // a number in older records
+      flags.options.workers = engine::WorkerCount::Parse(
+          workers.is_string() ? workers.get<std::string>() : workers.dump());
+      flags.options.batch = info.run.at("batch");
+      flags.options.record = record;
+      RunAndPrint(info.spec, "job " + info.id, flags);
+    } catch (const Error& error) {
+      record->Fail(error);
+      throw;
+    }
   }
 };
 
@@ -94,6 +170,7 @@ void AddRunCommand(CLI::App& app, Outcome&) {
   auto* sub = app.add_subcommand("run", "Run a spec: a JSON file of some kind, such as explain");
   sub->add_option("spec", command->file, "The spec file");
   sub->add_option("--job", command->job, "Run the spec of an earlier job again (its id)");
+  sub->add_option(kBegun, command->begun)->group("");  // not for people: see job/detach.h
   command->flags.AddTo(*sub, /*out_required=*/false);
   sub->final_callback([command] { command->Run(); });
 }

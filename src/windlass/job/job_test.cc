@@ -2,8 +2,6 @@
 #include <gtest/gtest.h>
 
 #include "windlass/base/error.h"
-#include "windlass/base/file.h"
-#include "windlass/job/record.h"
 #include "windlass/job/schema.h"
 
 namespace windlass::job {
@@ -52,46 +50,6 @@ TEST(Schema, SaysWhatIsWrongAndWhatWouldBeRight) {
   EXPECT_THAT(ErrorOf(R"({"model": "m", "clip": 0.9})"), HasSubstr("at least 0 and at most 0.5"));
   EXPECT_THAT(ErrorOf(R"({"model": "m", "version": 2})"), HasSubstr("reads version 1"));
   EXPECT_THAT(ErrorOf("[]"), HasSubstr("a spec is a JSON object"));
-}
-
-TEST(JobRecord, ADeadProcessesJobIsResumable) {
-  const TemporaryFolder home;
-  std::string id;
-  {
-    const auto record = JobRecord::Begin(home.path(), "explain", {{"kind", "explain"}}, {});
-    id = record->id();
-    record->SetProgress(3, 10);
-    EXPECT_EQ(FindJob(home.path(), id).state, JobState::kRunning);
-  }  // the lock goes as it does when a process dies
-  const JobInfo info = FindJob(home.path(), id.substr(0, id.size() - 2));
-  EXPECT_EQ(info.state, JobState::kDied);
-  EXPECT_TRUE(info.resumable);
-}
-
-TEST(JobRecord, ListsNewestFirstAndPrunes) {
-  const TemporaryFolder home;
-  std::vector<std::string> ids;
-  for (int i = 0; i < 3; ++i) {
-    const auto record = JobRecord::Begin(home.path(), "explain", {}, {});
-    record->Finish(i == 1 ? JobState::kFailed : JobState::kSucceeded, i == 1 ? "why" : "", {});
-    ids.push_back(record->id());
-  }
-  const auto jobs = ListJobs(home.path());
-  ASSERT_EQ(jobs.size(), 3u);
-  EXPECT_EQ(FindJob(home.path(), ids[1]).error, "why");
-  WriteFileAtomically(home.path() / "jobs" / ids[0] / "job.json", "{broken");
-  EXPECT_EQ(ListJobs(home.path()).size(), 2u);
-  std::int64_t last = 0;
-  for (const JobInfo& job : jobs) last = std::max(last, job.finished_ms);
-  EXPECT_TRUE(PruneJobs(home.path(), jobs.back().started_ms).empty());
-  EXPECT_EQ(PruneJobs(home.path(), last + 1).size(), 2u);
-  EXPECT_TRUE(ListJobs(home.path()).empty());
-  try {
-    FindJob(home.path(), "2020");
-    FAIL();
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), ErrorCode::kNotFound);
-  }
 }
 
 }  // namespace

@@ -45,12 +45,12 @@ void Progress::Begin(std::string unit, std::int64_t total) {
   done_ = 0;
   begun_ = true;
   start_ = shown_ = Clock::now();
-  if (record_ != nullptr) record_->SetProgress(0, total_);
+  if (record_ != nullptr) record_->SetProgress(unit_, 0, total_);
 }
 
 void Progress::Advance(std::int64_t units) {
   done_ += units;
-  if (record_ != nullptr) record_->SetProgress(done_, total_);
+  if (record_ != nullptr) record_->SetProgress(unit_, done_, total_);
   const auto now = Clock::now();
   const auto wait = drawn_ ? (style_ == Style::kBar ? Clock::duration(kBarInterval)
                                                     : Clock::duration(kLineInterval))

@@ -1,60 +1,57 @@
-// The record of every job that ran here: $WINDLASS_HOME/jobs/<id>/.
+// The record of a job, as the process that runs the job keeps it: $WINDLASS_HOME/jobs/<id>/.
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <mutex>
-#include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "windlass/base/cancel.h"
-#include "windlass/base/json.h"
+#include "windlass/base/error.h"
+#include "windlass/job/info.h"
 
 namespace windlass::job {
 
-enum class JobState { kRunning, kSucceeded, kFailed, kCancelled, kDied };
-std::string_view JobStateName(JobState state);
-
-struct JobInfo {
-  std::string id;
-  std::string kind;
-  JobState state = JobState::kRunning;
-  std::int64_t started_ms = 0;   // since 1970, UTC
-  std::int64_t finished_ms = 0;  // 0 while it runs
-  std::int64_t done = 0;         // units of progress
-  std::int64_t total = 0;        // 0: not known
-  std::string error;
-  Json spec;  // as the user gave it, normalised
-  Json run;   // workers, batch, engine, out, memo
-  std::vector<std::string> outputs;
-  bool resumable = false;
-
-  Json ToJson() const;
-};
-
-// A job that this process runs. The folder's lock is held until the record is destroyed, so that
-// other processes see a job whose process died.
+// The folder's lock is held for as long as a process of the job lives, so that others see a job
+// whose process died.
 class JobRecord {
  public:
-  static std::unique_ptr<JobRecord> Begin(const std::filesystem::path& home, std::string kind,
-                                          Json spec, Json run);
+  // A new, pending job of this kind, spec, run and restarts; its id and time are made here.
+  static std::unique_ptr<JobRecord> Begin(const std::filesystem::path& home, JobInfo info);
+
+  // The job of this id, which another process began; `lock` is the descriptor of its lock, which
+  // was inherited from there. Throws Error{kUsage} when it is not.
+  static std::unique_ptr<JobRecord> Inherit(const std::filesystem::path& home, std::string_view id,
+                                            int lock);
   ~JobRecord();
 
   const std::string& id() const { return info_.id; }
   const JobInfo& info() const { return info_; }
   std::filesystem::path log_path() const { return folder_ / "log"; }
+  int lock() const { return lock_; }
 
-  // Written to disk at most a few times a second. Thread safe.
-  void SetProgress(std::int64_t done, std::int64_t total);
-  void Finish(JobState state, std::string error, std::vector<std::string> outputs);
+  // It runs now, in this process. Throws Error{kCancelled} when it was asked to stop before.
+  void Start();
+
+  // Written to disk at once the first time, then at most a few times a second. Thread safe.
+  void SetProgress(const std::string& unit, std::int64_t done, std::int64_t total);
+
+  void Succeed(std::vector<std::string> outputs);
+  // Failed or cancelled, as the error says; nothing when the job has ended already. An error of
+  // writing that down goes to the log only, since `error` is the one to tell of.
+  void Fail(const Error& error);
+  // Another process of the job ended, perhaps before it could write how the job did: `how`, as in
+  // "was killed by SIGKILL".
+  void NoteDeath(std::string_view how);
+
   void Remove();  // the record's folder, and with it the job's trace
 
  private:
   JobRecord() = default;
   void Write();
+  void Finish();
 
   std::filesystem::path folder_;
   JobInfo info_;
@@ -62,15 +59,5 @@ class JobRecord {
   std::mutex mutex_;
   Clock::time_point last_write_{};
 };
-
-// Jobs of this home, newest first. A record that cannot be read is left out with a warning.
-std::vector<JobInfo> ListJobs(const std::filesystem::path& home);
-
-// One job, by its id or a unique beginning of it. Throws Error{kNotFound}.
-JobInfo FindJob(const std::filesystem::path& home, std::string_view id);
-std::string ReadJobLog(const std::filesystem::path& home, std::string_view id);
-
-// Removes finished (and died) jobs that ended before `before_ms`; gives their ids.
-std::vector<std::string> PruneJobs(const std::filesystem::path& home, std::int64_t before_ms);
 
 }  // namespace windlass::job

@@ -15,17 +15,13 @@
 #include "windlass/base/error.h"
 #include "windlass/base/file.h"
 #include "windlass/base/log.h"
+#include "windlass/base/process.h"
 #include "windlass/base/sync_point.h"
 #include "windlass/job/capability.h"
 #include "windlass/job/record.h"
 
 namespace windlass::job {
 namespace {
-
-std::string HostName() {
-  char name[256] = {};
-  return ::gethostname(name, sizeof name - 1) == 0 ? name : "unknown";
-}
 
 // Files that are written beside the output folder and appear in it together at the end.
 class Staging {
@@ -222,41 +218,46 @@ Json Normalise(const Json& spec, std::string_view what) {
       [&] { return std::string("reading the spec"); });
 }
 
-RunResult Run(const Json& spec, std::string_view what, const RunOptions& options) {
-  const auto start = Clock::now();
-  const double cpu = ProcessCpuSeconds();
-  const Capability& capability = Registry::Global().Find<Capability>(KindOf(spec, what));
-  const Json normal = capability.schema().Normalise(spec, what);
+JobInfo NewJob(const Json& spec, std::string_view what, const RunOptions& options) {
+  JobInfo info;
+  info.kind = KindOf(spec, what);
+  info.spec = Registry::Global().Find<Capability>(info.kind).schema().Normalise(spec, what);
   if (options.out.empty()) {
     throw Error(ErrorCode::kUsage, "where should the outputs go? --out DIR is missing");
   }
   // It goes into JSON.
   WithContext([&] { CanonicalDump(Json(options.out.string())); },
               [] { return std::string("--out"); });
+  info.out = std::filesystem::absolute(options.out).string();
+  info.restart_of = options.restart_of;
+  info.restarts = options.restarts;
+  info.run = {{"out", info.out},
+              {"engine", options.engine},
+              {"workers", options.workers.Text()},
+              {"batch", options.batch},
+              {"memo", options.memo},
+              {"folder", std::filesystem::current_path().string()},
+              {"plugins", Registry::Global().Plugins()}};
+  return info;
+}
+
+RunResult Run(const Json& spec, std::string_view what, const RunOptions& options) {
+  const auto start = Clock::now();
+  const double cpu = ProcessCpuSeconds();
+  JobInfo info = NewJob(spec, what, options);
+  const Capability& capability = Registry::Global().Find<Capability>(info.kind);
+  const Json normal = info.spec;
   const std::filesystem::path home = store::HomeFolder();
   std::shared_ptr<store::Store> memo;
   if (options.memo) memo = store::Store::Open(home / "store");
-  const auto record = JobRecord::Begin(home, capability.schema().kind(), normal,
-                                       {{"out", std::filesystem::absolute(options.out).string()},
-                                        {"engine", options.engine},
-                                        {"workers", options.workers.Text()},
-                                        {"batch", options.batch},
-                                        {"memo", options.memo},
-                                        {"folder", std::filesystem::current_path().string()}});
+  const std::shared_ptr<JobRecord> record =
+      options.record ? options.record : JobRecord::Begin(home, std::move(info));
   const LogFile log(record->log_path());
-  const auto failed = [&](const Error& error) {
-    const bool cancelled = error.code() == ErrorCode::kCancelled;
-    Log(LogLevel::kInfo, fmt::format("job {} {}: {}", record->id(),
-                                     cancelled ? "was cancelled" : "failed", error.what()));
-    try {
-      record->Finish(cancelled ? JobState::kCancelled : JobState::kFailed, error.what(), {});
-    } catch (const Error& second) {  // the same full disk, say; the first is the one to tell of
-      Log(LogLevel::kInfo, fmt::format("its record cannot be written: {}", second.what()));
-    }
-  };
   try {
     Log(LogLevel::kInfo, fmt::format("job {} begins: {}", record->id(), CanonicalDump(normal)));
     RunContext context(options, *record, memo.get());
+    SyncPoint("job.start");
+    record->Start();
     RunResult result;
     result.job_id = record->id();
     result.result = capability.Run(normal, context);
@@ -280,21 +281,21 @@ RunResult Run(const Json& spec, std::string_view what, const RunOptions& options
       return result;
     }
     try {
-      record->Finish(JobState::kSucceeded, "", outputs);
+      record->Succeed(outputs);
     } catch (const Error& error) {  // the outputs are complete and in place
       Log(LogLevel::kWarning, fmt::format("the job's record cannot be written: {}", error.what()));
     }
     return result;
   } catch (const Error& error) {
-    failed(error);
+    record->Fail(error);
     throw;
   } catch (const std::bad_alloc&) {
     const Error error(ErrorCode::kIo, "out of memory");
-    failed(error);
+    record->Fail(error);
     throw error;
   } catch (const std::exception& defect) {  // of ours: still the job's end
     const Error error(ErrorCode::kInternal, std::string("internal error: ") + defect.what());
-    failed(error);
+    record->Fail(error);
     throw error;
   }
 }

@@ -2,7 +2,7 @@
 #pragma once
 
 #include <filesystem>
-#include <optional>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -10,9 +10,12 @@
 #include "windlass/base/export.h"
 #include "windlass/base/json.h"
 #include "windlass/engine/session.h"
+#include "windlass/job/info.h"
 #include "windlass/job/progress.h"
 
 namespace windlass::job {
+
+class JobRecord;
 
 struct RunOptions {
   std::filesystem::path out;  // where outputs go
@@ -23,6 +26,9 @@ struct RunOptions {
   Progress::Style progress = Progress::Style::kQuiet;
   CancelToken token = ProcessCancelToken();
   bool keep_record = true;  // false: a job that succeeded leaves no record (one of a sweep's)
+  std::string restart_of;   // the job whose spec this is
+  std::int64_t restarts = 0;
+  std::shared_ptr<JobRecord> record;  // of a job that was begun already; null: begin one
 };
 
 struct RunResult {
@@ -41,5 +47,8 @@ WINDLASS_API RunResult Run(const Json& spec, std::string_view what, const RunOpt
 
 // The normalised spec, without running it.
 Json Normalise(const Json& spec, std::string_view what);
+
+// What the record of such a job begins with: a normalised spec, options that were checked.
+JobInfo NewJob(const Json& spec, std::string_view what, const RunOptions& options);
 
 }  // namespace windlass::job
