@@ -33,7 +33,8 @@ for python in "${pythons[@]}"; do
     -C cmake.define.WINDLASS_BUNDLE_ARROW=OFF
   rm -f "$packages"/windlass-*-"$tag"-*.whl
   LD_LIBRARY_PATH=$deps/wheels/pyarrow PATH=$tools/bin:$PATH PYTHONPATH=$tools "${PYTHON:-python3}" \
-    -m auditwheel -q repair --wheel-dir "$packages" "$raw"/windlass-*.whl
+    -m auditwheel repair --wheel-dir "$packages" "$raw"/windlass-*.whl > build/package.log 2>&1 ||
+    { cat build/package.log >&2; exit 1; }
 done
 
 # The tarball is a wheel's libraries and command without what is Python's.
