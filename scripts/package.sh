@@ -27,10 +27,21 @@ for python in "${pythons[@]}"; do
   raw=$PWD/build/wheel-$tag/raw
   echo "package: building the wheel $tag"
   rm -rf "$raw"  # on failure auditwheel leaves what it was given, which must not pass for repaired
-  PYTHONPATH=$tools "$python" -m pip wheel -q . --disable-pip-version-check --no-deps \
-    --no-build-isolation --wheel-dir "$raw" -C build-dir="build/wheel-$tag" \
-    -C cmake.define.CMAKE_CXX_COMPILER=c++ -C cmake.define.WINDLASS_DEPS="$deps" -C cmake.define.PYARROW_DIR="$deps/wheels/pyarrow" \
-    -C cmake.define.WINDLASS_BUNDLE_ARROW=OFF
+  mkdir -p "$raw"
+  # The hook that pip would call; pip itself takes settings only since its version 23.
+  PYTHONPATH=$tools "$python" - "$raw" "$tag" "$deps" > build/package.log 2>&1 <<'EOF' || { cat build/package.log >&2; exit 1; }
+import sys
+from scikit_build_core.build import build_wheel
+
+raw, tag, deps = sys.argv[1:]
+build_wheel(raw, {
+    "build-dir": f"build/wheel-{tag}",
+    "cmake.define.CMAKE_CXX_COMPILER": "c++",
+    "cmake.define.WINDLASS_DEPS": deps,
+    "cmake.define.PYARROW_DIR": f"{deps}/wheels/pyarrow",
+    "cmake.define.WINDLASS_BUNDLE_ARROW": "OFF",
+})
+EOF
   rm -f "$packages"/windlass-*-"$tag"-*.whl
   LD_LIBRARY_PATH=$deps/wheels/pyarrow PATH=$tools/bin:$PATH PYTHONPATH=$tools "${PYTHON:-python3}" \
     -m auditwheel repair --wheel-dir "$packages" "$raw"/windlass-*.whl > build/package.log 2>&1 ||

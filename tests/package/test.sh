@@ -16,9 +16,12 @@ try() {  # try PYTHON NAME "PACKAGES" [VARIABLE=VALUE...]
   shift 3
   local env=$work/$name
   "$python" -m venv "$env"
+  local tag
+  tag=$("$python" -c 'import sys; print(f"cp{sys.version_info[0]}{min(sys.version_info[1], 12)}")')
+  # By its file: another project may have the name on an index.
   # shellcheck disable=SC2086
-  "$env/bin/pip" install -q --disable-pip-version-check --find-links build/packages --only-binary :all: \
-    windlass $packages
+  "$env/bin/pip" install -q --disable-pip-version-check --only-binary :all: \
+    build/packages/windlass-*-"$tag"-*.whl $packages
   mkdir -p "$env/out"
   (cd "$work" && env -u PYTHONPATH "$@" "$env/bin/python" "$OLDPWD/tests/package/smoke.py" "$env/out")
   rm -rf "$env"
