@@ -441,14 +441,31 @@ TEST(LocalSession, EndsWhileTasksRunAndWait) {
   EXPECT_FALSE(ran);
 }
 
+TEST(WorkerCount, IsANumberOrARange) {
+  for (const char* text : {"-1", "0", "7", "2:8", "3:3"}) {
+    const WorkerCount count = WorkerCount::Parse(text);
+    EXPECT_EQ(count.Text(), text == std::string("3:3") ? "3" : text);
+  }
+  for (const char* text :
+       {"", "two", "-2", "1:", ":3", "4:2", "0:3", "-1:3", "1:2:3", "1.5", "99999999999", " 1"}) {
+    EXPECT_EQ(CodeOf(Caught([&] { WorkerCount::Parse(text); })), "usage") << text;
+  }
+}
+
 TEST(LocalEngine, StartsFromItsString) {
   if (!Registry::Global().Has<Engine>("local")) RegisterLocalEngine(Registry::Global());
-  EXPECT_EQ(StartSession("local", -1)->Slots(), 1);
-  EXPECT_EQ(StartSession("local", 3)->Slots(), 3);
-  EXPECT_GE(StartSession("local", 0)->Slots(), 1);
-  EXPECT_EQ(StartSession("local?workers=2&chaos=1", 3)->Slots(), 2);
+  const auto slots = [](const char* engine, const char* workers) {
+    return StartSession(engine, WorkerCount::Parse(workers))->Slots();
+  };
+  EXPECT_EQ(slots("local", "-1"), 1);
+  EXPECT_EQ(slots("local", "3"), 3);
+  EXPECT_GE(slots("local", "0"), 1);
+  EXPECT_EQ(slots("local", "5:5"), 5);
+  EXPECT_LE(slots("local", "1:2"), 2);
+  EXPECT_GE(slots("local", "600:1000"), 600);
+  EXPECT_EQ(slots("local?workers=2&chaos=1", "3"), 2);
   const auto code = [](const char* engine, int workers) {
-    return CodeOf(Caught([&] { StartSession(engine, workers); }));
+    return CodeOf(Caught([&] { StartSession(engine, {workers, workers}); }));
   };
   EXPECT_EQ(code("loca", 1), "not found");
   EXPECT_EQ(code("", 1), "not found");
