@@ -171,13 +171,19 @@ struct ClusterCommand {
   void Stop() const {
     const auto limit = Limit();
     const cluster::Kubectl kubectl = Open();
-    cluster::Stop(kubectl, name, limit, Teller());
+    const bool stopped = cluster::Stop(kubectl, name, limit, Teller());
+    if (!stopped && !with_operator) cluster::NoCluster(kubectl, name);
     if (with_operator) cluster::RemoveOperator(kubectl, operator_options, limit, Teller());
     if (json) {
-      std::cout << Json{{"stopped", name}, {"operator_taken_out", with_operator}}.dump(2) << "\n";
-    } else {
-      std::cout << fmt::format("Stopped {}: no Pod and no Service of it is left.\n", name);
+      std::cout << Json{{"stopped", stopped ? Json(name) : Json()},
+                        {"operator_taken_out", with_operator}}
+                       .dump(2)
+                << "\n";
+      return;
     }
+    std::cout << (stopped ? fmt::format("Stopped {}: no Pod and no Service of it is left.\n", name)
+                          : fmt::format("There is no cluster {}.\n", name));
+    if (with_operator) std::cout << "Took the KubeRay operator out.\n";
   }
 
   void Dashboard() const {

@@ -240,7 +240,7 @@ std::vector<std::string> CheckNodes(const Json& ray_cluster, const Json& nodes,
         "wait for one",
         agents, agents - 1,
         most ? fmt::format("the {} nodes that their node groups may grow to", limit)
-             : fmt::format("the {} nodes there are now (how far their node groups may grow is not "
+             : fmt::format("the nodes there are now, {} (how far their groups may grow is not "
                            "known)",
                            limit)));
   }

@@ -26,18 +26,6 @@ std::vector<PodInfo> PodsOf(const Kubectl& kubectl, const std::string& name) {
   return ReadPods(kubectl.Get({"pods", "-l", LabelOf(name)}));
 }
 
-[[noreturn]] void NoCluster(const Kubectl& kubectl, const std::string& name) {
-  std::vector<std::string> names;
-  for (const ClusterInfo& cluster : List(kubectl, /*all_namespaces=*/false)) {
-    names.push_back(cluster.name);
-  }
-  const std::string where = kubectl.access().name_space.empty()
-                                ? ""
-                                : fmt::format(" in namespace {}", kubectl.access().name_space);
-  throw Error(ErrorCode::kNotFound,
-              fmt::format("there is no cluster \"{}\"{}{}", name, where, Suggestion(name, names)));
-}
-
 Json FindOrRefuse(const Kubectl& kubectl, const std::string& name) {
   CheckClusterName(name);
   const auto object = kubectl.Find({"raycluster", name});
@@ -184,6 +172,18 @@ Json Inspection::ToJson() const {
   return json;
 }
 
+void NoCluster(const Kubectl& kubectl, const std::string& name) {
+  std::vector<std::string> names;
+  for (const ClusterInfo& cluster : List(kubectl, /*all_namespaces=*/false)) {
+    names.push_back(cluster.name);
+  }
+  const std::string where = kubectl.access().name_space.empty()
+                                ? ""
+                                : fmt::format(" in namespace {}", kubectl.access().name_space);
+  throw Error(ErrorCode::kNotFound,
+              fmt::format("there is no cluster \"{}\"{}{}", name, where, Suggestion(name, names)));
+}
+
 Inspection Inspect(const Kubectl& kubectl, const std::string& name) {
   Inspection inspection;
   inspection.cluster = ReadCluster(FindOrRefuse(kubectl, name));
@@ -284,21 +284,21 @@ void Scale(const Kubectl& kubectl, const std::string& name, const WorkerCount& w
   kubectl.Run({"patch", "raycluster", name, "--type=json", "-p", patch.dump()});
 }
 
-void Stop(const Kubectl& kubectl, const std::string& name, std::chrono::seconds limit,
+bool Stop(const Kubectl& kubectl, const std::string& name, std::chrono::seconds limit,
           const Say& say) {
   CheckClusterName(name);
   const Deadline deadline = Clock::now() + limit;
   if (kubectl.Find({"raycluster", name})) {
     kubectl.Run({"delete", "raycluster", name, "--ignore-not-found", "--wait=false"});
   } else if (PodsOf(kubectl, name).empty()) {
-    NoCluster(kubectl, name);
+    return false;
   }
   std::string said;
   for (;;) {
     const bool there = kubectl.Find({"raycluster", name}).has_value();
     const auto pods = PodsOf(kubectl, name);
     const std::size_t services = kubectl.Get({"services", "-l", LabelOf(name)}).at("items").size();
-    if (!there && pods.empty() && services == 0) return;
+    if (!there && pods.empty() && services == 0) return true;
     const std::string left = fmt::format("{} Pods and {} Services left", pods.size(), services);
     if (left != said) say(said = left);
     if (Clock::now() > deadline) {

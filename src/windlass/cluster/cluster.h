@@ -45,9 +45,13 @@ Inspection WaitUntilReady(const Kubectl& kubectl, const std::string& name,
 void Scale(const Kubectl& kubectl, const std::string& name, const WorkerCount& workers,
            const std::string& group);
 
-// Deletes the cluster and waits until its Pods and Services are gone.
-void Stop(const Kubectl& kubectl, const std::string& name, std::chrono::seconds limit,
+// Deletes the cluster and waits until its Pods and Services are gone. Says false when there was
+// none. Throws Error{kDeadlineExceeded} after `limit`.
+bool Stop(const Kubectl& kubectl, const std::string& name, std::chrono::seconds limit,
           const Say& say);
+
+// Error{kNotFound} naming the clusters there are.
+[[noreturn]] void NoCluster(const Kubectl& kubectl, const std::string& name);
 
 struct ForwardOptions {
   std::string address = "127.0.0.1";

@@ -275,9 +275,9 @@ TEST(Check, WarnsOfNodesThatAreTooSmallOrTooFew) {
                 "the head asks for 7 CPU and 28 GiB; the largest node that it may stand on has "
                 "7.91 CPU and 30 GiB, of which 1 CPU and 1 GiB should be left to the node: ask for "
                 "at most 6.91 CPU and 29 GiB",
-                "3 agents (the head and up to 2 workers) are more than the 1 nodes there are now "
-                "(how far their node groups may grow is not known): some will share a node, or "
-                "wait for one"}));
+                "3 agents (the head and up to 2 workers) are more than the nodes there are now, 1 "
+                "(how far their groups may grow is not known): some will share a node, or wait for "
+                "one"}));
 }
 
 TEST(Check, KnowsSelectorsAndTaints) {
