@@ -4,7 +4,7 @@ BUILD := build/$(PRESET)
 NINJA := ninja -C $(BUILD)
 export CMAKE_BUILD_PARALLEL_LEVEL ?= $(shell nproc)
 
-.PHONY: help setup build demo test test-oip test-s3 bench fuzz web format tidy clean
+.PHONY: help setup build demo test test-oip test-s3 test-kubernetes bench fuzz web format tidy clean
 
 help:
 	@echo "make demo   explain the UCI Adult job with the shipped model and say what was found"
@@ -43,6 +43,10 @@ test-s3: build
 # Models behind a real MLServer on this machine.
 test-oip: build
 	@tests/oip/test.sh $(BUILD)/bin/windlass
+
+# Ray clusters on a real Kubernetes on this machine (root; tests/kubernetes/README.md).
+test-kubernetes: build
+	@tests/kubernetes/test.sh $(BUILD)/bin/windlass
 
 # SECONDS_EACH=5 make fuzz is a quick look.
 fuzz:
