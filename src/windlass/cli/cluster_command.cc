@@ -120,8 +120,12 @@ struct ClusterCommand {
                       std::to_string(pod.restarts), Or(pod.ip, "-"), Or(pod.node, "-")});
     }
     std::cout << FormatTable(pods);
+    std::vector<cluster::Trouble> troubles;
     for (const cluster::PodInfo& pod : inspection.pods) {
-      if (pod.trouble) std::cout << Visible(cluster::TroubleText(*pod.trouble)) << "\n";
+      if (pod.trouble) troubles.push_back(*pod.trouble);
+    }
+    for (const cluster::Trouble& trouble : cluster::MergeTroubles(troubles)) {
+      std::cout << Visible(cluster::TroubleText(trouble)) << "\n";
     }
   }
 

@@ -236,9 +236,10 @@ std::vector<std::string> CheckNodes(const Json& ray_cluster, const Json& nodes,
   const std::int64_t limit = most ? *most : std::ssize(used);
   if (agents > limit) {
     warnings.push_back(fmt::format(
-        "{} agents (the head and up to {} workers) are more than {}: some will share a node, or "
-        "wait for one",
-        agents, agents - 1,
+        "{} agents (the head and its workers) are more than {}: some will share a node, or wait "
+        "for "
+        "one",
+        agents,
         most ? fmt::format("the {} nodes that their node groups may grow to", limit)
              : fmt::format("the nodes there are now, {} (how far their groups may grow is not "
                            "known)",

@@ -101,18 +101,18 @@ class Waiting {
     for (const PodInfo& pod : now.pods) {
       if (pod.trouble) troubles.push_back(*pod.trouble);
     }
-    if (!troubles.empty() || Clock::now() - start_ < kBeforeEvents) return troubles;
+    if (!troubles.empty() || Clock::now() - start_ < kBeforeEvents) return MergeTroubles(troubles);
     if (const auto events = kubectl_.GetIfAllowed({"events", "--field-selector", "type=Warning"},
                                                   Scope::kNamespace)) {
       troubles = ReadEvents(*events, name_, now.pods);
     }
-    return troubles;
+    return MergeTroubles(troubles);
   }
 
   void TellOf(const std::vector<Trouble>& troubles) {
     for (const Trouble& trouble : troubles) {
-      // A message may count or name anew each time: once for what it is about is enough.
-      if (told_.insert(trouble.pod + trouble.what.substr(0, trouble.what.find('('))).second) {
+      // What it says may count up, or be of another Pod, each time: once for all of them is enough.
+      if (told_.insert(trouble.node_type + trouble.what.substr(0, trouble.what.find('('))).second) {
         Tell(TroubleText(trouble));
       }
     }

@@ -90,10 +90,7 @@ class Forwarding {
                               options_.port, options_.address, child.LastErrorLine()));
     }
     const Fault fault = ReadFault(said);
-    if (fault.kind == Fault::Kind::kForbidden) {
-      throw Error(ErrorCode::kIo,
-                  fmt::format("{}: ask for what deploy/role.yaml grants", fault.message));
-    }
+    if (fault.kind == Fault::Kind::kForbidden) throw Forbidden(fault);
     throw Error(ErrorCode::kUnavailable,
                 fmt::format("the head does not answer yet: {}",
                             fault.message.empty() ? ending : fault.message));

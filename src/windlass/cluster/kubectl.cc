@@ -18,6 +18,7 @@ namespace {
 constexpr std::size_t kMostOutput = std::size_t{64} << 20;
 constexpr auto kFarewell = std::chrono::seconds(15);  // for helm to note that it was interrupted
 constexpr std::size_t kLongestMessage = 1000;
+constexpr std::string_view kEverywhere = " in the whole cluster";
 
 // One line without control characters: what a server says goes to a terminal.
 std::string OneLine(std::string_view text) {
@@ -99,7 +100,7 @@ Fault ReadFault(std::string_view said) {
   if (std::regex_search(text, match, forbidden)) {
     const std::string what = match[3].str();
     const std::string where =
-        match[5].matched ? InNamespace(match[5].str()) : " in the whole cluster";
+        match[5].matched ? InNamespace(match[5].str()) : std::string(kEverywhere);
     return {Fault::Kind::kForbidden,
             fmt::format("{} may not {} {}{}", match[1].str(), match[2].str(), what, where)};
   }
@@ -132,6 +133,13 @@ Fault ReadFault(std::string_view said) {
     if (text.find(word) != text.npos) return {Fault::Kind::kUnreachable, text};
   }
   return {Fault::Kind::kOther, text};
+}
+
+Error Forbidden(const Fault& fault) {
+  const bool everywhere = fault.message.ends_with(kEverywhere);
+  return {ErrorCode::kIo, fmt::format("{}: {}", fault.message,
+                                      everywhere ? "an administrator can allow it"
+                                                 : "ask for what deploy/role.yaml grants")};
 }
 
 Kubectl::Kubectl(Access access, std::function<bool()> cancelled)
@@ -174,9 +182,7 @@ std::string Kubectl::Run(const std::vector<std::string>& arguments, const std::s
 void Kubectl::Fail(const std::vector<std::string>& arguments, const std::string& said) const {
   const Fault fault = ReadFault(said);
   switch (fault.kind) {
-    case Fault::Kind::kForbidden:
-      throw Error(ErrorCode::kIo,
-                  fmt::format("{}: ask for what deploy/role.yaml grants", fault.message));
+    case Fault::Kind::kForbidden: throw Forbidden(fault);
     case Fault::Kind::kContext: {
       const Answer known = RunProgram(
           program_,

@@ -11,6 +11,7 @@
 
 #include "windlass/base/cancel.h"
 #include "windlass/base/child_process.h"
+#include "windlass/base/error.h"
 #include "windlass/base/json.h"
 
 namespace windlass::cluster {
@@ -23,7 +24,7 @@ struct Access {
   std::string name_space;
 };
 
-// What a permission is for, when it is missing.
+// Whether what is asked for lies in the namespace, or beside all of them.
 enum class Scope { kNamespace, kAll };
 
 // For one thread at a time.
@@ -78,5 +79,8 @@ struct Fault {
   std::string message;  // one line, for a person
 };
 Fault ReadFault(std::string_view said);
+
+// What to throw for a fault that is kForbidden: who may not do what, and what to ask for.
+Error Forbidden(const Fault& fault);
 
 }  // namespace windlass::cluster

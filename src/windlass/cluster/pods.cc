@@ -41,6 +41,15 @@ std::string OneLine(std::string text) {
   return text;
 }
 
+// "0/3 nodes are available: 3 Insufficient cpu. no new claims to deallocate, preemption: 0/3 ..."
+// up to the scheduler's thoughts about other Pods.
+std::string SchedulersReason(std::string message) {
+  for (const char* thought : {" no new claims to deallocate", " preemption: "}) {
+    if (const auto at = message.find(thought); at != message.npos && at > 0) message.resize(at);
+  }
+  return message;
+}
+
 std::string HowItEnded(const Json& terminated) {
   const std::string reason = TextAt(terminated, "/reason");
   const std::string message = TextAt(terminated, "/message");
@@ -106,8 +115,8 @@ PodInfo ReadPod(const Json& object) {
     const bool is_true = TextAt(condition, "/status") == "True";
     if (type == "Ready") pod.ready = is_true;
     if (type == "PodScheduled" && !is_true && TextAt(condition, "/reason") == "Unschedulable") {
-      pod.trouble =
-          Trouble{.what = "no node can take it", .message = OneLine(TextAt(condition, "/message"))};
+      pod.trouble = Trouble{.what = "no node can take it",
+                            .message = SchedulersReason(OneLine(TextAt(condition, "/message")))};
     }
   }
   for (const char* key : {"initContainerStatuses", "containerStatuses"}) {
@@ -172,9 +181,25 @@ std::vector<Trouble> ReadEvents(const Json& list, const std::string& cluster,
   return troubles;
 }
 
+std::vector<Trouble> MergeTroubles(const std::vector<Trouble>& troubles) {
+  std::vector<Trouble> merged;
+  for (const Trouble& trouble : troubles) {
+    const auto same = std::ranges::find_if(merged, [&trouble](const Trouble& other) {
+      return other.node_type == trouble.node_type && other.what == trouble.what;
+    });
+    if (same == merged.end()) {
+      merged.push_back(trouble);
+    } else {
+      ++same->others;
+    }
+  }
+  return merged;
+}
+
 std::string TroubleText(const Trouble& trouble) {
-  const std::string where =
+  std::string where =
       trouble.pod.empty() ? "the cluster" : fmt::format("{} {}", trouble.node_type, trouble.pod);
+  if (trouble.others > 0) where += fmt::format(" and {} more", trouble.others);
   return trouble.message.empty() ? fmt::format("{}: {}", where, trouble.what)
                                  : fmt::format("{}: {}: {}", where, trouble.what, trouble.message);
 }

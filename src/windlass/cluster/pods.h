@@ -17,6 +17,7 @@ struct Trouble {
   std::string message;    // Kubernetes' own
   std::string container;  // that crashed, if one did
   bool may_pass = true;   // more nodes may come; an image that is not there will not
+  int others = 0;         // Pods that have the same trouble
 };
 
 struct PodInfo {
@@ -45,7 +46,10 @@ std::vector<PodInfo> ReadPods(const Json& list);
 std::vector<Trouble> ReadEvents(const Json& list, const std::string& cluster,
                                 const std::vector<PodInfo>& pods);
 
-// "head x-head-abc: its image cannot be pulled: ..."
+// One for all workers, or heads, that have the same trouble, in their order.
+std::vector<Trouble> MergeTroubles(const std::vector<Trouble>& troubles);
+
+// "worker x-w-abc and 3 more: no node can take it: ..."
 std::string TroubleText(const Trouble& trouble);
 
 struct ClusterInfo {

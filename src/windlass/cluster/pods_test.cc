@@ -41,7 +41,7 @@ TEST(Pods, HeadsComeFirst) {
 TEST(Pods, SayWhatTheyWaitFor) {
   const Json unschedulable = Json::parse(R"({"phase": "Pending", "conditions": [
       {"type": "PodScheduled", "status": "False", "reason": "Unschedulable",
-       "message": "0/1 nodes are available: 1 Insufficient cpu."}]})");
+       "message": "0/1 nodes are available: 1 Insufficient cpu. no new claims to deallocate, preemption: 0/1 nodes are available: 1 No preemption victims found for incoming pod."}]})");
   const Json pull = Json::parse(R"({"phase": "Pending", "containerStatuses": [
       {"name": "ray-head", "image": "registry.local/none:1", "restartCount": 0,
        "state": {"waiting": {"reason": "ImagePullBackOff",
@@ -64,6 +64,17 @@ TEST(Pods, SayWhatTheyWaitFor) {
             "head c: container ray-head crashes again and again (4 restarts): it ended with exit "
             "code 137 (OOMKilled)");
   EXPECT_EQ(pods[2].trouble->container, "ray-head");
+}
+
+TEST(Pods, TheSameTroubleIsToldOnce) {
+  const Trouble full = {.pod = "a", .node_type = "worker", .what = "no node can take it"};
+  Trouble second = full;
+  second.pod = "b";
+  const Trouble head = {.pod = "h", .node_type = "head", .what = "no node can take it"};
+  const auto merged = MergeTroubles({full, head, second});
+  ASSERT_EQ(merged.size(), 2);
+  EXPECT_EQ(TroubleText(merged[0]), "worker a and 1 more: no node can take it");
+  EXPECT_EQ(TroubleText(merged[1]), "head h: no node can take it");
 }
 
 TEST(Pods, OneThatLeavesHasNoTrouble) {

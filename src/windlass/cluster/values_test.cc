@@ -275,7 +275,7 @@ TEST(Check, WarnsOfNodesThatAreTooSmallOrTooFew) {
                 "the head asks for 7 CPU and 28 GiB; the largest node that it may stand on has "
                 "7.91 CPU and 30 GiB, of which 1 CPU and 1 GiB should be left to the node: ask for "
                 "at most 6.91 CPU and 29 GiB",
-                "3 agents (the head and up to 2 workers) are more than the nodes there are now, 1 "
+                "3 agents (the head and its workers) are more than the nodes there are now, 1 "
                 "(how far their groups may grow is not known): some will share a node, or wait for "
                 "one"}));
 }
@@ -313,7 +313,7 @@ TEST(Check, KnowsHowFarNodeGroupsMayGrow) {
   flags.workers = "1:3";
   EXPECT_EQ(CheckNodes(ManifestOf("", flags), nodes, autoscaler),
             (std::vector<std::string>{
-                "4 agents (the head and up to 3 workers) are more than the 3 nodes that their node "
+                "4 agents (the head and its workers) are more than the 3 nodes that their node "
                 "groups may grow to: some will share a node, or wait for one"}));
 }
 
