@@ -90,6 +90,7 @@ def fails(result, *texts):
 
 @test
 def a_user_may_not_put_the_operator_in(_):
+    kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found")  # of a run before
     kubectl("create", "namespace", NAMESPACE)
     kubectl("apply", "-n", NAMESPACE, "-f", ROOT / "deploy/role.yaml")
     kubectl("-n", NAMESPACE, "create", "serviceaccount", "nobody")

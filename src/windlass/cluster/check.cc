@@ -163,13 +163,13 @@ void CheckImage(const std::string& image, const std::string& ray_version, const 
                 std::vector<std::string>& warnings) {
   const std::string tag = image.substr(image.rfind(':') + 1);
   std::smatch match;
-  static const std::regex version(R"(^(\d+\.\d+\.\d+)(?!\d))");
+  static const std::regex version(R"(^(\d{1,6}\.\d{1,6}\.\d{1,6})(?!\d))");
   if (std::regex_search(tag, match, version) && match[1].str() != ray_version) {
     warnings.push_back(
         fmt::format("the image {} has Ray {}, but the Ray version is {}: they must be the same",
                     image, match[1].str(), ray_version));
   }
-  static const std::regex of_python(R"(-py(\d)(\d+))");
+  static const std::regex of_python(R"(-py(\d)(\d{1,2}))");
   if (python.empty()) return;
   if (!std::regex_search(tag, match, of_python)) {
     warnings.push_back(fmt::format(

@@ -209,8 +209,8 @@ void Kubectl::Fail(const std::vector<std::string>& arguments, const std::string&
       const bool unset = fault.message.find("localhost:8080") != std::string::npos;
       throw Error(ErrorCode::kUnavailable,
                   fmt::format("Kubernetes cannot be reached: {}{}", fault.message,
-                              unset ? "; no kubeconfig is set: name one by --kubeconfig or "
-                                      "$KUBECONFIG"
+                              unset ? "; no kubeconfig is set, or $KUBECONFIG names no file: "
+                                      "name one by --kubeconfig"
                                     : ""));
     }
     case Fault::Kind::kOther: break;

@@ -124,8 +124,8 @@ exit 1
 )sh");
   EXPECT_EQ(ErrorOf([] { Open().Get({"pods"}); }, ErrorCode::kUnavailable),
             "Kubernetes cannot be reached: The connection to the server localhost:8080 was refused "
-            "- did you specify the right host or port?; no kubeconfig is set: name one by "
-            "--kubeconfig or $KUBECONFIG");
+            "- did you specify the right host or port?; no kubeconfig is set, or "
+            "$KUBECONFIG names no file: name one by --kubeconfig");
 }
 
 TEST_F(KubectlTest, OneThatHangsIsEnded) {

@@ -182,10 +182,39 @@ void PullSecrets(Checker& checker, const At& at, const Json& value) {
   }
 }
 
+// https://github.com/opencontainers/distribution-spec: at most 128 characters.
+bool IsTag(std::string_view tag) {
+  const auto is_word = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+  };
+  return !tag.empty() && tag.size() <= 128 && is_word(tag[0]) &&
+         std::ranges::all_of(tag, [&](char c) { return is_word(c) || c == '.' || c == '-'; });
+}
+
+bool IsRepository(std::string_view repository) {
+  return !repository.empty() && repository.size() <= 255 &&
+         std::ranges::all_of(repository, [](char c) {
+           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                  std::string_view("._/:@-").find(c) != std::string_view::npos;
+         });
+}
+
 void Image(Checker& checker, const At& at, const Json& value) {
   checker.Map(at, value,
-              {{"repository", Text},
-               {"tag", Text},
+              {{"repository",
+                [](Checker& inner, const At& where, const Json& text) {
+                  Text(inner, where, text);
+                  if (!IsRepository(text.get<std::string>())) {
+                    Refuse(where, text, "a repository is wanted, as rayproject/ray");
+                  }
+                }},
+               {"tag",
+                [](Checker& inner, const At& where, const Json& text) {
+                  Text(inner, where, text);
+                  if (!IsTag(text.get<std::string>())) {
+                    Refuse(where, text, "a tag is wanted, as 2.60.0-py311");
+                  }
+                }},
                {"pullPolicy", Choice({"Always", "IfNotPresent", "Never"})}});
 }
 
@@ -290,17 +319,17 @@ void DropNulls(Json& value) {
   }
 }
 
-// "registry:5000/ray:2.60.0-py311" -> repository and tag, as the chart joins them again.
+// "registry:5000/ray:2.60.0-py311" -> repository and tag, as the chart joins them again; a digest
+// is such a tag: "ray@sha256:...".
 std::pair<std::string, std::string> SplitImage(const std::string& image) {
-  static const std::regex form(
-      R"(([a-zA-Z0-9][a-zA-Z0-9._/:-]*?(?:@sha256)?):([a-zA-Z0-9_][a-zA-Z0-9_.-]{0,127}))");
-  std::smatch match;
-  if (!std::regex_match(image, match, form)) {
+  const auto colon = image.rfind(':');
+  if (colon == image.npos || !IsRepository(image.substr(0, colon)) ||
+      !IsTag(image.substr(colon + 1))) {
     throw Error(ErrorCode::kInvalidInput,
-                fmt::format("--image is \"{}\"; REPOSITORY:TAG is wanted, as {}:{}-py311", image,
-                            kDefaultRepository, kDefaultRay));
+                fmt::format("--image is \"{}\"; REPOSITORY:TAG is wanted, as {}:{}-py311",
+                            image.substr(0, 300), kDefaultRepository, kDefaultRay));
   }
-  return {match[1].str(), match[2].str()};
+  return {image.substr(0, colon), image.substr(colon + 1)};
 }
 
 void SetAmount(Json& group, const char* resource, const std::string& text, const char* flag) {
@@ -350,9 +379,9 @@ void SetWorkers(Json& worker, Json& head, const std::string& workers) {
 }
 
 std::string LeadingVersion(const std::string& tag) {
-  static const std::regex form(R"(^(\d+\.\d+\.\d+)(?![0-9]).*)");
+  static const std::regex form(R"(^\d{1,6}\.\d{1,6}\.\d{1,6}(?!\d))");
   std::smatch match;
-  return std::regex_match(tag, match, form) ? match[1].str() : "";
+  return std::regex_search(tag, match, form) ? match.str() : "";
 }
 
 void CompleteImage(Json& values, const ClusterFlags& flags) {
@@ -367,7 +396,7 @@ void CompleteImage(Json& values, const ClusterFlags& flags) {
     }
   }
   if (!flags.ray_version.empty()) {
-    if (LeadingVersion(flags.ray_version).empty()) {
+    if (!IsTag(flags.ray_version) || LeadingVersion(flags.ray_version).empty()) {
       throw Error(ErrorCode::kInvalidInput,
                   fmt::format("--ray-version is \"{}\"; a version as {} is wanted",
                               flags.ray_version, kDefaultRay));

@@ -106,6 +106,8 @@ TEST(Values, FlagsWinOverTheFile) {
   EXPECT_EQ(manifest["spec"]["enableInTreeAutoscaling"], true);
   const Json& head = HeadPod(manifest);
   EXPECT_EQ(head["containers"][0]["image"], "registry:5000/ray:2.60.0");
+  flags.image = "ray@sha256:" + std::string(64, 'a');
+  EXPECT_EQ(HeadPod(ManifestOf("", flags))["containers"][0]["image"], flags.image);
   EXPECT_EQ(head["containers"][0]["resources"]["requests"],
             Json::parse(R"({"cpu": "2", "memory": "30G"})"));
   EXPECT_EQ(head["imagePullSecrets"], Json::parse(R"([{"name": "my-registry"}])"));
@@ -206,6 +208,10 @@ TEST(Values, WrongOnesAreErrorsWithTheirPath) {
             "v.yaml: head.tolerations[0].effect is \"NoScedule\"; did you mean \"NoSchedule\"?");
   EXPECT_EQ(ValuesError("imagePullSecrets: [Secret]"),
             "v.yaml: imagePullSecrets[0] is \"Secret\"; {name: SECRET} is wanted");
+  EXPECT_EQ(ValuesError("image: {tag: a b}"),
+            "v.yaml: image.tag is \"a b\"; a tag is wanted, as 2.60.0-py311");
+  EXPECT_NE(ValuesError("image: {tag: " + std::string(500'000, '1') + "x}"), "no error");
+  EXPECT_NE(ValuesError("image: {repository: " + std::string(500'000, 'a') + "}"), "no error");
   EXPECT_EQ(ValuesError("- a\n"),
             "v.yaml: a map of values is wanted, as the ray-cluster chart has it");
   EXPECT_EQ(ValuesError("head: 5\n"), "v.yaml: head is 5; a map is wanted");
@@ -216,6 +222,8 @@ TEST(Values, WrongFlagsAreErrors) {
   flags.image = "ray";
   EXPECT_EQ(ValuesError("", flags),
             "--image is \"ray\"; REPOSITORY:TAG is wanted, as rayproject/ray:2.60.0-py311");
+  flags.image = std::string(100'000, 'a') + ":" + std::string(100'000, '1');
+  EXPECT_NE(ValuesError("", flags), "no error");
   flags = {};
   flags.python = "311";
   EXPECT_EQ(ValuesError("", flags), "--python is \"311\"; a version as 3.11 is wanted");
