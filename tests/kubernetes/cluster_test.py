@@ -224,7 +224,7 @@ def workers_come_and_go(_):
 def nothing_is_left_of_it(_):
     assert user("stop", "demo").stdout == "Stopped demo: no Pod and no Service of it is left.\n"
     assert not left_of("demo"), left_of("demo")
-    wait_for("the end of its containers", 10, lambda: containers() == 0)
+    wait_for("the end of its containers", 60, lambda: containers() == 0)
     fails(user("stop", "demo", check=False), 'there is no cluster "demo"')
 
 
