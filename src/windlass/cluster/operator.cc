@@ -68,6 +68,20 @@ void RefuseWhileUsed(const Kubectl& kubectl) {
   }
 }
 
+// The API server goes on for a moment to serve what was just deleted.
+void WaitUntilUnknown(const Kubectl& kubectl, std::chrono::seconds limit) {
+  const Deadline deadline = Clock::now() + limit;
+  while (HasCrd(kubectl)) {
+    if (Clock::now() > deadline) {
+      throw Error(ErrorCode::kDeadlineExceeded,
+                  fmt::format("the KubeRay operator was taken out, but after {} s Kubernetes still "
+                              "knows RayClusters",
+                              limit.count()));
+    }
+    kubectl.Sleep(kLook);
+  }
+}
+
 struct Release {
   std::string name;
   std::string name_space;
@@ -152,6 +166,7 @@ void RemoveOperator(const Kubectl& kubectl, const OperatorOptions& options,
     say(fmt::format("taking out the KubeRay operator that {} put in", options.manifest));
     kubectl.Run({"delete", "--ignore-not-found", "--timeout=" + timeout, "-f", options.manifest},
                 "", Scope::kAll, limit + std::chrono::seconds(15));
+    WaitUntilUnknown(kubectl, limit);
     return;
   }
   const auto release = FindRelease(kubectl);
@@ -173,6 +188,7 @@ void RemoveOperator(const Kubectl& kubectl, const OperatorOptions& options,
   kubectl.Run({"delete", "crd", "--ignore-not-found", "--timeout=" + timeout, "rayclusters.ray.io",
                "rayjobs.ray.io", "rayservices.ray.io", "raycronjobs.ray.io"},
               "", Scope::kAll, limit + std::chrono::seconds(15));
+  WaitUntilUnknown(kubectl, limit);
 }
 
 }  // namespace windlass::cluster
