@@ -4,7 +4,7 @@ BUILD := build/$(PRESET)
 NINJA := ninja -C $(BUILD)
 export CMAKE_BUILD_PARALLEL_LEVEL ?= $(shell nproc)
 
-.PHONY: help setup build demo test test-oip test-package test-s3 bench fuzz web format tidy clean
+.PHONY: help setup build demo test test-oip test-package test-s3 test-kubernetes bench fuzz web format tidy clean
 
 help:
 	@echo "make demo   explain the UCI Adult job with the shipped model and say what was found"
@@ -47,6 +47,10 @@ test-oip: build
 # Wheels and the tarball, in clean environments. PYTHONS="python3.10 python3.12" tries several.
 test-package: setup
 	@tests/package/test.sh $(PYTHONS)
+
+# Ray clusters on a real Kubernetes on this machine (root; tests/kubernetes/README.md).
+test-kubernetes: build
+	@tests/kubernetes/test.sh $(BUILD)/bin/windlass
 
 # SECONDS_EACH=5 make fuzz is a quick look.
 fuzz:

@@ -16,8 +16,10 @@ ALLOWED = {
     "model": ["base", "store", "table"],
     "explain": ["base", "store", "engine", "job", "table", "model"],
     "compare": ["base", "store", "engine", "job", "table"],
+    "cluster": ["base", "store", "engine", "job"],
     "bench": ["base", "store", "engine", "job", "table", "model", "explain"],
-    "cli": ["base", "store", "engine", "job", "table", "model", "explain", "compare", "bench"],
+    "cli": ["base", "store", "engine", "job", "table", "model", "explain", "compare",
+            "cluster", "bench"],
 }
 INCLUDE = re.compile(r'^\s*#include "windlass/(\w+)/([^"]+)"')
 

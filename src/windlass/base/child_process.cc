@@ -307,6 +307,8 @@ ChildProcess::~ChildProcess() {
   for (int* fd : {&output_, &errors_}) Pipe::Close(*fd);
 }
 
+void ChildProcess::Interrupt() { ::kill(-pid_, SIGINT); }
+
 void ChildProcess::Kill() {
   ::kill(-pid_, SIGKILL);
   ::kill(pid_, SIGKILL);
@@ -340,6 +342,11 @@ void ChildProcess::Write(std::string bytes) {
   }
 }
 
+void ChildProcess::CloseInput() {
+  no_more_input_ = true;
+  if (sent_ == unsent_.size()) Pipe::Close(input_);
+}
+
 void ChildProcess::ReadErrors() {
   if (errors_ < 0) return;
   const bool open = ReadSome(errors_, error_tail_, kPiece);
@@ -362,6 +369,7 @@ void ChildProcess::Pump(std::size_t wanted, int wait_ms) {
       Pipe::Close(input_);  // it has closed its input; its output says what that means
       sent_ = unsent_.size();
     }
+    if (no_more_input_ && sent_ == unsent_.size()) Pipe::Close(input_);
   }
   if (files[1].revents != 0 && !ReadSome(output_, received_, wanted - received_.size())) {
     Pipe::Close(output_);
@@ -381,6 +389,24 @@ bool ChildProcess::Read(std::size_t count, std::string& to, Deadline deadline,
   to.assign(received_, 0, count);
   received_.erase(0, count);
   return true;
+}
+
+std::string ChildProcess::ReadAll(std::size_t most, Deadline deadline,
+                                  const std::function<bool()>& cancelled) {
+  std::string all;
+  if (Read(most + 1, all, deadline, cancelled)) {
+    throw Error(ErrorCode::kCorrupt, fmt::format("its output is longer than {} bytes", most));
+  }
+  return std::exchange(received_, {});
+}
+
+int ChildProcess::Wait(Deadline deadline, const std::function<bool()>& cancelled) {
+  while (!HasEnded(kLookMs)) {
+    if (cancelled()) throw Error(ErrorCode::kCancelled, "interrupted");
+    if (Clock::now() >= deadline) throw Error(ErrorCode::kDeadlineExceeded, "no end in time");
+  }
+  ReadErrors();
+  return exited_ ? status_ : 128 + status_;
 }
 
 std::string ChildProcess::Peek(std::size_t most) {

@@ -37,11 +37,18 @@ class ChildProcess {
   // Puts bytes in line for its standard input. They go out during Read.
   void Write(std::string bytes);
 
+  // Its standard input ends after what is in line for it.
+  void CloseInput();
+
   // Waits until `count` bytes of its standard output are there and moves them to `to`. Says false
   // when the output ended before. Throws Error{kDeadlineExceeded}, or {kCancelled} when `cancelled`
   // says so.
   bool Read(std::size_t count, std::string& to, Deadline deadline,
             const std::function<bool()>& cancelled);
+
+  // All of its standard output up to its end; longer than `most` bytes is Error{kCorrupt}. Throws as
+  // Read does.
+  std::string ReadAll(std::size_t most, Deadline deadline, const std::function<bool()>& cancelled);
 
   // What more of its output is there by now, for a message; at most `most` bytes.
   std::string Peek(std::size_t most);
@@ -53,6 +60,15 @@ class ChildProcess {
   // The last line of its standard error, at most 300 characters; empty: none.
   std::string LastErrorLine() const;
 
+  // Its exit status once it has ended, which is waited for; 128 and the signal's number when one
+  // ended it. Throws as Read does.
+  int Wait(Deadline deadline, const std::function<bool()>& cancelled);
+
+  // The end of what it wrote to its standard error, at most 4 KiB.
+  const std::string& error_text() const { return error_tail_; }
+
+  // Asks it to end, as Ctrl-C would.
+  void Interrupt();
   void Kill();
 
  private:
@@ -68,6 +84,7 @@ class ChildProcess {
   int status_ = 0;
   std::string unsent_;
   std::size_t sent_ = 0;
+  bool no_more_input_ = false;
   std::string received_;
   std::string error_tail_;
 };

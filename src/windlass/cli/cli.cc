@@ -84,6 +84,7 @@ int ParseAndRun(int argc, char** argv, CLI::App& app) {
   AddRunCommand(app, outcome);
   AddBenchCommand(app, outcome);
   AddJobCommands(app, outcome);
+  AddClusterCommands(app, outcome);
   AddStoreCommands(app, outcome);
   app.parse(argc, argv);
   FlushOutput();

@@ -38,6 +38,7 @@ void AddExplainCommand(CLI::App& app, Outcome& outcome);
 void AddRunCommand(CLI::App& app, Outcome& outcome);
 void AddBenchCommand(CLI::App& app, Outcome& outcome);
 void AddJobCommands(CLI::App& app, Outcome& outcome);
+void AddClusterCommands(CLI::App& app, Outcome& outcome);
 void AddStoreCommands(CLI::App& app, Outcome& outcome);
 
 }  // namespace windlass::cli

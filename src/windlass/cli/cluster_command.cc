@@ -1,0 +1,307 @@
+#include <fmt/format.h>
+
+#include <chrono>
+#include <iostream>
+#include <memory>
+
+#include "windlass/base/error.h"
+#include "windlass/base/file.h"
+#include "windlass/cli/cli.h"
+#include "windlass/cli/print.h"
+#include "windlass/cluster/check.h"
+#include "windlass/cluster/cluster.h"
+#include "windlass/cluster/manifest.h"
+#include "windlass/cluster/values.h"
+
+namespace windlass::cli {
+namespace {
+
+std::string Or(const std::string& text, const char* otherwise) {
+  return text.empty() ? otherwise : text;
+}
+
+struct ClusterCommand {
+  std::string name;
+  std::string values_file;
+  cluster::ClusterFlags flags;
+  cluster::OperatorOptions operator_options;
+  cluster::Access access;
+  cluster::ForwardOptions forward;
+  std::string timeout = "10m";
+  std::string group;
+  std::string scale_to;
+  bool with_operator = false;
+  bool all_namespaces = false;
+  bool dry_run = false;
+  bool quiet = false;
+  bool json = false;
+
+  static bool Cancelled() { return ProcessCancelToken().cancelled(); }
+
+  cluster::Kubectl Open() const { return {access, Cancelled}; }
+
+  std::chrono::seconds Limit() const { return cluster::ParseDuration(timeout, "--timeout"); }
+
+  cluster::Say Teller() const {
+    return [this](const std::string& line) {
+      if (!quiet) std::cerr << Visible(line) << std::endl;
+    };
+  }
+
+  static void Warn(const std::string& warning) {
+    std::cerr << "windlass: warning: " << Visible(warning) << std::endl;
+  }
+
+  void Start() const {
+    cluster::CheckClusterName(name);
+    if (!access.name_space.empty()) cluster::CheckLabelName(access.name_space, "--namespace");
+    const auto limit = Limit();
+    cluster::Values values;
+    if (!values_file.empty()) {
+      values = cluster::ReadValues(ReadFile(values_file), values_file);
+    }
+    const Json manifest = cluster::MakeRayCluster(
+        name, access.name_space, cluster::CompleteValues(std::move(values.values), flags));
+    Json warnings = Json::array();
+    const auto warn = [&warnings](const std::vector<std::string>& some) {
+      for (const std::string& warning : some) {
+        Warn(warning);
+        warnings.push_back(warning);
+      }
+    };
+    warn(values.warnings);
+    warn(cluster::CheckManifest(manifest, flags.python));
+    if (dry_run) {
+      std::cout << manifest.dump(2) << "\n";
+      return;
+    }
+    const cluster::Kubectl kubectl = Open();
+    const cluster::Say say = Teller();
+    const Deadline deadline = Clock::now() + limit;
+    const bool put_in = cluster::EnsureOperator(kubectl, operator_options, limit, say);
+    warn(cluster::CheckAgainstNodes(kubectl, manifest, say));
+    cluster::Apply(kubectl, manifest);
+    const auto left = std::chrono::duration_cast<std::chrono::seconds>(deadline - Clock::now());
+    const cluster::Inspection inspection =
+        cluster::WaitUntilReady(kubectl, name, std::max(left, std::chrono::seconds(1)), say);
+    if (json) {
+      Json result = inspection.ToJson();
+      result["operator_put_in"] = put_in;
+      result["warnings"] = std::move(warnings);
+      std::cout << result.dump(2) << "\n";
+    } else {
+      Print(inspection);
+    }
+  }
+
+  static void Print(const cluster::Inspection& inspection) {
+    const cluster::ClusterInfo& info = inspection.cluster;
+    std::string workers = fmt::format("{} of {} ready", info.workers_ready, info.workers_wanted);
+    if (info.autoscaled) {
+      workers += fmt::format(" (autoscaled, {} to {})", info.workers_least, info.workers_most);
+    }
+    std::vector<std::vector<std::string>> rows = {
+        {"cluster", fmt::format("{} in namespace {}", info.name, info.name_space)},
+        {"state", Or(info.state, "not ready yet")},
+        {"ray", fmt::format("{} ({})", info.ray_version, info.image)},
+        {"workers", workers},
+        {"endpoint", Or(info.Endpoint(), "-")}};
+    if (!info.head_service.empty()) {
+      rows.push_back({"service", fmt::format("http://{}.{}.svc:8265 (within Kubernetes; stays when "
+                                             "the head is replaced)",
+                                             info.head_service, info.name_space)});
+    }
+    for (auto& row : rows) row[1] = Visible(row[1]);
+    std::cout << FormatTable(rows) << "\n";
+    std::vector<std::vector<std::string>> pods = {
+        {"POD", "TYPE", "PHASE", "READY", "RESTARTS", "IP", "NODE"}};
+    for (const cluster::PodInfo& pod : inspection.pods) {
+      pods.push_back({pod.name, pod.node_type, pod.phase, pod.ready ? "yes" : "no",
+                      std::to_string(pod.restarts), Or(pod.ip, "-"), Or(pod.node, "-")});
+    }
+    std::cout << FormatTable(pods);
+    std::vector<cluster::Trouble> troubles;
+    for (const cluster::PodInfo& pod : inspection.pods) {
+      if (pod.trouble) troubles.push_back(*pod.trouble);
+    }
+    for (const cluster::Trouble& trouble : cluster::MergeTroubles(troubles)) {
+      std::cout << Visible(cluster::TroubleText(trouble)) << "\n";
+    }
+  }
+
+  void Inspect() const {
+    const cluster::Inspection inspection = cluster::Inspect(Open(), name);
+    if (json) {
+      std::cout << inspection.ToJson().dump(2) << "\n";
+    } else {
+      Print(inspection);
+    }
+  }
+
+  void List() const {
+    const auto clusters = cluster::List(Open(), all_namespaces);
+    if (json) {
+      Json all = Json::array();
+      for (const auto& info : clusters) all.push_back(info.ToJson());
+      std::cout << all.dump(2) << "\n";
+      return;
+    }
+    std::vector<std::vector<std::string>> rows = {
+        {"NAME", "NAMESPACE", "STATE", "WORKERS", "RAY", "CREATED", "ENDPOINT"}};
+    for (const auto& info : clusters) {
+      rows.push_back({info.name, info.name_space, info.leaving ? "stopping" : Or(info.state, "-"),
+                      fmt::format("{}/{}", info.workers_ready, info.workers_wanted),
+                      Or(info.ray_version, "-"), info.created, Or(info.Endpoint(), "-")});
+    }
+    for (auto& row : rows) {
+      for (auto& cell : row) cell = Visible(cell);
+    }
+    std::cout << FormatTable(rows);
+  }
+
+  void Scale() const {
+    const auto limit = Limit();
+    const cluster::WorkerCount workers = cluster::ParseWorkers(scale_to, "--workers");
+    const cluster::Kubectl kubectl = Open();
+    cluster::Scale(kubectl, name, workers, group);
+    const auto inspection = cluster::WaitUntilReady(kubectl, name, limit, Teller());
+    if (json) {
+      std::cout << inspection.ToJson().dump(2) << "\n";
+    } else {
+      Print(inspection);
+    }
+  }
+
+  void Stop() const {
+    const auto limit = Limit();
+    const cluster::Kubectl kubectl = Open();
+    const bool stopped = cluster::Stop(kubectl, name, limit, Teller());
+    if (!stopped && !with_operator) cluster::NoCluster(kubectl, name);
+    if (with_operator) cluster::RemoveOperator(kubectl, operator_options, limit, Teller());
+    if (json) {
+      std::cout << Json{{"stopped", stopped ? Json(name) : Json()},
+                        {"operator_taken_out", with_operator}}
+                       .dump(2)
+                << "\n";
+      return;
+    }
+    std::cout << (stopped ? fmt::format("Stopped {}: no Pod and no Service of it is left.\n", name)
+                          : fmt::format("There is no cluster {}.\n", name));
+    if (with_operator) std::cout << "Took the KubeRay operator out.\n";
+  }
+
+  void Dashboard() const {
+    if (forward.address == "0.0.0.0") {
+      Warn("the dashboard has no login: whoever reaches this port can run programs on the cluster");
+    }
+    bool told = false;
+    const auto ready = [&](const std::string& url) {
+      if (!told && json) {
+        std::cout << Json{{"url", url}}.dump() << std::endl;
+      } else if (!told) {
+        std::cout << fmt::format("{}  (Ctrl-C ends it)", url) << std::endl;
+      } else {
+        Teller()(fmt::format("{} answers again", url));
+      }
+      told = true;
+    };
+    try {
+      cluster::Forward(Open(), name, forward, ready, Teller());
+    } catch (const Error& error) {
+      // Interrupted is how it is meant to end.
+      if (error.code() != ErrorCode::kCancelled || !told) throw;
+    }
+  }
+};
+
+void AddStartOptions(CLI::App& start, ClusterCommand& command) {
+  auto& flags = command.flags;
+  start.add_option("-f,--values", command.values_file,
+                   "A values file of KubeRay's ray-cluster Helm chart; flags win over it");
+  start.add_option(
+      "--kuberay-version", command.operator_options.version,
+      fmt::format("Of the operator, where it is missing [{}]", cluster::kDefaultKubeRay));
+  start.add_option("--ray-version", flags.ray_version,
+                   fmt::format("Ray in the image [from its tag, else {}]", cluster::kDefaultRay));
+  start.add_option("--image", flags.image,
+                   fmt::format("REPOSITORY:TAG [{}:RAY-pyPYTHON]", cluster::kDefaultRepository));
+  start.add_option("--python", flags.python, "The Python that jobs need, as 3.11");
+  start.add_option("--head-cpu", flags.head_cpu, "CPUs of the head, as 7 or 500m [1]");
+  start.add_option("--head-memory", flags.head_memory, "Memory of the head, as 30G [2Gi]");
+  start.add_option("--workers", flags.workers, "How many, or MIN:MAX for Ray to decide [1]");
+  start.add_option("--worker-cpu", flags.worker_cpu, "CPUs of each worker [1]");
+  start.add_option("--worker-memory", flags.worker_memory, "Memory of each worker [2Gi]");
+  start
+      .add_option("--head-node-selector", flags.head_node_selector,
+                  "KEY=VALUE,...: labels of nodes that the head may stand on")
+      ->allow_extra_args(false);
+  start
+      .add_option("--worker-node-selector", flags.worker_node_selector,
+                  "KEY=VALUE,...: labels of nodes that workers may stand on")
+      ->allow_extra_args(false);
+  start
+      .add_option("--toleration", flags.tolerations,
+                  "KEY[=VALUE][:EFFECT]: a taint of nodes that all accept; may be repeated")
+      ->allow_extra_args(false);
+  start
+      .add_option("--pull-secret", flags.pull_secrets,
+                  "The Secret that the image is pulled with; may be repeated")
+      ->allow_extra_args(false);
+  start.add_option("--operator-chart", command.operator_options.chart,
+                   "A Helm chart of the operator instead of KubeRay's, where it is missing");
+  start.add_flag("--dry-run", command.dry_run, "Print the manifest and touch nothing");
+}
+
+}  // namespace
+
+void AddClusterCommands(CLI::App& app, Outcome&) {
+  auto command = std::make_shared<ClusterCommand>();
+  auto* root = app.add_subcommand("cluster", "Ray clusters on Kubernetes (KubeRay)");
+  root->require_subcommand(1);
+  auto* start = root->add_subcommand("start", "Start a cluster and wait until it is ready");
+  auto* inspect = root->add_subcommand("inspect", "Its Pods and its endpoint");
+  auto* list = root->add_subcommand("list", "A table of the clusters there are");
+  auto* scale = root->add_subcommand("scale", "Change how many workers it has, and wait");
+  auto* dashboard = root->add_subcommand("dashboard", "Bring Ray's dashboard and Jobs API here");
+  auto* stop = root->add_subcommand("stop", "Take it away, and wait until nothing is left");
+  for (auto* sub : {start, inspect, scale, dashboard, stop}) {
+    sub->add_option("name", command->name, "The cluster's name")->required();
+  }
+  AddStartOptions(*start, *command);
+  list->add_flag("-A,--all-namespaces", command->all_namespaces, "Those of all namespaces");
+  scale->add_option("--workers", command->scale_to, "How many, or MIN:MAX for Ray to decide")
+      ->required();
+  scale->add_option("--group", command->group, "Which group of workers, where there are several");
+  dashboard
+      ->add_option("--address", command->forward.address, "Where it listens; 0.0.0.0 is everywhere")
+      ->capture_default_str();
+  dashboard->add_option("--port", command->forward.port, "The port here; 0: one that is free")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 65535));
+  stop->add_flag("--operator", command->with_operator, "Take the KubeRay operator out as well");
+  for (auto* sub : {start, stop}) {
+    sub->add_option("--operator-manifest", command->operator_options.manifest,
+                    "The file that the operator comes by, instead of Helm");
+  }
+  for (auto* sub : {start, scale, stop}) {
+    sub->add_option("--timeout", command->timeout, "How long to wait, as 90s, 10m or 1h")
+        ->capture_default_str();
+  }
+  for (auto* sub : {start, scale, stop, dashboard}) {
+    sub->add_flag("--quiet", command->quiet, "Say nothing on the way");
+  }
+  for (auto* sub : {start, inspect, list, scale, dashboard, stop}) {
+    sub->add_option("--namespace", command->access.name_space, "Kubernetes' namespace");
+    sub->add_option("--kubeconfig", command->access.kubeconfig, "Instead of $KUBECONFIG");
+    sub->add_option("--context", command->access.context, "Of the kubeconfig");
+    sub->add_flag("--json", command->json, "Print JSON");
+  }
+  start->final_callback([command] { command->Start(); });
+  inspect->final_callback([command] { command->Inspect(); });
+  list->final_callback([command] { command->List(); });
+  scale->final_callback([command] { command->Scale(); });
+  dashboard->final_callback([command] { command->Dashboard(); });
+  stop->final_callback([command] { command->Stop(); });
+}
+
+}  // namespace windlass::cli

@@ -1,0 +1,68 @@
+// Ray clusters on Kubernetes: started, looked at, scaled, stopped.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "windlass/cluster/kubectl.h"
+#include "windlass/cluster/names.h"
+#include "windlass/cluster/operator.h"
+#include "windlass/cluster/pods.h"
+
+namespace windlass::cluster {
+
+struct Inspection {
+  ClusterInfo cluster;
+  std::vector<PodInfo> pods;
+
+  Json ToJson() const;
+};
+
+// Throws Error{kNotFound} naming the clusters there are.
+Inspection Inspect(const Kubectl& kubectl, const std::string& name);
+
+std::vector<ClusterInfo> List(const Kubectl& kubectl, bool all_namespaces);
+
+// Looks at what there is beside the manifest, in so far as the user may: the warnings of
+// CheckNodes. Says so when the user may not.
+std::vector<std::string> CheckAgainstNodes(const Kubectl& kubectl, const Json& ray_cluster,
+                                           const Say& say);
+
+// Applies the manifest. Throws Error{kInvalidInput} when a cluster of that name is there that is
+// not ours, or whose Pods are made otherwise, which a running cluster does not take over.
+void Apply(const Kubectl& kubectl, const Json& ray_cluster);
+
+// Waits until the cluster is ready, saying what changes and what its Pods wait for. Throws
+// Error{kDeadlineExceeded} after `limit`, or {kUnavailable} once an image could not be pulled or a
+// container crashed for a minute, with what Kubernetes says about it.
+Inspection WaitUntilReady(const Kubectl& kubectl, const std::string& name,
+                          std::chrono::seconds limit, const Say& say);
+
+// Changes the number of workers of a group (empty: the only one). Throws Error{kInvalidInput} when
+// there are several and none is named, or for MIN:MAX where the cluster has no autoscaler.
+void Scale(const Kubectl& kubectl, const std::string& name, const WorkerCount& workers,
+           const std::string& group);
+
+// Deletes the cluster and waits until its Pods and Services are gone. Says false when there was
+// none. Throws Error{kDeadlineExceeded} after `limit`.
+bool Stop(const Kubectl& kubectl, const std::string& name, std::chrono::seconds limit,
+          const Say& say);
+
+// Error{kNotFound} naming the clusters there are.
+[[noreturn]] void NoCluster(const Kubectl& kubectl, const std::string& name);
+
+struct ForwardOptions {
+  std::string address = "127.0.0.1";
+  int port = 8265;  // 0: any that is free
+};
+
+// Forwards a port of this machine to the head's dashboard and Jobs API until the user interrupts,
+// also when the head is replaced: kubectl's own forwarding is bound to one Pod, and learns of its
+// end only by the next request. `ready` is told the URL. Throws Error{kNotFound} when the cluster
+// is gone.
+void Forward(const Kubectl& kubectl, const std::string& name, const ForwardOptions& options,
+             const std::function<void(const std::string& url)>& ready, const Say& say);
+
+}  // namespace windlass::cluster

@@ -1,0 +1,170 @@
+#include <fmt/format.h>
+
+#include <charconv>
+#include <optional>
+
+#include "windlass/base/error.h"
+#include "windlass/base/http.h"
+#include "windlass/cluster/cluster.h"
+
+namespace windlass::cluster {
+namespace {
+
+constexpr auto kToBegin = std::chrono::seconds(20);
+constexpr auto kBetweenProbes = std::chrono::seconds(3);
+constexpr auto kProbe = std::chrono::seconds(5);
+constexpr auto kBetweenTries = std::chrono::seconds(1);
+constexpr int kProbesToFail = 2;
+
+// kubectl's "Forwarding from 127.0.0.1:8265 -> 8265": the port of this machine.
+std::optional<int> PortOf(const std::string& line) {
+  const auto arrow = line.find(" -> ");
+  if (!line.starts_with("Forwarding from ") || arrow == line.npos) return std::nullopt;
+  const auto colon = line.rfind(':', arrow);
+  int port = 0;
+  const auto [end, error] = std::from_chars(line.data() + colon + 1, line.data() + arrow, port);
+  if (error != std::errc() || end != line.data() + arrow) return std::nullopt;
+  return port;
+}
+
+// One line of its output; nothing when that ended before.
+std::optional<std::string> ReadLine(ChildProcess& child, Deadline deadline,
+                                    const std::function<bool()>& cancelled) {
+  std::string line, one;
+  while (child.Read(1, one, deadline, cancelled)) {
+    if (one == "\n") return line;
+    line += one;
+  }
+  return std::nullopt;
+}
+
+class Forwarding {
+ public:
+  Forwarding(const Kubectl& kubectl, std::string name, ForwardOptions options,
+             const std::function<void(const std::string&)>& ready, const Say& say)
+      : kubectl_(kubectl),
+        name_(std::move(name)),
+        options_(std::move(options)),
+        ready_(ready),
+        say_(say),
+        connection_(Http().Connect()) {}
+
+  void Run() {
+    for (;;) {
+      const std::string service = ServiceOf();
+      try {
+        const auto child = Begin(service);
+        Serve(*child);
+      } catch (const Error& error) {
+        if (error.code() != ErrorCode::kUnavailable) throw;
+        if (error.message() != told_) say_(told_ = error.message());
+      }
+      kubectl_.Sleep(kBetweenTries);
+    }
+  }
+
+ private:
+  std::string ServiceOf() {
+    const ClusterInfo cluster = Inspect(kubectl_, name_).cluster;
+    return cluster.head_service.empty() ? name_ + "-head-svc" : cluster.head_service;
+  }
+
+  std::unique_ptr<ChildProcess> Begin(const std::string& service) {
+    auto child = kubectl_.Start(
+        {"port-forward", "--address=" + options_.address, "service/" + service,
+         fmt::format("{}:8265",
+                     options_.port == 0 ? std::string() : std::to_string(options_.port))});
+    const auto line = ReadLine(*child, Clock::now() + kToBegin, kubectl_.cancelled());
+    const auto port = line ? PortOf(*line) : std::nullopt;
+    if (!port) Refuse(*child);
+    options_.port = *port;  // the same one again, when it has to begin anew
+    return child;
+  }
+
+  [[noreturn]] void Refuse(ChildProcess& child) const {
+    const std::string ending = child.Ending();
+    const std::string& said = child.error_text();
+    if (said.find("unable to listen") != std::string::npos) {
+      throw Error(ErrorCode::kInvalidInput,
+                  fmt::format("port {} of {} cannot be had: {}; --port takes another",
+                              options_.port, options_.address, child.LastErrorLine()));
+    }
+    const Fault fault = ReadFault(said);
+    if (fault.kind == Fault::Kind::kForbidden) throw Forbidden(fault);
+    throw Error(ErrorCode::kUnavailable,
+                fmt::format("the head does not answer yet: {}",
+                            fault.message.empty() ? ending : fault.message));
+  }
+
+  // Until the forwarding no longer works, or forever.
+  void Serve(ChildProcess& child) {
+    int failed = 0;
+    bool answered = false;
+    while (failed < kProbesToFail) {
+      if (Answers()) {
+        failed = 0;
+        if (!answered) {
+          told_.clear();
+          ready_(fmt::format("http://{}:{}",
+                             options_.address == "0.0.0.0" ? "127.0.0.1" : options_.address,
+                             options_.port));
+          answered = true;
+        }
+        WaitOrEnd(child, kBetweenProbes);
+      } else {
+        ++failed;
+        WaitOrEnd(child, kBetweenTries);
+      }
+      if (ended_) break;
+    }
+    child.Kill();
+    ended_ = false;
+    throw Error(ErrorCode::kUnavailable, answered ? "the head is lost; waiting for the next one"
+                                                  : "the head does not answer yet");
+  }
+
+  bool Answers() {
+    HttpRequest request;
+    request.url =
+        fmt::format("http://{}:{}/api/version",
+                    options_.address == "0.0.0.0" ? "127.0.0.1" : options_.address, options_.port);
+    request.most_bytes = 1 << 20;
+    request.deadline = Clock::now() + kProbe;
+    try {
+      return connection_->Do(request, kubectl_.cancelled()).status < 500;
+    } catch (const Error& error) {
+      if (error.code() == ErrorCode::kCancelled) throw;
+      return false;
+    }
+  }
+
+  // kubectl says "Handling connection for" at each request, which has to be read.
+  void WaitOrEnd(ChildProcess& child, std::chrono::milliseconds time) {
+    const Deadline until = Clock::now() + time;
+    try {
+      while (ReadLine(child, until, kubectl_.cancelled())) {
+      }
+      ended_ = true;
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::kDeadlineExceeded) throw;
+    }
+  }
+
+  const Kubectl& kubectl_;
+  std::string name_;
+  ForwardOptions options_;
+  const std::function<void(const std::string&)>& ready_;
+  const Say& say_;
+  std::unique_ptr<HttpConnection> connection_;
+  std::string told_;
+  bool ended_ = false;
+};
+
+}  // namespace
+
+void Forward(const Kubectl& kubectl, const std::string& name, const ForwardOptions& options,
+             const std::function<void(const std::string& url)>& ready, const Say& say) {
+  Forwarding(kubectl, name, options, ready, say).Run();
+}
+
+}  // namespace windlass::cluster
