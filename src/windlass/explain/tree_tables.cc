@@ -1,4 +1,3 @@
-#include <hwy/aligned_allocator.h>
 #include <hwy/highway.h>
 
 #include <algorithm>
@@ -18,6 +17,10 @@ namespace hn = hwy::HWY_NAMESPACE;
 constexpr std::int64_t kBlockBits = 8;
 // Rows that are compared at once.
 constexpr std::int64_t kGroup = 16;
+template <typename T>
+struct alignas(kGroup * sizeof(T)) Lanes {  // one number a row of a group, aligned as a register
+  T of[kGroup] = {};
+};
 // Rows for which a tree's tables are brought into the cache once.
 constexpr std::int64_t kRowsInCache = 2048;
 // Up to so many numbers a row, a table's row has them all, so that sums stay in registers.
@@ -382,8 +385,11 @@ void TreeTables::Add(const double* x, std::int64_t rows, const std::function<voi
   }
   const std::int64_t stride = RoundUp(std::min(rows, kRowsInCache), kGroup);
   std::vector<std::int16_t> codes(codes_.views() * stride, 0);
-  const auto masks = hwy::AllocateAligned<std::int16_t>(most_masks * kGroup);
-  const auto indices = hwy::AllocateAligned<std::uint16_t>(most_blocks * kGroup);
+  // Not by Highway's allocator: it alone would need libhwy, which measures clocks when it is loaded.
+  std::vector<Lanes<std::int16_t>> masks_room(most_masks);
+  std::vector<Lanes<std::uint16_t>> indices_room(most_blocks);
+  std::int16_t* const masks = masks_room.front().of;
+  std::uint16_t* const indices = indices_room.front().of;
   for (std::int64_t begin = 0; begin < rows; begin += kRowsInCache) {
     const std::int64_t count = std::min(kRowsInCache, rows - begin);
     codes_.Encode(x + begin * game_.ensemble->columns, count, game_.ensemble->columns, stride,
@@ -396,35 +402,35 @@ void TreeTables::Add(const double* x, std::int64_t rows, const std::function<voi
           const SplitCodes::Split split = tree.splits[i];
           const auto code = hn::LoadU(d, codes.data() + split.view * stride + r);
           hn::Store(hn::VecFromMask(d, hn::Lt(code, hn::Set(d, split.rank))), d,
-                    masks.get() + i * kGroup);
+                    masks + i * kGroup);
         }
         const auto wanted = [&](Answer answer) {
-          const auto given = hn::Load(d, masks.get() + answer.slot * kGroup);
+          const auto given = hn::Load(d, masks + answer.slot * kGroup);
           return answer.wanted ? given : hn::Not(given);
         };
         for (const And& both : tree.ands) {
           hn::Store(hn::And(wanted(both.first), wanted(both.second)), d,
-                    masks.get() + both.to * kGroup);
+                    masks + both.to * kGroup);
         }
         const std::int32_t* slots = tree.slots.data();
         for (std::size_t i = 0; i < tree.blocks.size(); ++i) {
           const Block& block = tree.blocks[i];
           auto index = hn::Zero(d);
           for (std::int32_t bit = 0; bit < block.bits; ++bit) {
-            const auto mask = hn::Load(d, masks.get() + slots[block.first_slot + bit] * kGroup);
+            const auto mask = hn::Load(d, masks + slots[block.first_slot + bit] * kGroup);
             index = hn::Or(index, hn::And(mask, hn::Set(d, static_cast<std::int16_t>(1 << bit))));
           }
           hn::Store(hn::BitCast(hn::RebindToUnsigned<decltype(d)>(), index),
-                    hn::RebindToUnsigned<decltype(d)>(), indices.get() + i * kGroup);
+                    hn::RebindToUnsigned<decltype(d)>(), indices + i * kGroup);
         }
         const std::int64_t in_group = std::min(kGroup, count - r);
         double* to = sums + (begin + r) * stride_;
         if (dense_) {
-          AddDense(tree, indices.get(), in_group, to);
+          AddDense(tree, indices, in_group, to);
         } else {
-          AddSparse(tree, indices.get(), in_group, to);
+          AddSparse(tree, indices, in_group, to);
         }
-        if (!tree.wide.empty()) AddWide(tree, masks.get(), in_group, to);
+        if (!tree.wide.empty()) AddWide(tree, masks, in_group, to);
       }
     }
   }
