@@ -86,6 +86,7 @@ int ParseAndRun(int argc, char** argv, CLI::App& app) {
   AddJobCommands(app, outcome);
   AddClusterCommands(app, outcome);
   AddStoreCommands(app, outcome);
+  AddTaskCommands(app, outcome);
   app.parse(argc, argv);
   FlushOutput();
   return outcome.exit_code;

@@ -40,5 +40,6 @@ void AddBenchCommand(CLI::App& app, Outcome& outcome);
 void AddJobCommands(CLI::App& app, Outcome& outcome);
 void AddClusterCommands(CLI::App& app, Outcome& outcome);
 void AddStoreCommands(CLI::App& app, Outcome& outcome);
+void AddTaskCommands(CLI::App& app, Outcome& outcome);
 
 }  // namespace windlass::cli

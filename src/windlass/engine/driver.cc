@@ -11,8 +11,10 @@
 #include <thread>
 #include <utility>
 
+#include "windlass/base/log.h"
 #include "windlass/base/sync_point.h"
 #include "windlass/engine/deadline_internal.h"
+#include "windlass/engine/failed_task.h"
 
 namespace windlass::engine {
 namespace {
@@ -136,6 +138,7 @@ class Driver {
   struct InFlight {
     std::int64_t index;
     Own own;
+    Task task;
     std::optional<Hash> key;
   };
 
@@ -150,7 +153,7 @@ class Driver {
     std::optional<DriveTask> given = next();
     if (!given) return false;
     const Task& task = given->task;
-    InFlight entry{stats_.tasks++, Own(session_, std::move(given->own)), std::nullopt};
+    InFlight entry{stats_.tasks++, Own(session_, std::move(given->own)), task, std::nullopt};
     if (options_.memo != nullptr && task.mode == TaskMode::kPure) {
       entry.key = TaskIdentity(task, options_.libraries);
       if (auto result = options_.memo->Recall(*entry.key)) {
@@ -172,12 +175,25 @@ class Driver {
     if (!entry) return;
     if (completion.error) {
       if (completion.error->code() == ErrorCode::kCancelled) token_.Check();  // says why
+      Keep(entry->task, *completion.error);
       throw Error(*completion.error);
     }
     const std::int64_t index = entry->index;
     Bytes result = Finish(*entry, completion);
     entry.reset();  // its objects go before the reduction takes memory of its own
     Deliver(index, std::move(result));
+  }
+
+  // So that it can be run again by itself. Whatever goes wrong here must not hide the error.
+  void Keep(const Task& task, const Error& error) const noexcept {
+    if (options_.memo == nullptr) return;
+    try {
+      const std::string id = KeepFailedTask(*options_.memo, session_, task);
+      Log(LogLevel::kInfo,
+          fmt::format("task {} ({}) failed: {}; `windlass task replay {}` runs it again", id,
+                      task.kind, error.what(), id));
+    } catch (...) {
+    }
   }
 
   // The task that completed, or nothing when an earlier Drive gave it up.

@@ -13,6 +13,7 @@
 #include <map>
 
 #include "windlass/base/sync_point.h"
+#include "windlass/engine/failed_task.h"
 #include "windlass/engine/local_internal.h"
 #include "windlass/engine/testing_internal.h"
 
@@ -311,6 +312,27 @@ TEST(Drive, AFailingTaskStopsTheRest) {
   EXPECT_STREQ(error->what(), "block 7; because x");
   ASSERT_NE(error->cause(), nullptr);
   EXPECT_EQ(error->cause()->code(), ErrorCode::kIo);
+}
+
+TEST(Drive, AFailedTaskIsKeptWithItsInputs) {
+  bool broken = true;
+  MemoryStore memo;
+  Job job{TaskThat([&](const Task& t, TaskContext& context) -> Bytes {
+    if (broken && t.arguments == "2") throw Error(ErrorCode::kIo, "no luck");
+    return context.Input(0);
+  })};
+  job.count = 5;
+  job.own_object = true;
+  job.options.memo = &memo;
+  const auto session = Local(1);
+  EXPECT_EQ(CodeOf(Caught([&] { job.Run(*session); })), "input/output");
+  Task failed = With(job.task, "2", {ObjectRef{HashOf("block 2"), 7}});
+  const std::string id = TaskIdentity(failed, {}).Hex().substr(0, 16);
+  const FailedTask kept = FindFailedTask(memo, id);
+  EXPECT_EQ(CodeOf(Caught([&] { RunFailedTask(kept, {}); })), "input/output");
+  broken = false;
+  EXPECT_EQ(Text(RunFailedTask(kept, {})), "block 2");
+  EXPECT_EQ(CodeOf(Caught([&] { FindFailedTask(memo, "0123"); })), "not found");
 }
 
 TEST(Drive, AFailingReductionStopsTheRest) {
