@@ -14,7 +14,6 @@
 namespace windlass::cluster {
 namespace {
 
-constexpr auto kLook = std::chrono::seconds(1);
 // Before the events are asked for: Pods that only take their time should not look like trouble.
 constexpr auto kBeforeEvents = std::chrono::seconds(10);
 // For a trouble that does not pass by itself, but may by someone's doing (an image being pushed).
@@ -85,7 +84,7 @@ class Waiting {
       TellOf(troubles);
       GiveUpIfHopeless(troubles);
       if (Clock::now() - start_ > limit_) GiveUp(now, troubles);
-      kubectl_.Sleep(kLook);
+      kubectl_.Sleep(Kubectl::kLook);
     }
   }
 
@@ -307,7 +306,7 @@ bool Stop(const Kubectl& kubectl, const std::string& name, std::chrono::seconds 
           fmt::format("cluster {} was deleted, but after {} s there are {}{}", name, limit.count(),
                       left, there ? "; it waits for the KubeRay operator (a finalizer)" : ""));
     }
-    kubectl.Sleep(kLook);
+    kubectl.Sleep(Kubectl::kLook);
   }
 }
 

@@ -62,6 +62,7 @@ class Kubectl {
 
   // Waits. Throws Error{kCancelled}.
   void Sleep(std::chrono::milliseconds time) const;
+  static constexpr std::chrono::seconds kLook{1};  // between looks at what changes
 
  private:
   std::vector<std::string> Words(const std::vector<std::string>& arguments, Scope scope) const;

@@ -11,7 +11,6 @@
 namespace windlass::cluster {
 namespace {
 
-constexpr auto kLook = std::chrono::seconds(1);
 constexpr std::string_view kRelease = "kuberay-operator";
 // The chart and the manifests of KubeRay label the operator's Pods alike in this.
 constexpr const char* kLabel = "app.kubernetes.io/component=kuberay-operator";
@@ -78,7 +77,7 @@ void WaitUntilUnknown(const Kubectl& kubectl, std::chrono::seconds limit) {
                               "knows RayClusters",
                               limit.count()));
     }
-    kubectl.Sleep(kLook);
+    kubectl.Sleep(Kubectl::kLook);
   }
 }
 
@@ -151,7 +150,7 @@ bool EnsureOperator(const Kubectl& kubectl, const OperatorOptions& options,
                               !state.has_crd ? "RayClusters did not become known to Kubernetes"
                                              : "none of its Pods became ready"));
     }
-    kubectl.Sleep(kLook);
+    kubectl.Sleep(Kubectl::kLook);
     state = FindOperator(kubectl);
     if (state.has_crd && !state.may_look) break;
   }
