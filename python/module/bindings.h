@@ -9,5 +9,6 @@ void BindEngines(nanobind::module_& module);
 void BindExplain(nanobind::module_& module);
 void BindRun(nanobind::module_& module);
 void BindCallables(nanobind::module_& module);
+void BindHost(nanobind::module_& module);
 
 }  // namespace windlass::python

@@ -1,6 +1,5 @@
 // Python callables as models of this process.
 #include <nanobind/nanobind.h>
-#include <nanobind/ndarray.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
@@ -12,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "arrays.h"
 #include "bindings.h"
 #include "errors.h"
 #include "windlass/base/json.h"
@@ -36,7 +36,9 @@ class CallableModel final : public model::Model {
   // `content`: what windlass._callable made of the model's place, and after Introduce also the
   // names of its columns and outputs.
   explicit CallableModel(const model::ModelSource& source)
-      : what_("python:" + source.spec.location), content_(source.content.view()) {
+      : what_(source.spec.location.starts_with("here/") ? "the model"
+                                                        : "python:" + source.spec.location),
+        content_(source.content.view()) {
     CallPython("reading a Python model", [&] {
       const nb::object loaded =
           nb::module_::import_(kCallables).attr("load")(source.spec.location, Content());
@@ -47,10 +49,7 @@ class CallableModel final : public model::Model {
     });
   }
 
-  ~CallableModel() override {
-    const nb::gil_scoped_acquire gil;
-    callable_.reset();
-  }
+  ~CallableModel() override { Free(callable_); }
 
   std::int64_t columns() const override { return columns_.empty() ? -1 : std::ssize(columns_); }
   std::vector<std::string> output_names() const override { return outputs_; }
@@ -84,19 +83,9 @@ class CallableModel final : public model::Model {
   Answer Ask(std::span<const double> x, std::int64_t rows,
              const std::vector<std::string>& columns) const {
     return CallPython(what_.c_str(), [&] {
-      // A copy of its own: the callable may keep it.
-      auto* copy = new std::vector<double>(x.begin(), x.end());
-      const nb::capsule owner(
-          copy, [](void* p) noexcept { delete static_cast<std::vector<double>*>(p); });
-      const nb::ndarray<nb::numpy, double, nb::ndim<2>> array(
-          copy->data(), {static_cast<std::size_t>(rows), columns.size()}, owner);
       const auto answered = nb::cast<nb::tuple>(
-          nb::module_::import_(kCallables).attr("ask")(callable_, array, columns));
-      const auto values =
-          nb::cast<nb::ndarray<const double, nb::ndim<2>, nb::c_contig, nb::device::cpu>>(
-              answered[0]);
-      return Answer{{values.data(), values.data() + values.size()},
-                    nb::cast<std::vector<std::string>>(answered[1])};
+          nb::module_::import_(kCallables).attr("ask")(callable_, RowsForPython(x, rows), columns));
+      return Answer{RowsFromPython(answered[0]), nb::cast<std::vector<std::string>>(answered[1])};
     });
   }
 

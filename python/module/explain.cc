@@ -4,6 +4,7 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/unique_ptr.h>
 #include <nanobind/stl/vector.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <memory>
@@ -11,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "arrays.h"
 #include "bindings.h"
 #include "errors.h"
 #include "interruptible.h"
@@ -79,14 +81,6 @@ std::unique_ptr<MemoryTable> FromArrow(const std::string& name, const nb::object
   return std::make_unique<MemoryTable>(name, stream);
 }
 
-// A NumPy array that owns `values`.
-template <typename T>
-nb::object ArrayOf(std::vector<T> values, std::vector<std::size_t> shape) {
-  auto* owned = new std::vector<T>(std::move(values));
-  const nb::capsule owner(owned, [](void* p) noexcept { delete static_cast<std::vector<T>*>(p); });
-  return nb::cast(nb::ndarray<nb::numpy, T>(owned->data(), shape.size(), shape.data(), owner));
-}
-
 class PythonExplainer {
  public:
   PythonExplainer(const std::string& spec, const std::string& engine, const std::string& workers) {
@@ -97,9 +91,29 @@ class PythonExplainer {
     });
   }
 
+  // Without the GIL, which threads that end may need. In a process that was forked from that of the
+  // explainer they are not there to be waited for.
+  ~PythonExplainer() {
+    if (::getpid() != process_) {
+      static_cast<void>(explainer_.release());
+      return;
+    }
+    const nb::gil_scoped_release release;
+    explainer_.reset();
+  }
+  PythonExplainer(const PythonExplainer&) = delete;
+  PythonExplainer& operator=(const PythonExplainer&) = delete;
+
+  void CheckProcess() const {
+    if (::getpid() == process_) return;
+    throw Error(ErrorCode::kUsage,
+                "the explainer is of the process that this one was forked from; make one here");
+  }
+
   std::string Describe() const { return explainer_->Describe().dump(); }
 
   nb::object BaseValue() {
+    CheckProcess();
     std::vector<double> value =
         RunInterruptibly([&](const CancelToken& token) { return explainer_->BaseValue(token); });
     const std::size_t outputs = value.size();
@@ -107,6 +121,7 @@ class PythonExplainer {
   }
 
   nb::dict Explain(const std::string& data, std::int64_t batch) {
+    CheckProcess();
     explain::Explanation all = RunInterruptibly(
         [&](const CancelToken& token) { return explainer_->Explain(data, batch, token); });
     explain::Attributions& a = all.attributions;
@@ -140,6 +155,7 @@ class PythonExplainer {
   }
 
  private:
+  const pid_t process_ = ::getpid();
   std::unique_ptr<explain::MemoryExplainer> explainer_;
 };
 

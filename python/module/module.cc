@@ -8,6 +8,7 @@
 
 #include "bindings.h"
 #include "errors.h"
+#include "lifetime.h"
 #include "windlass/base/build_info.h"
 #include "windlass/cli/builtins.h"
 #include "windlass/cli/command.h"
@@ -16,13 +17,20 @@ namespace nb = nanobind;
 
 NB_MODULE(_windlass, module) {
   using namespace windlass;
+  // Registry and engines are those of the process; from 3.12 on nanobind says so itself.
+  if (PyInterpreterState_GetID(PyInterpreterState_Get()) != 0) {
+    PyErr_SetString(PyExc_ImportError, "windlass works in the main interpreter only");
+    throw nb::python_error();
+  }
   nb::set_leak_warnings(false);  // the registry keeps what Python gave it until the process ends
   RegisterBuiltins();
   python::BindErrors(module);
+  python::BindLifetime(module);
   python::BindEngines(module);
   python::BindExplain(module);
   python::BindRun(module);
   python::BindCallables(module);
+  python::BindHost(module);
   module.def("version", &Version);
   module.def("build_hash", &BuildHash);
   module.def(

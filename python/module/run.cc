@@ -53,10 +53,7 @@ class CallTask final : public engine::TaskKind {
  private:
   struct Function {
     explicit Function(nb::object made) : object(std::move(made)) {}
-    ~Function() {
-      const nb::gil_scoped_acquire gil;
-      object.reset();
-    }
+    ~Function() { Free(object); }
     nb::object object;
   };
 };

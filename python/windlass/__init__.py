@@ -1,4 +1,14 @@
-"""Windlass explains, tunes and trains machine-learning models on as many hands as there are."""
+"""Windlass explains, tunes and trains machine-learning models on as many hands as there are.
+
+    explainer = windlass.Explainer(model.predict_proba, background, link="logit", class_=1)
+    explanation = explainer(rows)       # a shap.Explanation where shap is installed
+
+Explainer, Explanation: Shapley values of a model's predictions, for callables and models by name.
+KernelExplainer: shap.KernelExplainer by changing one import.
+map: a function over many items, each result remembered.
+run: `windlass run`, a job from its spec.
+Error: the one exception type.
+"""
 
 import hashlib  # noqa: F401 (first: Arrow brings an OpenSSL, which Python's own must not meet)
 import importlib

@@ -2,7 +2,8 @@
 
 A place is "MODULE:FUNCTION", "FILE.pkl" (a pickle of the callable) or "here/N", a callable that
 this process was given. Its content is what travels to workers: a line of JSON and, for a pickle,
-the pickle's bytes. Unpickling and importing run code, so a model is as trusted as its author.
+the pickle's bytes. It is the model's identity in memo keys. Unpickling and importing run code, so a
+model is as trusted as its author.
 """
 
 import hashlib
@@ -17,7 +18,9 @@ import threading
 
 import numpy
 
-from ._error import Error
+from ._error import Error, one_line
+
+PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 _here = {}
 _numbers = itertools.count(1)
@@ -36,8 +39,8 @@ class Here:
     def model(self) -> str:
         return "python:" + self._place
 
-    def __del__(self):
-        _here.pop(self._place, None)
+    def __del__(self, here=_here):  # kept: when Python exits, this module's names may be gone
+        here.pop(self._place, None)
 
 
 def pickle_into(folder: str, function) -> str:
@@ -59,7 +62,8 @@ def pickle_into(folder: str, function) -> str:
 
 
 def _join(header: dict, body: bytes = b"") -> bytes:
-    return json.dumps(header, sort_keys=True, separators=(",", ":")).encode() + b"\n" + body
+    line = json.dumps(header, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return line.encode() + b"\n" + body
 
 
 def _split(content: bytes):
@@ -77,13 +81,13 @@ def content(place: str) -> bytes:
                 body = file.read()
         except OSError as error:
             raise Error(f"python:{place}: cannot be read: {error.strerror}", "not found") from None
-        return _join({"pickle": hashlib.sha256(body).hexdigest()}, body)
+        return _join({"pickle": hashlib.sha256(body).hexdigest(), "python": PYTHON}, body)
     module, _, name = place.partition(":")
     if not module or not name:
         raise Error(
             f"python:{place}: MODULE:FUNCTION or a FILE.pkl was expected", "invalid input"
         )
-    return _join({"call": place, "source": _source_hash(module, place)})
+    return _join({"call": place, "source": _source_hash(module, place), "python": PYTHON})
 
 
 def _source_hash(module: str, place: str):
@@ -121,25 +125,50 @@ def _callable(place, header, body):
                 "not found",
             )
         return function
+    if header["python"] != PYTHON:
+        raise Error(
+            f"python:{place}: the job began with Python {header['python']}, but here is {PYTHON} "
+            f"({sys.executable}); the same is wanted everywhere",
+            "unsupported",
+        )
     if "pickle" in header:
-        try:
-            return pickle.loads(body)
-        except Exception as error:
-            raise Error(
-                f"python:{place}: cannot be unpickled by Python "
-                f"{sys.version_info.major}.{sys.version_info.minor}: {error!r}",
-                "invalid input",
-            ) from None
+        return _unpickled(place, body)
     module, _, name = header["call"].partition(":")
     if header["source"] != _source_hash(module, place):
         raise Error(
             f"python:{place}: the module is not the one with which the job began", "invalid input"
         )
-    function = importlib.import_module(module)
+    try:
+        function = importlib.import_module(module)
+    except Exception as error:
+        raise Error(
+            f"python:{place}: importing {module} raised {one_line(error)}", "invalid input"
+        ) from error
     for part in name.split("."):
         function = getattr(function, part, None)
     if not callable(function):
         raise Error(f"python:{place}: {module} has no callable {name!r}", "not found")
+    return function
+
+
+def _unpickled(place, body):
+    try:
+        function = pickle.loads(body)
+    except Exception as error:
+        # pickle names functions, and the script in which this one was is gone
+        by_value = isinstance(error, AttributeError) and b"__main__" in body
+        raise Error(
+            f"python:{place}: cannot be unpickled by Python {PYTHON}: {one_line(error)}"
+            + ("; cloudpickle pickles functions of scripts by value" if by_value else ""),
+            "invalid input",
+        ) from error
+    if not callable(function):
+        predict = [n for n in ("predict_proba", "predict") if hasattr(function, n)]
+        raise Error(
+            f"python:{place}: holds a {type(function).__name__}; a callable was expected"
+            + (f": pickle its {predict[0]}" if predict else ""),
+            "invalid input",
+        )
     return function
 
 

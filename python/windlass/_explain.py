@@ -1,8 +1,11 @@
 """Explainers: windlass.Explainer, and windlass.KernelExplainer as shap has it."""
 
 import json
+import os
 import tempfile
+import threading
 import time
+import warnings
 
 import numpy
 
@@ -33,8 +36,8 @@ class Explainer:
     coalitions: a hierarchy of the groups: Owen values. nsamples, tolerance, seed: of methods that
     sample. engine, workers: where tasks run ("local", "ray"), and how many at a time.
 
-    The plan is made here, once; each call explains rows under it. For one thread at a time.
-    Raises windlass.Error.
+    The plan is made here, once; each call explains rows under it. Threads that call the same
+    explainer take turns. Raises windlass.Error, whose __cause__ is what the model raised.
     """
 
     def __init__(self, model, background=None, *, groups=None, link="identity", method="auto",
@@ -42,11 +45,18 @@ class Explainer:
                  coalitions=None, nsamples="auto", tolerance=None, max_coalitions=65536,
                  l1_reg="none", tree_mode="interventional", clip=0.0, on_error="fail", seed=0,
                  feature_names=None, engine="local", workers=0, batch=0):
-        self._frame_like = background if _tables.is_frame(background) else None
+        if _is_place(background):
+            background = os.fspath(background)
+        if isinstance(model, os.PathLike):
+            model = os.fspath(model)
+        self._frame_like = None
+        if _tables.is_frame(background):
+            like = background.iloc[:0]
+            self._frame_like = like.drop(columns=weights) if isinstance(weights, str) else like
         self._names = None if feature_names is None else [str(name) for name in feature_names]
+        self._lock = threading.RLock()
         self._engine, self._workers, self._batch = engine, str(workers), int(batch)
         self._keep = []  # what the spec names lives as long as this
-        self._one_output = class_ is not None
         self._spec = {
             "kind": "explain",
             "model": self._model(model),
@@ -63,16 +73,18 @@ class Explainer:
         }
         if weights is not None and not isinstance(weights, str):
             self._spec["background_weights"] = _tables.WEIGHTS
-            if isinstance(background, str):
+            if background is None or isinstance(background, str):
                 raise Error("weights of a file are one of its columns, given by name", "usage")
         elif weights is not None:
             self._spec["background_weights"] = weights
         for key, value in (("class", class_),
                            ("summarize", summarize), ("tolerance", tolerance),
-                           ("groups", _document(groups)), ("coalitions", _document(coalitions))):
+                           ("groups", _document("groups", groups)),
+                           ("coalitions", _document("coalitions", coalitions))):
             if value is not None:
                 self._spec[key] = value
         self._native = {}  # by whether with interactions
+        self._plan = None  # of the last explanation
         self._expected = None
         if background is not None:
             numbers = None if weights is None or isinstance(weights, str) else weights
@@ -97,7 +109,7 @@ class Explainer:
                 "invalid input",
             )
         if self._frame_like is not None:
-            model = _tables.FrameModel(model, self._frame_like.iloc[:0])
+            model = _tables.FrameModel(model, self._frame_like)
         if self._engine.partition("?")[0].partition(":")[0] == "local":
             here = _callable.Here(model)
             self._keep.append(here)
@@ -107,17 +119,26 @@ class Explainer:
         return "python:" + _callable.pickle_into(folder.name, model)
 
     def _place(self, name, rows, weights) -> str:
-        if isinstance(rows, str):
-            return rows
+        if _is_place(rows):
+            return os.fspath(rows)
         table = _tables.memory_table(name, rows, self._names, weights)
         self._keep.append(table)
         return table.uri
 
+    def _names_of_rows(self):
+        """Of rows that come as a plain array: columns by place are the background's."""
+        if self._names is None and self._plan is not None:
+            return [column["name"] for column in self._plan["columns"]]
+        return self._names
+
     def _explainer(self, interactions, data):
         if interactions not in self._native:
             spec = {**self._spec, "data": data, "interactions": 2 if interactions else 1}
-            native = _windlass.Explainer(json.dumps(spec), self._engine, self._workers)
-            if "background" not in spec:  # the plan has the columns of this table
+            spec = json.dumps(spec, default=_plain)
+            native = _windlass.Explainer(spec, self._engine, self._workers)
+            if not interactions or self._plan is None:
+                self._plan = json.loads(native.describe())
+            if "background" not in self._spec:  # the plan has the columns of this table
                 return native
             self._native[interactions] = native
         return self._native[interactions]
@@ -125,7 +146,11 @@ class Explainer:
     @property
     def plan(self) -> dict:
         """What was planned: method, reason, groups, columns, outputs, nsamples."""
-        return json.loads(self._explainer(False, self._spec["background"]).describe())
+        if self._plan is None:
+            raise Error(
+                'with tree_mode="path" it is known after the first explanation', "usage"
+            )
+        return self._plan
 
     @property
     def expected_value(self):
@@ -136,22 +161,34 @@ class Explainer:
                 raise Error(
                     'with tree_mode="path" it is known after the first explanation', "usage"
                 )
-            native = self._explainer(False, self._spec["background"])
-            self._note(native, native.base_value())
+            with self._lock:
+                native = self._explainer(False, self._spec["background"])
+                self._note(native.base_value())
         return self._expected
 
-    def _note(self, native, base_value):
-        outputs = json.loads(native.describe())["outputs"]
-        one = self._one_output or (len(outputs) == 1)
+    def _note(self, base_value):
+        one = len(self._plan["outputs"]) == 1
         self._expected = float(base_value[0]) if one else numpy.array(base_value)
 
     def _explain(self, rows, interactions=False):
-        table = None if isinstance(rows, str) else _tables.memory_table("rows", rows, self._names)
-        data = rows if table is None else table.uri
-        native = self._explainer(interactions, self._spec.get("background", data))
-        found = native.explain(data, self._batch)
-        self._note(native, found["base_value"])
-        return found, json.loads(native.describe())
+        if _is_place(rows):
+            table, data = None, os.fspath(rows)
+        else:
+            table = _tables.memory_table("rows", rows, self._names_of_rows())
+            data = table.uri
+        with self._lock:
+            native = self._explainer(interactions, self._spec.get("background", data))
+            found = native.explain(data, self._batch)
+            self._note(found["base_value"])
+            plan = self._plan
+        if found["failures"]:  # with on_error="row" only
+            row, why = found["failures"][0]
+            warnings.warn(
+                f"{len(found['failures'])} of {len(found['phi'])} rows are not explained, their "
+                f"values are NaN; row {row}: {why}",
+                stacklevel=3,
+            )
+        return found, plan
 
     def __call__(self, rows):
         """Explains `rows`, of the columns that the background has: an array, a DataFrame, anything
@@ -218,6 +255,9 @@ class KernelExplainer:
     def __init__(self, model, data, feature_names=None, link="identity", **options):
         options.pop("keep_index", None)
         options.pop("silent", None)
+        if not (hasattr(data, "group_names") or _is_place(data)) and numpy.ndim(data) == 1:
+            data = (data.to_frame().T.infer_objects() if _tables.is_row(data)  # one row
+                    else numpy.asarray(data)[numpy.newaxis])
         if hasattr(data, "group_names"):  # shap's DenseData
             weights = numpy.asarray(data.weights, dtype=numpy.float64)
             names = [str(name) for name in data.group_names]
@@ -231,7 +271,8 @@ class KernelExplainer:
                 options.setdefault("weights", weights)
         if feature_names is None and hasattr(data, "columns"):
             feature_names = list(data.columns)
-        link = link if isinstance(link, str) else type(link).__name__.removesuffix("Link").lower()
+        if not isinstance(link, str):  # shap's functions and objects
+            link = getattr(link, "__name__", type(link).__name__).removesuffix("Link").lower()
         self._function = getattr(model, "f", model)  # shap's Model holds it there
         self._data, self._link, self._names, self._options = data, link, feature_names, options
         self._made = {}
@@ -242,8 +283,11 @@ class KernelExplainer:
         key = tuple(sorted(sampling.items()))
         if key not in self._made:
             data = self._data
-            if _tables.is_frame(data) and not any(hasattr(data[c], "cat") for c in data.columns):
-                data = data.to_numpy(dtype=numpy.float64)  # as shap does: the model gets arrays
+            if _tables.is_frame(data) and not any(
+                hasattr(data.iloc[:, c], "cat") for c in range(data.shape[1])
+            ):
+                # As shap does: the model gets arrays.
+                data = data.to_numpy(dtype=numpy.float64, na_value=numpy.nan)
             self._made[key] = Explainer(
                 self._function, data, link=self._link, feature_names=self._names,
                 **{**self._options, **sampling},
@@ -252,40 +296,73 @@ class KernelExplainer:
 
     @property
     def expected_value(self):
+        """What is expected before anything of a row is known: a number, or [outputs]."""
         return self._explainer().expected_value
 
     def shap_values(self, X, nsamples=None, l1_reg=None, silent=True, **ignored):
         """[rows, features], or [rows, features, outputs] of a model with several outputs; without
         the rows for a single row that came as [features]."""
+        return self._sampled(X, nsamples, l1_reg, Explainer.shap_values)
+
+    def __call__(self, X, l1_reg=None, silent=True, **ignored):
+        """An Explanation, as Explainer gives it."""
+        return self._sampled(X, None, l1_reg, Explainer.__call__)
+
+    def _sampled(self, X, nsamples, l1_reg, explain):
         if l1_reg in ("auto", False, 0):
             l1_reg = None
-        elif isinstance(l1_reg, int):
-            l1_reg = f"num_features({l1_reg})"
+        elif l1_reg is not None and not isinstance(l1_reg, str):
+            raise Error(
+                f"l1_reg={l1_reg!r}: features are selected by \"aic\", \"bic\" or "
+                '"num_features(K)"; a penalty of your own is not taken',
+                "invalid input",
+            )
         options = {"nsamples": None if nsamples == "auto" else nsamples, "l1_reg": l1_reg}
         if l1_reg not in (None, "none"):
             options["method"] = "kernel"
-        if numpy.ndim(X) == 1 and not isinstance(X, str):
-            one = numpy.asarray(X, dtype=numpy.float64)[numpy.newaxis]
-            return self._explainer(**options).shap_values(one)[0]
-        return self._explainer(**options).shap_values(X)
+        explainer = self._explainer(**options)
+        if _is_place(X):
+            return explain(explainer, X)
+        # By name where it has them all, as a DataFrame or a row of one, else by place, as shap.
+        labels = X.columns if _tables.is_frame(X) else X.index if _tables.is_row(X) else ()
+        names = {column["name"] for column in explainer.plan["columns"]}
+        if not names <= {str(label) for label in labels}:
+            if _tables.is_frame(X):
+                X = X.to_numpy(dtype=numpy.float64, na_value=numpy.nan)
+            elif _tables.is_row(X) or not (
+                hasattr(X, "__arrow_c_stream__") or hasattr(X, "toarray")
+            ):
+                X = numpy.asarray(X)
+        if numpy.ndim(X) == 1:
+            return explain(explainer, X if _tables.is_row(X) else X[numpy.newaxis])[0]
+        return explain(explainer, X)
 
-    def __call__(self, X, **ignored):
-        return self._explainer()(X)
+
+def _is_place(rows):
+    return isinstance(rows, (str, os.PathLike))
 
 
-def _document(value):
+def _document(name, value):
     """Groups and hierarchies travel as the JSON that a file of them would hold."""
-    if value is None or isinstance(value, str):
-        return value
+    if value is None:
+        return None
+    if _is_place(value):
+        return os.fspath(value)
+    if not isinstance(value, dict):
+        raise Error(
+            f"{name}: a {type(value).__name__}; a dict from names to what is in them was expected, "
+            "or the path of a JSON file that holds one",
+            "invalid input",
+        )
     return json.dumps(value, default=_plain)
 
 
 def _plain(value):
-    if isinstance(value, numpy.integer):
-        return int(value)
-    if isinstance(value, (set, tuple, numpy.ndarray)):
+    if isinstance(value, (numpy.integer, numpy.floating)):
+        return value.item()
+    if isinstance(value, (range, set, tuple, numpy.ndarray)) or hasattr(value, "tolist"):
         return list(value)
-    raise Error(f"groups: {value!r} is neither a column's name nor its number", "invalid input")
+    raise Error(f"{value!r} is neither a text nor a number", "invalid input")
 
 
 def _outputs_last(values, one):

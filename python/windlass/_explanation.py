@@ -33,6 +33,7 @@ class Explanation:
 
     @property
     def shape(self):
+        """That of `values`."""
         return self.values.shape
 
     def __len__(self):
@@ -78,6 +79,8 @@ def explanation_class():
     """shap.Explanation where shap is installed, else ours."""
     if importlib.util.find_spec("shap") is None:
         return Explanation
-    import shap
-
+    try:
+        import shap
+    except ImportError:  # installed, but not with what it needs
+        return Explanation
     return shap.Explanation

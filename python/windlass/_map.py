@@ -6,12 +6,18 @@ import pickle
 import sys
 
 from . import _engines, _windlass  # noqa: F401 (_engines registers engines)
-from ._error import Error
+from ._error import Error, one_line
 
 try:  # by value where it is there, so that functions of notebooks travel too
     import cloudpickle as _pickler
 except ImportError:
     _pickler = pickle
+
+
+def _plain(value):
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    raise Error(f"the spec: {value!r} is nothing that JSON has", "invalid input")
 
 
 def _pickled(what, thing) -> bytes:
@@ -27,7 +33,7 @@ def load(pickled: bytes):
     except Exception as error:
         raise Error(
             "the function cannot be unpickled by Python "
-            f"{sys.version_info.major}.{sys.version_info.minor}: {error!r}",
+            f"{sys.version_info.major}.{sys.version_info.minor}: {one_line(error)}",
             "invalid input",
         ) from None
 
@@ -44,7 +50,7 @@ def map(function, items, *, engine="local", workers=0, memo=True, time_limit=0.0
     same result (memo=False remembers nothing). With engine="local" its calls share this process
     and its GIL; "ray" has processes. time_limit: seconds a call may take, 0 for any.
 
-    Raises windlass.Error: the first failed call's, with its traceback.
+    Raises windlass.Error: the first failed call's, whose __cause__ is what it raised.
     """
     given = iter(items)
     results = {}
@@ -73,6 +79,6 @@ def run(spec, out, *, engine="local", workers=0, batch=0, memo=True, progress=No
     if progress is None:
         progress = sys.stderr.isatty()
     return json.loads(
-        _windlass.run(json.dumps(spec), os.fspath(out), engine, str(workers), int(batch),
-                      bool(memo), bool(progress))
+        _windlass.run(json.dumps(spec, default=_plain), os.fspath(out), engine, str(workers),
+                      int(batch), bool(memo), bool(progress))
     )

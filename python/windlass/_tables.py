@@ -8,6 +8,13 @@ from . import _windlass
 from ._error import Error
 
 WEIGHTS = "(weight)"
+_NUMBERS = "biufO"  # kinds of dtypes that may hold numbers: a date is none, nor is a complex one
+
+
+def _numbers(array):
+    if array.dtype.kind not in _NUMBERS:
+        raise TypeError(f"they are of dtype {array.dtype}")
+    return array.astype(numpy.float64)
 
 
 def is_frame(rows) -> bool:
@@ -16,26 +23,59 @@ def is_frame(rows) -> bool:
     return pandas is not None and isinstance(rows, pandas.DataFrame)
 
 
+def is_row(rows) -> bool:
+    """Whether it is a pandas Series, which is a row of a DataFrame."""
+    pandas = sys.modules.get("pandas")
+    return pandas is not None and isinstance(rows, pandas.Series)
+
+
 def memory_table(name: str, rows, columns=None, weights=None):
     """A table for `rows`, [rows, columns]; `columns` names those of a plain array; `weights`, a
     number a row, become the column WEIGHTS."""
-    pandas = sys.modules.get("pandas")
-    if pandas is not None and isinstance(rows, pandas.Series):
+    if weights is not None:
+        weights = _weights(name, weights)
+    if is_row(rows):
         rows = rows.to_frame().T.infer_objects()
     if is_frame(rows):
         count, given = len(rows), _columns_of_frame(name, rows)
     elif not hasattr(rows, "__arrow_c_stream__"):
         count, given = _columns_of_array(name, rows, columns)
-    elif weights is None:
-        return _windlass.MemoryTable.from_arrow(name, rows)
     else:
-        raise Error(
-            f"{name}: weights of an Arrow table are one of its columns, given by name",
-            "invalid input",
-        )
+        return _windlass.MemoryTable.from_arrow(name, _with_weights(name, rows, weights))
     if weights is not None:
-        given.append((WEIGHTS, numpy.asarray(weights, dtype=numpy.float64)))
+        given.append((WEIGHTS, weights))
     return _windlass.MemoryTable.from_columns(name, count, given)
+
+
+def _weights(name, weights):
+    try:
+        weights = numpy.asarray(weights, dtype=numpy.float64)
+    except (TypeError, ValueError) as error:
+        raise Error(f"{name}: weights are numbers, one a row ({error})", "invalid input") from None
+    if weights.ndim != 1:
+        raise Error(
+            f"{name}: weights of shape {list(weights.shape)}; [rows] was expected", "invalid input"
+        )
+    return weights
+
+
+def _with_weights(name, rows, weights):
+    if weights is None:
+        return rows
+    if len(weights) != len(rows):
+        raise Error(f"{name}: {len(rows)} rows, but {len(weights)} weights", "invalid input")
+    if hasattr(rows, "append_column"):  # pyarrow's; beside it pyarrow can be imported
+        import pyarrow
+
+        return rows.append_column(WEIGHTS, pyarrow.array(weights))
+    if hasattr(rows, "with_columns"):
+        import polars
+
+        return rows.with_columns(polars.Series(WEIGHTS, weights))
+    raise Error(
+        f"{name}: weights of a {type(rows).__name__} are one of its columns, given by name",
+        "invalid input",
+    )
 
 
 def _columns_of_array(name, rows, columns):
@@ -44,11 +84,12 @@ def _columns_of_array(name, rows, columns):
     array = numpy.asarray(rows)
     if array.ndim != 2:
         raise Error(
-            f"{name}: an array of shape {list(array.shape)}; [rows, columns] was expected",
+            f"{name}: an array of shape {list(array.shape)}; [rows, columns] was expected"
+            + ("; a single row is array[numpy.newaxis]" if array.ndim == 1 else ""),
             "invalid input",
         )
     try:
-        array = array.astype(numpy.float64)
+        array = _numbers(array)
     except (TypeError, ValueError) as error:
         raise Error(
             f"{name}: numbers are wanted ({error}); for categories give a DataFrame whose columns "
@@ -77,6 +118,8 @@ def _columns_of_frame(name, frame):
             )
             continue
         try:
+            if getattr(column.dtype, "kind", "O") not in _NUMBERS:
+                raise TypeError
             values = column.to_numpy(dtype=numpy.float64, na_value=numpy.nan)
         except (TypeError, ValueError):
             raise Error(
@@ -107,8 +150,10 @@ class FrameModel:
             if isinstance(dtype, pandas.CategoricalDtype):
                 codes = numpy.where(numpy.isnan(values), -1, values).astype(numpy.int64)
                 values = pandas.Categorical.from_codes(codes, dtype=dtype)
-            elif not numpy.isnan(values).any():
-                values = values.astype(dtype) if isinstance(dtype, numpy.dtype) else values
+            elif not isinstance(dtype, numpy.dtype):
+                values = pandas.array(values, dtype="Float64").astype(dtype)  # NaN is its NA
+            elif not numpy.isnan(values).any():  # else float64: only that has missing values
+                values = values.astype(dtype)
             columns[position] = values
         frame = pandas.DataFrame(columns)
         frame.columns = self._labels

@@ -300,6 +300,7 @@ ChildProcess::ChildProcess(const std::string& path, const std::vector<std::strin
 ChildProcess::~ChildProcess() {
   Pipe::Close(input_);
   if (!HasEnded(kFarewellMs)) Kill();
+  ReadErrors();
   // What it may have started itself goes too. The group's number is its own until it is waited for.
   ::kill(-pid_, SIGKILL);
   while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
@@ -349,7 +350,21 @@ void ChildProcess::CloseInput() {
 
 void ChildProcess::ReadErrors() {
   if (errors_ < 0) return;
-  const bool open = ReadSome(errors_, error_tail_, kPiece);
+  std::string more;
+  const bool open = ReadSome(errors_, more, kPiece);
+  if (on_error_line_) {
+    error_line_ += more;
+    std::size_t begin = 0;
+    for (std::size_t end; (end = error_line_.find('\n', begin)) != std::string::npos;) {
+      on_error_line_(std::string_view(error_line_).substr(begin, end - begin));
+      begin = end + 1;
+    }
+    error_line_.erase(0, begin);
+    if (!error_line_.empty() && (!open || error_line_.size() > kPiece)) {
+      on_error_line_(std::exchange(error_line_, {}));
+    }
+  }
+  error_tail_ += more;
   if (error_tail_.size() > kErrorTail) error_tail_.erase(0, error_tail_.size() - kErrorTail);
   if (!open) Pipe::Close(errors_);
 }

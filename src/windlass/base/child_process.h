@@ -7,6 +7,7 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "windlass/base/cancel.h"
@@ -33,6 +34,9 @@ class ChildProcess {
   ~ChildProcess();
   ChildProcess(const ChildProcess&) = delete;
   ChildProcess& operator=(const ChildProcess&) = delete;
+
+  // Calls it with each whole line of standard error, from now on, during Read and Ending.
+  void OnErrorLine(std::function<void(std::string_view)> call) { on_error_line_ = std::move(call); }
 
   // Puts bytes in line for its standard input. They go out during Read.
   void Write(std::string bytes);
@@ -87,6 +91,8 @@ class ChildProcess {
   bool no_more_input_ = false;
   std::string received_;
   std::string error_tail_;
+  std::function<void(std::string_view)> on_error_line_;
+  std::string error_line_;  // which is not whole yet
 };
 
 }  // namespace windlass

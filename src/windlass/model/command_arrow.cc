@@ -1,6 +1,8 @@
 #include <arrow/api.h>
+#include <arrow/io/memory.h>
 #include <arrow/ipc/reader.h>
 #include <arrow/ipc/writer.h>
+#include <arrow/util/key_value_metadata.h>
 #include <fmt/format.h>
 
 #include <exception>
@@ -24,6 +26,10 @@ T ArrowValue(arrow::Result<T> result) {
   return std::move(result).ValueUnsafe();
 }
 
+void Check(const arrow::Status& status) {
+  if (!status.ok()) throw Error(ErrorCode::kIo, "Arrow: " + status.message());
+}
+
 std::string TextOf(const std::shared_ptr<arrow::Buffer>& buffer) { return buffer->ToString(); }
 
 std::shared_ptr<arrow::Schema> SchemaOf(const std::vector<std::string>& columns) {
@@ -31,6 +37,19 @@ std::shared_ptr<arrow::Schema> SchemaOf(const std::vector<std::string>& columns)
   fields.reserve(columns.size());
   for (const std::string& name : columns) fields.push_back(arrow::field(name, arrow::float64()));
   return arrow::schema(std::move(fields));
+}
+
+std::shared_ptr<arrow::RecordBatch> BatchOf(const std::vector<std::string>& columns,
+                                            std::span<const double> x, std::int64_t rows) {
+  const std::size_t width = columns.size();
+  arrow::ArrayVector arrays;
+  for (std::size_t c = 0; c < width; ++c) {
+    std::vector<double> values(static_cast<std::size_t>(rows));
+    for (std::size_t r = 0; r < values.size(); ++r) values[r] = x[r * width + c];
+    arrays.push_back(
+        std::make_shared<arrow::DoubleArray>(rows, arrow::Buffer::FromVector(std::move(values))));
+  }
+  return arrow::RecordBatch::Make(SchemaOf(columns), rows, std::move(arrays));
 }
 
 template <typename ArrayType>
@@ -50,17 +69,23 @@ std::string EncodeArrowSchema(const std::vector<std::string>& columns) {
 
 std::string EncodeArrowRows(const std::vector<std::string>& columns, std::span<const double> x,
                             std::int64_t rows) {
-  const std::size_t width = columns.size();
-  arrow::ArrayVector arrays;
-  for (std::size_t c = 0; c < width; ++c) {
-    std::vector<double> values(static_cast<std::size_t>(rows));
-    for (std::size_t r = 0; r < values.size(); ++r) values[r] = x[r * width + c];
-    arrays.push_back(
-        std::make_shared<arrow::DoubleArray>(rows, arrow::Buffer::FromVector(std::move(values))));
-  }
-  const auto batch = arrow::RecordBatch::Make(SchemaOf(columns), rows, std::move(arrays));
-  return TextOf(ArrowValue(
-      arrow::ipc::SerializeRecordBatch(*batch, arrow::ipc::IpcWriteOptions::Defaults())));
+  return TextOf(ArrowValue(arrow::ipc::SerializeRecordBatch(
+      *BatchOf(columns, x, rows), arrow::ipc::IpcWriteOptions::Defaults())));
+}
+
+std::string EncodeArrowAnswer(const std::vector<std::string>& columns,
+                              std::span<const double> values, std::int64_t rows,
+                              const ArrowNotes& notes) {
+  const auto metadata = std::make_shared<arrow::KeyValueMetadata>();
+  for (const auto& [key, value] : notes) metadata->Append(key, value);
+  const auto options = arrow::ipc::IpcWriteOptions::Defaults();
+  arrow::ipc::IpcPayload payload;
+  Check(arrow::ipc::GetRecordBatchPayload(*BatchOf(columns, values, rows), metadata, options,
+                                          &payload));
+  const auto stream = ArrowValue(arrow::io::BufferOutputStream::Create());
+  std::int32_t metadata_length = 0;
+  Check(arrow::ipc::WriteIpcPayload(payload, options, stream.get(), &metadata_length));
+  return TextOf(ArrowValue(stream->Finish()));
 }
 
 class ArrowAnswers::Impl final : public arrow::ipc::Listener {
@@ -77,8 +102,12 @@ class ArrowAnswers::Impl final : public arrow::ipc::Listener {
     return impl;
   }
 
-  arrow::Status OnRecordBatchDecoded(std::shared_ptr<arrow::RecordBatch> batch) override {
-    batch_ = std::move(batch);
+  arrow::Status OnRecordBatchWithMetadataDecoded(arrow::RecordBatchWithMetadata batch) override {
+    batch_ = std::move(batch.batch);
+    notes_.clear();
+    if (batch.custom_metadata) {
+      for (const auto& [key, value] : batch.custom_metadata->sorted_pairs()) notes_[key] = value;
+    }
     return arrow::Status::OK();
   }
   arrow::Status OnEOS() override {
@@ -139,7 +168,9 @@ class ArrowAnswers::Impl final : public arrow::ipc::Listener {
     const arrow::Status valid = batch_->ValidateFull();
     if (!valid.ok()) Throw("wrote damaged Arrow: " + FirstLine(valid.message()));
     const auto width = static_cast<std::size_t>(batch_->num_columns());
-    if (width == 0) Throw("answered without columns; one column of floats an output was expected");
+    answer.notes = notes_;
+    if (width == 0 && batch_->num_rows() > 0)
+      Throw("answered without columns; one column of floats an output was expected");
     answer.rows = batch_->num_rows();
     answer.names.clear();
     answer.values.assign(static_cast<std::size_t>(answer.rows) * width, 0.0);
@@ -168,6 +199,7 @@ class ArrowAnswers::Impl final : public arrow::ipc::Listener {
   Part part_ = Part::kStart;
   bool ended_ = false;
   std::shared_ptr<arrow::RecordBatch> batch_;
+  ArrowNotes notes_;
 };
 
 ArrowAnswers::ArrowAnswers(std::string what) : impl_(Impl::Make(std::move(what))) {}

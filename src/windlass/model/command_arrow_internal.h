@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -18,10 +19,22 @@ std::string EncodeArrowSchema(const std::vector<std::string>& columns);
 std::string EncodeArrowRows(const std::vector<std::string>& columns, std::span<const double> x,
                             std::int64_t rows);
 
+// What else an answer may say, in the custom metadata of its record batch.
+using ArrowNotes = std::map<std::string, std::string>;
+
+// Under this the Error, encoded, that the question ended in. Such an answer has no rows.
+inline constexpr const char* kErrorNote = "windlass.error";
+
+// A record batch with notes. values: [rows, columns].
+std::string EncodeArrowAnswer(const std::vector<std::string>& columns,
+                              std::span<const double> values, std::int64_t rows,
+                              const ArrowNotes& notes);
+
 struct ArrowAnswer {
   std::vector<std::string> names;
   std::int64_t rows = 0;
   std::vector<double> values;  // [rows, names], nulls as NaN
+  ArrowNotes notes;
 };
 
 // Takes a stream apart as it comes. Untrusted: every method throws Error{kCorrupt} saying what the
