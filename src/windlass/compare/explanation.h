@@ -17,6 +17,11 @@ struct Explanation {
   std::string place;  // as the user named it
   std::string path;   // of attributions.parquet
   std::string link;
+  std::string output;     // probability or margin
+  std::string tree_mode;  // interventional or path
+  // Which values its attributions are: no nodes for Shapley's, those of the hierarchy for Owen's.
+  // Nothing where it is not known, or both are the same.
+  std::optional<std::string> nodes;
   std::string method;
   std::string model;
   std::string data;
