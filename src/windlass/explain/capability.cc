@@ -44,7 +44,7 @@ const job::Schema& ExplainSchema() {
         "from group name to columns: a JSON file, or the JSON itself",
         {FieldType::kText}},
        {"ignore",
-        "columns of the tables that are no inputs of the model, as an id or a date",
+        "columns of the data or the background that are no inputs of the model, as an id or a date",
         {FieldType::kTexts}},
        {"cohorts",
         "a column or group: rows are split by it, and importance is told of each part",

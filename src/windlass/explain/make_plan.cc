@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <iterator>
 #include <limits>
 
 #include "windlass/base/error.h"
@@ -328,7 +329,8 @@ void TakeBackground(const Json& spec, const std::vector<std::string>& names,
   plan.weights = std::move(background.weights);
 }
 
-// The columns of the data but for those that the spec says to ignore, which go to `ignored`.
+// The columns of the data but for those that the spec says to ignore, which go to `ignored`. One of
+// data and background may lack them.
 std::vector<std::string> NamesToRead(const Json& spec, const std::string& uri,
                                      const model::Model& model, std::vector<std::string>& ignored) {
   std::vector<std::string> names = table::ColumnNames(uri);
@@ -345,13 +347,22 @@ std::vector<std::string> NamesToRead(const Json& spec, const std::string& uri,
                               "not read can be ignored",
                               name));
     }
-    const auto found = std::ranges::find(names, name);
-    if (found == names.end()) {
-      throw Error(ErrorCode::kInvalidInput, fmt::format("ignore: {} has no column \"{}\"{}", uri,
-                                                        name, Suggestion(name, names)));
-    }
-    names.erase(found);
     ignored.push_back(name);
+    if (std::erase(names, name) > 0) continue;
+    std::vector<std::string> known = names;
+    std::string nor;
+    if (const Json& background = spec.at("background"); !background.is_null()) {
+      const auto others =
+          WithContext([&] { return table::ColumnNames(background.get<std::string>()); },
+                      [] { return std::string("background"); });
+      if (std::ranges::find(others, name) != others.end()) continue;
+      std::ranges::copy_if(others, std::back_inserter(known), [&](const std::string& other) {
+        return std::ranges::find(names, other) == names.end();
+      });
+      nor = fmt::format(", nor has the background {}", background.get<std::string>());
+    }
+    throw Error(ErrorCode::kInvalidInput, fmt::format("ignore: {} has no column \"{}\"{}{}", uri,
+                                                      name, nor, Suggestion(name, known)));
   }
   return names;
 }
