@@ -117,8 +117,8 @@ class Worker {
                               line.empty() ? "" : fmt::format(" (it says: {})", line)));
     }
     if (answer.rows != rows) {
-      throw Error(ErrorCode::kCorrupt, fmt::format("{}: the program answered {} rows with {}",
-                                                   what_, rows, answer.rows));
+      throw Error(ErrorCode::kInvalidInput, fmt::format("{}: the program answered {} rows with {}",
+                                                        what_, rows, answer.rows));
     }
     return answer;
   }
@@ -152,7 +152,7 @@ class Worker {
       shown += c >= ' ' && c < 0x7f ? static_cast<char>(c) : '?';
     }
     throw Error(
-        ErrorCode::kCorrupt,
+        ErrorCode::kInvalidInput,
         fmt::format("{}: the program wrote \"{}\" to its standard output, where only an Arrow "
                     "IPC stream may stand; messages go to standard error",
                     what_, shown));
@@ -202,7 +202,7 @@ class CommandModel final : public Model {
     }
     const ArrowAnswer answer = Ask(columns_, x, rows);
     if (answer.names != outputs_) {
-      throw Error(ErrorCode::kCorrupt,
+      throw Error(ErrorCode::kInvalidInput,
                   fmt::format("{}: the program answered with columns {}, but with {} when the job "
                               "began",
                               what_, fmt::join(answer.names, ", "), fmt::join(outputs_, ", ")));
