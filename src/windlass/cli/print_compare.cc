@@ -148,7 +148,7 @@ void PrintOutputDrift(const Json& output, const std::string& unit) {
   for (std::size_t i = 0; i < std::min(groups.size(), kComparedGroups); ++i) {
     const Json& group = groups[i];
     const Json& periods = group.at("periods");
-    std::cout << WithoutEnd(fmt::format("  {}  {:>8.4f}  {:>8} to {:>8}  {}",
+    std::cout << WithoutEnd(fmt::format("  {}  {:>8.4f}  {:>8} to {:<8}  {}",
                                         Padded(Short(group.at("group"), kNameWidth), kNameWidth),
                                         group.at("drift").get<double>(), mean(periods.front()),
                                         mean(periods.back()), AlarmsText(group)))
