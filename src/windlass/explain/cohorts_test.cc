@@ -122,7 +122,8 @@ TEST(Cohorts, KeepTheCategoriesMostFrequentInTheBackground) {
 
 TEST(Cohorts, SayWhatIsWrong) {
   EXPECT_EQ(WhyNot(Table(), "Agee"),
-            "cohorts: \"Agee\" is no column or group of the model's; did you mean \"Age\"?");
+            "cohorts: \"Agee\" is no column or group of the model's, nor a column that --ignore "
+            "passes over; did you mean \"Age\"?");
   EXPECT_THAT(WhyNot(Table(), "income of the household"),
               HasSubstr("; known: Age, Sex, Country, Country=Peru, Country=Laos"));
   Table table;
