@@ -92,12 +92,32 @@ def a_program_counts_by_its_content_and_by_what_it_predicts(folder):
 @test
 def a_program_that_ends_half_way_costs_only_what_is_missing(folder):
     model = f"command:python3 {HERE / 'logistic_program.py'}"
-    got = explain(model, folder / "out", "-w", "1", check=False, env={"LOGISTIC_BATCHES": "2"})
-    lines = got.stderr.splitlines()  # the background and the first row were answered
+    got = explain(model, folder / "out", "-w", "1", check=False, env={"LOGISTIC_BATCHES": "3"})
+    # The background, twice, and the first row were answered.
+    lines = got.stderr.splitlines()
     assert got.returncode == 1 and len(lines) == 1, got
     assert "it exited with status 1, saying: the licence has run out" in lines[0], lines
+    assert lines[0].endswith("; what was finished is kept: the same command goes on from there")
     explain(model, folder / "out")
     assert tasks(folder / "out") == (2, 1)
+
+
+@test
+def a_program_that_answers_otherwise_is_explained_with_a_note(folder):
+    program = folder / "noisy.py"
+    program.write_text((HERE / "logistic_program.py").read_text().replace(
+        "+ INTERCEPT for", "+ INTERCEPT + number % 2 for"))
+    note = "the model gave different answers for the same rows (up to "
+    told = explain(f"command:python3 {program}", folder / "noisy", "-w", "1").stdout
+    assert told == "", told  # --quiet
+    command = [a for a in arguments(f"command:python3 {program}", folder / "loud") if a != "--quiet"]
+    told = windlass(*command).stdout
+    assert f"Note: {note}" in told and "not\nreproducible." in told, told
+    notes = json.loads((folder / "noisy/summary.json").read_text())["notes"]
+    assert len(notes) == 1 and notes[0].startswith(note), notes
+    assert note in (folder / "noisy/report.html").read_text()
+    explain(f"command:python3 {HERE / 'logistic_program.py'}", folder / "steady")
+    assert json.loads((folder / "steady/summary.json").read_text())["notes"] == []
 
 
 @test

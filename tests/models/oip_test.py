@@ -104,7 +104,7 @@ def requests_are_as_large_and_as_many_as_allowed(folder):
     meeting = threading.Barrier(3)
 
     def together(count):
-        if 1 < count <= 4:  # after the introduction, three at the same time
+        if 2 < count <= 5:  # after both introductions, three at the same time
             meeting.wait(PATIENT)
 
     with serving() as server:
@@ -149,17 +149,17 @@ def failures_that_pass_are_tried_again(folder):
 def a_server_that_dies_half_way_costs_only_what_is_missing(folder):
     with serving() as server:
         explain(server.model, folder / "whole", "--no-memo")
-        per_row = (server.infers - 2) // ROWS  # besides the introduction and the background
+        per_row = (server.infers - 3) // ROWS  # besides introductions and the background
 
         def die(count):
-            if count > first + 2 + per_row:  # in the second row
+            if count > first + 3 + per_row:  # in the second row
                 raise Drop
             return None
 
         first = server.infers
         server.on_infer = die
         line = refused(folder, server.model + "?retries=1", 1, "the connection was lost",
-                       "2 times in a row")
+                       "2 times in a row", "what was finished is kept")
         assert line.startswith("windlass: " + server.model + ": "), line
         whole = values(folder / "whole")
     with serving() as server:  # it is back, at another port, and the user more patient
@@ -169,7 +169,7 @@ def a_server_that_dies_half_way_costs_only_what_is_missing(folder):
         before = server.rows
         explain(server.model, folder / "again")
         assert tasks(folder / "again") == (0, ROWS)
-        assert server.rows == before + BACKGROUND, "only the introduction asks again"
+        assert server.rows == before + 2 * BACKGROUND, "only introductions ask again"
 
 
 @test
@@ -231,13 +231,15 @@ def answers_that_are_no_predictions_are_refused_in_one_line(folder):
                 (b"<html><title>Sign in</title></html>", "HTML instead of JSON"),
                 (b"", "an empty answer"),
                 (b'{"outputs": [', "not valid JSON"),
+                (b'{"outputs": [{"name": "p", "datatype": "FP64", "shape": [2], "data": [NaN, 1]}]}',
+                 "NaN at byte"),
                 ({"ok": True}, 'JSON without "outputs"'),
                 (output(shape=[4], data=[1, 2, 3, 4]), "shape [4], but 2 rows were sent"),
                 (output(datatype="BYTES"), '"p" is BYTES of shape [2]; numbers'),
                 (output(data=[1]), "has 1 numbers"),
                 (output(name="q"), 'no output "p"')):
             answering(server, body)
-            refused(folder, server.model, 1, server.model, words)
+            refused(folder, server.model, 2, server.model, words)
         answering(server, {"error": "wrong shape"}, status=400)
         refused(folder, server.model, 2, "refuses to predict 2 rows, status 400 (wrong shape)")
         answering(server, {"error": "cuda"}, status=500)

@@ -121,6 +121,8 @@ class DiffCheck(CompareCheck):
                     f"{failed} rows were left out: {text}")
         for place in self.expected.document["links_unknown"][:1]:
             self.expect(f"The link of {place}" in text, f"the link of {place} is not known: {text}")
+        for sentence in self.expected.document["other_values"][:1]:
+            self.expect(f"Careful: {sentence}" in text, f"{sentence}: {text}")
 
     def waterfall(self, output):
         name = output["output"]

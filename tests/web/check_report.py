@@ -142,6 +142,7 @@ class Check:
             self.given_cohorts(output)
         if self.expected.outputs > 1:
             self.choose("#output", 0)
+        self.notes()
         self.swarm()
         if self.expected.rows:
             self.waterfall()
@@ -466,9 +467,27 @@ class Check:
         strongest = max(sizes.values())
         self.expect(strongest == max(every[start:start + len(index)]),
                     f"output {output}: the strongest pair is not drawn")
+        low, _, high = self.browser.script(
+            "return [...document.querySelector('#interactions .legend .ramp').childNodes].map("
+            "n => n.textContent)")
+        most = float(re.search(r"[0-9.,]+", high).group().replace(",", ""))
+        self.expect(low == "0" and math.isclose(most, strongest, rel_tol=0.05),
+                    f"output {output}: the legend goes up to {high}, not {strongest}")
         dark = max(squares, key=lambda square: square[2])
         self.expect(sizes[dark[0], dark[1]] == strongest,
                     f"output {output}: the darkest square is not the strongest pair")
+
+    def notes(self):
+        text, hidden, facts = self.browser.script(
+            "const n = document.querySelector('#notes'); return [n.textContent, n.hidden,"
+            "document.querySelector('#facts').textContent]")
+        notes = self.expected.document.get("notes", [])
+        self.expect(hidden == (not notes) and all(f"Note: {note}." in text for note in notes),
+                    f"{notes} are told as: {text}")
+        margin = self.expected.document.get("margin", False)
+        self.expect(("own output" not in facts and "margin" in facts) == margin
+                    or self.expected.document["link"] == "logit",
+                    f"margin: {margin}; the page says: {facts}")
 
     def swarm(self):
         dots, left, right = self.dots()

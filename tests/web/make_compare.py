@@ -45,7 +45,7 @@ def run(place, data="rows.parquet"):
 
 
 def diff(groups=12, outputs=("income > 50K",), *, paired=True, half=0.02, scale=1.0, name="group",
-         only=(), unknown=(), failed=0, seed=1):
+         only=(), unknown=(), other_values=(), failed=0, seed=1):
     rng = random.Random(seed)
     described = []
     for output in outputs:
@@ -67,7 +67,8 @@ def diff(groups=12, outputs=("income > 50K",), *, paired=True, half=0.02, scale=
                           "base_value": base, "remainder": 0.0, "groups": listed,
                           "rows_moved": rows})
     side = {"rows": 2560, "failed_rows": None if paired else 1, "sampled_rows": 2560}
-    return {"windlass_diff": 1, "link": "logit", "links_unknown": list(unknown), "paired": paired,
+    return {"windlass_diff": 1, "link": "logit", "links_unknown": list(unknown),
+            "other_values": list(other_values), "paired": paired,
             "pairing_reason": "asked for", "failed_pairs": failed if paired else None,
             "a": run("out/before") | side, "b": run("out/after", "later.parquet") | side,
             "outputs_only_in": {"a": [], "b": []}, "correction": "Holm", "tests": 3 * groups,
@@ -114,7 +115,7 @@ def drift(groups=12, periods=6, outputs=("income > 50K",), *, name="group", half
                           "all_groups": groups + more_groups, "all_alarms": sum(alarms),
                           "all_groups_with_alarms": sum(1 for n in alarms if n),
                           "groups": sorted(listed, key=lambda group: -group["drift"])})
-    return {"windlass_drift": 1, "link": "identity", "links_unknown": [], "runs": [run("out")],
+    return {"windlass_drift": 1, "link": "identity", "links_unknown": [], "other_values": [], "runs": [run("out")],
             "by": "month", "all_outputs": len(outputs) + more_outputs,
             "periods": [{"period": n, "rows": 0 if t in failed else 400,
                          "failed_rows": 400 if t in failed else 0} for t, n in enumerate(names)],
@@ -131,7 +132,8 @@ CASES = {
     "diff-many": lambda: diff(60, ("a", "b", "c"), name="a group with quite a long name, number"),
     "diff-one-row": lambda: diff(5, half=None, paired=False),
     "diff-only": lambda: diff(8, only=(0, 3), paired=False),
-    "diff-unknown": lambda: diff(4, unknown=("out/before/kept.parquet",), failed=3),
+    "diff-unknown": lambda: diff(4, unknown=("out/before/kept.parquet",),
+                                 other_values=("a has Shapley values, b Owen values",), failed=3),
     "diff-nothing": lambda: diff(5, half=0, scale=0.0),
     "diff-huge": lambda: diff(5, scale=1e9, half=1e7),
     "diff-tiny": lambda: diff(5, scale=1e-7, half=1e-9),

@@ -48,7 +48,7 @@ def page(document, escaped=True):
 
 
 def build(*, groups, rows, shown, outputs=("prediction",), link="logit", seed=1, hole=False,
-          pairs=False, width=None, cohorts=None, method="linear", reason="the model is linear, so the exact values have a short form",
+          pairs=False, margin=False, notes=(), width=None, cohorts=None, method="linear", reason="the model is linear, so the exact values have a short form",
           model="model.json", data="rows.parquet"):
     """A made-up additive model: each group's attribution is a curve of its value plus noise.
 
@@ -98,6 +98,10 @@ def build(*, groups, rows, shown, outputs=("prediction",), link="logit", seed=1,
     made = {}
     if pairs:
         made["interactions"] = [rng.expovariate(1) ** 3 for _ in range(outs * count * (count - 1) // 2)]
+    if margin:
+        made["margin"] = True
+    if notes:
+        made["notes"] = list(notes)
     if width is not None:
         half = [0.0 if x == 0 else width * (0.02 + 0.3 * abs(x) * rng.random()) for x in phi]
         made["half_width"] = rough([0.0 if math.isnan(x) else x for x in half])
@@ -157,7 +161,8 @@ CASES = {
                              method="kernel"),
     "sixty": lambda: build(groups=plain_groups(60), rows=500, shown=500, width=0.5, method="msr"),
     "outputs": lambda: build(groups=MIXED, rows=300, shown=300, outputs=("<=50K", ">50K", "other"),
-                             link="identity", pairs=True),
+                             link="identity", pairs=True, margin=True,
+                             notes=("one of two", "the other, <b>bold</b>")),
     "wide": lambda: build(groups=plain_groups(120), rows=200, shown=200, link="identity",
                           pairs=True),
     "holes": lambda: build(groups=MIXED, rows=200, shown=200, hole=True),

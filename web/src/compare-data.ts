@@ -66,6 +66,7 @@ export interface Diff {
   windlass_diff: number;
   link: string | null;
   links_unknown: string[]; // places of runs
+  other_values?: string[]; // in what else than model and data runs differ
   paired: boolean;
   pairing_reason: string;
   failed_pairs: number | null;
@@ -116,6 +117,7 @@ export interface Drift {
   windlass_drift: number;
   link: string | null;
   links_unknown: string[];
+  other_values?: string[];
   runs: Run[];
   by: string | null;
   periods: { period: string; rows: number; failed_rows: number }[];

@@ -46,6 +46,13 @@ export function unknownLinksText(places: string[]): string {
   );
 }
 
+// Runs whose attributions are not the same values, though of one unit.
+export function otherValuesText(sentences: string[] = []): string {
+  if (sentences.length === 0) return "";
+  const more = sentences.length > 1 ? ` (and ${sentences.length - 1} more)` : "";
+  return ` Careful: ${sentences[0]}${more}. These differ for the same model and rows already.`;
+}
+
 export function fillFooter(spec: Record<string, unknown>, versions: Record<string, unknown>): void {
   const given = Object.entries(spec)
     .filter(([key, value]) => value !== null && key !== "kind" && key !== "version")

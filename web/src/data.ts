@@ -17,6 +17,8 @@ interface Document {
   link: "identity" | "logit";
   method: string;
   reason: string;
+  margin?: boolean; // explained: the model's margin instead of its output
+  notes?: string[]; // what a reader should know, in sentences without ends
   rows: number;
   model_evaluations: number;
   outputs: string[];

@@ -13,6 +13,7 @@ import {
   mark,
   refuse,
   unitOf,
+  otherValuesText,
   unknownLinksText,
   whenWidthChanges,
   widthOf,
@@ -72,7 +73,8 @@ function fillHead(): void {
     `${pairing}: ${diff.pairing_reason}. The means of ${count(certain)} of ` +
       `${plural(output.groups.length, "group")} certainly moved.` +
       leftOutText() +
-      unknownLinksText(diff.links_unknown),
+      unknownLinksText(diff.links_unknown) +
+      otherValuesText(diff.other_values),
   );
   const side = (name: string, of: Side) =>
     fact(name, lastPart(of.place), [of.model ?? "", of.data ?? ""].map(lastPart).filter(Boolean).join(", "));

@@ -10,6 +10,7 @@ import {
   mark,
   refuse,
   unitOf,
+  otherValuesText,
   unknownLinksText,
   whenWidthChanges,
   widthOf,
@@ -72,6 +73,7 @@ function fillHead(): void {
     without > 0 ? ` ${plural(without, "row")} name${without === 1 ? "s" : ""} no period.` : "",
     failedText(sum(drift.periods.map((period) => period.failed_rows))),
     unknownLinksText(drift.links_unknown),
+    otherValuesText(drift.other_values),
     listedText(output),
   );
   const first = drift.runs[0];

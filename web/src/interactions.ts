@@ -7,6 +7,9 @@ import { fit, tagged, textWidth, tipStyle } from "./rows";
 
 const mostGroups = 14; // more squares than that are too small to tell apart
 
+const opacityOf = (size: number, largest: number): number =>
+  largest > 0 && size > 0 ? 0.06 + (0.94 * size) / largest : 0;
+
 export interface Pair {
   a: number; // the more important group of the two
   b: number;
@@ -30,7 +33,7 @@ export function interactionsChart(
   report: Report,
   width: number,
   output: number,
-): { chart: SVGSVGElement; groups: number[] } {
+): { chart: SVGSVGElement; groups: number[]; largest: number } {
   // The groups of the strongest pairs, in the order of their importance.
   const wanted = new Set<number>();
   for (const { a, b } of pairsOf(report, output)) {
@@ -92,7 +95,7 @@ export function interactionsChart(
         inset: 1.5,
         rx: 3,
         fill: "var(--accent)",
-        fillOpacity: (d: Cell) => (largest > 0 && d.size > 0 ? 0.06 + (0.94 * d.size) / largest : 0),
+        fillOpacity: (d: Cell) => opacityOf(d.size, largest),
         stroke: "var(--line)",
         className: "pairs",
         ariaLabel: (d: Cell) =>
@@ -112,7 +115,23 @@ export function interactionsChart(
       ),
     ],
   });
-  return { chart: chart as SVGSVGElement, groups };
+  return { chart: chart as SVGSVGElement, groups, largest };
+}
+
+// What the darkest square and the lightest one stand for.
+export function interactionsLegend(report: Report, largest: number): HTMLElement {
+  const bar = h("i", { "aria-hidden": "true" });
+  for (const part of [0.02, 0.25, 0.5, 0.75, 1]) {
+    const opacity = opacityOf(part, 1).toFixed(2);
+    bar.append(h("b", { style: `background: var(--accent); opacity: ${opacity}` }));
+  }
+  return h(
+    "span",
+    { class: "ramp" },
+    "0",
+    bar,
+    `${amount(report, fixed(largest, decimalsFor(largest)))} (mean |interaction|)`,
+  );
 }
 
 export function interactionsTable(report: Report, output: number): HTMLTableElement {

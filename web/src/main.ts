@@ -6,7 +6,7 @@ import { Report } from "./data";
 import { dependenceChart } from "./dependence";
 import { emphasise, find, h, options, say } from "./dom";
 import { amount, count, decimalsFor, fixed, percent, plural } from "./format";
-import { interactionsChart, interactionsTable, pairsOf } from "./interactions";
+import { interactionsChart, interactionsLegend, interactionsTable, pairsOf } from "./interactions";
 import { importanceChart, importanceTable } from "./importance";
 import { canSplit, givenSplit, splitBy, type Split } from "./split";
 import { rowsTable, type RowsTable, type Sorting } from "./table";
@@ -397,7 +397,7 @@ function drawInteractions(): void {
   find("#interactions").hidden = !report.hasInteractions;
   if (!report.hasInteractions) return;
   const pairs = pairsOf(report, state.output);
-  const { chart, groups } = interactionsChart(report, widthOfCharts(), state.output);
+  const { chart, groups, largest } = interactionsChart(report, widthOfCharts(), state.output);
   const strongest = pairs[0];
   say(
     "#interactions-text",
@@ -410,6 +410,7 @@ function drawInteractions(): void {
     ),
   );
   chartOf("interactions").replaceChildren(chart);
+  say("#interactions .legend", interactionsLegend(report, largest));
   say(
     "#interactions figcaption",
     "The darker a square, the stronger the interaction of the group named at the right end of its ",

@@ -1,6 +1,6 @@
 // The page's words about the job as a whole: headline, facts, footer.
 import type { Report } from "./data";
-import { emphasise, h, say } from "./dom";
+import { emphasise, find, h, say } from "./dom";
 import { count, decimalsFor, fixed, percent, plural, signed, unit } from "./format";
 
 // Which rows the page holds.
@@ -62,6 +62,9 @@ export function fillHeader(report: Report, output: number): void {
     );
   }
   say("#lede", lede(report, order, sizes, total));
+  const notes = d.notes ?? [];
+  find("#notes").hidden = notes.length === 0;
+  say("#notes", notes.map((note) => `Note: ${note}.`).join(" "));
   const fact = (name: string, value: string, note = "") =>
     h(
       "div",
@@ -90,7 +93,9 @@ export function fillHeader(report: Report, output: number): void {
       d.link,
       report.logit
         ? "attributions add up in log-odds"
-        : "attributions add up in the model\u2019s own output",
+        : d.margin === true
+          ? "attributions add up in the model\u2019s margin"
+          : "attributions add up in the model\u2019s own output",
     ),
     fact(
       "Base value",

@@ -39,6 +39,15 @@ TEST(Error, ContextAndCausesMakeOneLine) {
   EXPECT_TRUE(outer.retryable());
 }
 
+TEST(Error, ShowsNothingThatIsNoText) {
+  EXPECT_STREQ(Error(ErrorCode::kIo, "a\xff\x1b[1m \xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80").what(),
+               "a? [1m \xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80");
+  // Cut short, too long, a surrogate, beyond Unicode.
+  EXPECT_STREQ(Error(ErrorCode::kIo, "\xc3 \xe2\x82").what(), "? ??");
+  EXPECT_STREQ(Error(ErrorCode::kIo, "\xc0\xaf \xe0\x80\xaf").what(), "?? ???");
+  EXPECT_STREQ(Error(ErrorCode::kIo, "\xed\xa0\x80 \xf4\x90\x80\x80").what(), "??? ????");
+}
+
 TEST(Error, SurvivesEncoding) {
   const Error error(ErrorCode::kDeadlineExceeded, "late",
                     Error(ErrorCode::kIo, "slow", Error(ErrorCode::kCorrupt, "bad")));

@@ -1,15 +1,22 @@
 #include "windlass/base/error.h"
 
+#include <algorithm>
 #include <utility>
+
+#include "windlass/base/utf8.h"
 
 namespace windlass {
 namespace {
 
 constexpr char kSeparator = '\x1e';  // cannot occur in a message that we print on one line
 
+// What a terminal may be sent: no control characters, and nothing that is no UTF-8.
 std::string OneLine(std::string text) {
-  for (char& c : text) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == '\x7f') c = ' ';
+  for (std::size_t i = 0; i < text.size();) {
+    const std::size_t length = Utf8Length(text, i);
+    if (length == 0) text[i] = '?';
+    if (static_cast<unsigned char>(text[i]) < 0x20 || text[i] == '\x7f') text[i] = ' ';
+    i += std::max<std::size_t>(length, 1);
   }
   return text;
 }

@@ -13,11 +13,11 @@ namespace windlass {
 
 // Stable numbers: they cross process and plug-in boundaries inside encoded errors.
 enum class ErrorCode : std::uint8_t {
-  kInvalidInput = 1,      // the user's files or values; exit code 2
+  kInvalidInput = 1,      // the user's files, values or models, damaged ones too; exit code 2
   kUsage = 2,             // the command line; exit code 2
   kNotFound = 3,          // something named does not exist; exit code 2
   kIo = 4,                // the operating system or a remote store refused; exit code 1
-  kCorrupt = 5,           // stored bytes are not what was written; exit code 1
+  kCorrupt = 5,           // what we stored or sent is not what we wrote; exit code 1
   kCancelled = 6,         // the user interrupted; exit code 130
   kDeadlineExceeded = 7,  // a wait or a task ran out of time; exit code 1
   kUnavailable = 8,       // a worker or server was lost; trying again may help; exit code 1

@@ -10,6 +10,9 @@
 namespace windlass::cli {
 namespace {
 
+// The parser is not to require it: what is compared comes first.
+constexpr const char* kOutHelp = "Folder for the outputs; required";
+
 void RequireOut(const RunFlags& flags) {
   if (flags.out.empty()) {
     throw Error(ErrorCode::kUsage, "--out is required: a folder for the outputs");
@@ -62,6 +65,12 @@ struct DriftCommand {
   RunFlags flags;
 
   void Run() const {
+    if (runs.empty()) {
+      throw Error(
+          ErrorCode::kUsage,
+          "name two explanations or more, a period each, or one with --by COLUMN: the --out "
+          "folders of windlass explain");
+    }
     RequireOut(flags);
     RefuseInputs(flags, runs);
     Json spec = {{"kind", "explain_drift"}, {"runs", runs}};
@@ -86,6 +95,7 @@ void AddCompareCommands(CLI::App& explain) {
                 "The rows are two samples; default: paired where both summaries say that the same "
                 "rows were explained");
   diff->flags.AddTo(*sub, /*out_required=*/false);
+  sub->get_option("--out")->description(kOutHelp);
   sub->final_callback([diff] { diff->Run(); });
 
   auto drift = std::make_shared<DriftCommand>();
@@ -101,6 +111,7 @@ void AddCompareCommands(CLI::App& explain) {
   sub->add_option("--reference", drift->reference,
                   "The period that others are compared with; default: the first");
   drift->flags.AddTo(*sub, /*out_required=*/false);
+  sub->get_option("--out")->description(kOutHelp);
   sub->final_callback([drift] { drift->Run(); });
 }
 

@@ -53,8 +53,7 @@ struct PlanCommand {
 
   static void Print(const Json& estimate) {
     const auto integer = [](const Json& value) { return Grouped(value.get<std::int64_t>()); };
-    std::cout << fmt::format("Method {}: {}.\n", estimate.at("method").get<std::string>(),
-                             estimate.at("reason").get<std::string>());
+    PrintMethod(estimate);
     const Json& rows = estimate.at("rows");
     std::cout << fmt::format("{} rows, {} groups, {} background rows.\n",
                              rows.is_null() ? "?" : integer(rows), integer(estimate.at("groups")),
@@ -62,26 +61,29 @@ struct PlanCommand {
     const Json& measured = estimate.at("measured");
     const Json& expected = estimate.at("expected");
     if (!expected.is_null()) {
-      std::cout << fmt::format(
-          "Expected: {} with {} worker{}, {} of CPU, {} model evaluations; beside reading and\n"
-          "writing. Measured on {} rows in {}.\n",
-          Seconds(expected.at("wall_s")), estimate.at("workers").get<int>(),
-          estimate.at("workers") == 1 ? "" : "s", Seconds(expected.at("cpu_s")),
-          integer(expected.at("model_evaluations")), integer(measured.at("rows")),
-          Seconds(measured.at("wall_s")));
+      std::cout << Wrapped(fmt::format(
+                       "Expected: {} with {} worker{}, {} of CPU, {} model evaluations; beside "
+                       "reading and "
+                       "writing. Measured on {} rows in {}.",
+                       Seconds(expected.at("wall_s")), estimate.at("workers").get<int>(),
+                       estimate.at("workers") == 1 ? "" : "s", Seconds(expected.at("cpu_s")),
+                       integer(expected.at("model_evaluations")), integer(measured.at("rows")),
+                       Seconds(measured.at("wall_s"))))
+                << "\n";
     } else if (const auto found = measured.at("rows").get<std::int64_t>(); found > 0) {
       const double each = measured.at("wall_s").get<double>() / static_cast<double>(found);
-      std::cout << fmt::format(
-          "Expected: {} a row with one worker; how many rows there are shows "
-          "only when they are read.\n",
-          Seconds(each));
+      std::cout << Wrapped(
+                       fmt::format("Expected: {} a row with one worker; how many rows there are "
+                                   "shows only when they are read.",
+                                   Seconds(each)))
+                << "\n";
     }
     std::cout << fmt::format("Memory: about {}.\n",
                              Size(estimate.at("memory_bytes").get<std::uint64_t>()));
     if (estimate.at("cheaper").empty()) return;
     std::cout << "What would make it cheaper:\n";
     for (const Json& way : estimate.at("cheaper")) {
-      std::cout << "  " << way.get<std::string>() << "\n";
+      std::cout << Wrapped("  " + way.get<std::string>(), 4) << "\n";
     }
   }
 };

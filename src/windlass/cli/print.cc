@@ -7,6 +7,8 @@
 #include <iostream>
 #include <numeric>
 
+#include "windlass/base/utf8.h"
+
 namespace windlass::cli {
 namespace {
 
@@ -72,8 +74,7 @@ void PrintExplain(const job::RunResult& result, const std::string& out) {
   std::cout << fmt::format("Explained {} rows over {} groups in {}{}.\n",
                            Grouped(summary.at("rows").get<std::int64_t>()),
                            summary.at("groups").get<std::int64_t>(), Seconds(result.seconds), memo);
-  std::cout << fmt::format("Method {}: {}.\n", summary.at("method").get<std::string>(),
-                           summary.at("reason").get<std::string>());
+  PrintMethod(summary);
   if (const auto failed = summary.at("failed_rows").get<std::int64_t>(); failed > 0) {
     std::cout << fmt::format("{} rows have no finite value and were left out (NaN).\n",
                              Grouped(failed));
@@ -87,7 +88,10 @@ void PrintExplain(const job::RunResult& result, const std::string& out) {
         Grouped(tolerance->at("rows_not_reached").get<std::int64_t>()),
         tolerance->at("half_width").get<double>());
   }
-  const std::string unit = summary.at("link") == "logit" ? "mean |phi|, log-odds" : "mean |phi|";
+  const std::string unit = summary.at("link") == "logit" ? "mean |phi|, log-odds"
+                           : summary.at("spec").at("output") == "margin"
+                               ? "mean |phi| of the margin"
+                               : "mean |phi|";
   for (const Json& output : summary.at("outputs")) {
     PrintImportance(output, unit);
     PrintBeside(output);
@@ -110,10 +114,37 @@ std::string Padded(const std::string& text, std::size_t width) {
 }
 
 std::string Visible(std::string text) {
-  for (char& c : text) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == '\x7f') c = '?';
+  for (std::size_t i = 0; i < text.size();) {
+    const std::size_t length = Utf8Length(text, i);
+    const auto byte = static_cast<unsigned char>(text[i]);
+    if (length == 0 || (length == 1 && (byte < 0x20 || byte == 0x7f))) text[i] = '?';
+    i += std::max<std::size_t>(length, 1);
   }
   return text;
+}
+
+std::string Wrapped(const std::string& text, std::size_t indent) {
+  constexpr std::size_t kColumns = 80;
+  const std::size_t first = std::min(text.find_first_not_of(' '), text.size());
+  std::string lines = text.substr(0, first);
+  std::size_t column = first;
+  bool begun = true;  // nothing stands in this line
+  for (std::size_t begin = first; begin < text.size();) {
+    const std::size_t end = std::min(text.find(' ', begin), text.size());
+    const std::string word = text.substr(begin, end - begin);
+    if (!begun && column + 1 + Width(word) > kColumns) {
+      lines += "\n" + std::string(indent, ' ');
+      column = indent;
+    } else if (!begun) {
+      lines += ' ';
+      ++column;
+    }
+    lines += word;
+    column += Width(word);
+    begun = false;
+    begin = end + 1;
+  }
+  return lines;
 }
 
 std::string Grouped(std::int64_t number) {
@@ -156,6 +187,15 @@ std::string FormatTable(const std::vector<std::vector<std::string>>& rows) {
     text += '\n';
   }
   return text;
+}
+
+void PrintMethod(const Json& described) {
+  std::cout << Wrapped(fmt::format("Method {}: {}.", described.at("method").get<std::string>(),
+                                   described.at("reason").get<std::string>()))
+            << "\n";
+  for (const Json& note : described.at("notes")) {
+    std::cout << Wrapped(fmt::format("Note: {}.", Visible(note.get<std::string>()))) << "\n";
+  }
 }
 
 void PrintResult(const std::string& kind, const job::RunResult& result, const std::string& out) {

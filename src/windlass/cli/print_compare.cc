@@ -107,6 +107,15 @@ void PrintUnknownLinks(const Json& summary) {
       first, more);
 }
 
+void PrintOtherValues(const Json& summary) {
+  const Json& sentences = summary.at("other_values");
+  if (sentences.empty()) return;
+  const std::string more =
+      sentences.size() > 1 ? fmt::format(" (and {} more)", sentences.size() - 1) : std::string();
+  std::cout << fmt::format("Careful: {}{}.\nThese differ for the same model and rows already.\n",
+                           Visible(sentences[0].get<std::string>()), more);
+}
+
 void PrintFailed(std::int64_t failed) {
   if (failed == 0) return;
   std::cout << fmt::format("{} rows have no finite attributions and were left out.\n",
@@ -139,7 +148,7 @@ void PrintOutputDrift(const Json& output, const std::string& unit) {
   for (std::size_t i = 0; i < std::min(groups.size(), kComparedGroups); ++i) {
     const Json& group = groups[i];
     const Json& periods = group.at("periods");
-    std::cout << WithoutEnd(fmt::format("  {}  {:>8.4f}  {:>8} to {:>8}  {}",
+    std::cout << WithoutEnd(fmt::format("  {}  {:>8.4f}  {:>8} to {:<8}  {}",
                                         Padded(Short(group.at("group"), kNameWidth), kNameWidth),
                                         group.at("drift").get<double>(), mean(periods.front()),
                                         mean(periods.back()), AlarmsText(group)))
@@ -172,6 +181,7 @@ void PrintDiff(const job::RunResult& result, const std::string& out) {
         Grouped(pairs.get<std::int64_t>()));
   }
   PrintUnknownLinks(summary);
+  PrintOtherValues(summary);
   for (const char* side : {"a", "b"}) {
     for (const Json& output : summary.at("outputs_only_in").at(side)) {
       std::cout << fmt::format("Output {} is only in {}.\n", Visible(output.get<std::string>()),
@@ -195,6 +205,7 @@ void PrintDrift(const job::RunResult& result, const std::string& out) {
   std::cout << fmt::format("Reference: {}.\n", Visible(summary.at("reference").get<std::string>()));
   PrintFailed(failed);
   PrintUnknownLinks(summary);
+  PrintOtherValues(summary);
   if (const auto without = summary.at("rows_without_period").get<std::int64_t>(); without > 0) {
     std::cout << fmt::format("{} rows name no period and were left out.\n", Grouped(without));
   }

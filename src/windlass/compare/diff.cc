@@ -301,6 +301,7 @@ Pairing ChoosePairing(const Explanation& a, const Explanation& b, const std::str
 DiffResult Diff(const Explanation& a, const Explanation& b, const std::string& pairing,
                 const Tick& tick) {
   DiffResult result{a, b, LayoutOf({a, b}), ChoosePairing(a, b, pairing)};
+  CheckGroups(a, b);
   Gathered gathered(result.layout, a, b);
   if (result.pairing.paired) {
     ReadPairs(a, b, result.layout, tick, gathered);
@@ -385,6 +386,7 @@ Json ToJson(const DiffResult& result) {
   const bool paired = result.pairing.paired;
   return {{"link", link.empty() ? Json() : Json(link)},
           {"links_unknown", LinksUnknown({result.a, result.b})},
+          {"other_values", OtherValues({result.a, result.b})},
           {"paired", paired},
           {"pairing_reason", result.pairing.reason},
           {"failed_pairs", paired ? Json(result.failed_pairs) : Json()},

@@ -282,6 +282,59 @@ TEST(Diff, SaysWhatCannotBeCompared) {
               HasSubstr("holds no attributions.parquet"));
 }
 
+// Probabilities and margins are no more alike than two links.
+TEST(Diff, OutputsInOtherUnitsAreRefused) {
+  const TemporaryFolder folder;
+  FakeRun a = Made(1, 20), b = Made(2, 20);
+  a.spec["output"] = "margin";
+  const std::string to_a = a.Write(folder.path() / "a");
+  EXPECT_EQ(ErrorOf([&] { DiffOf(to_a, b.Write(folder.path() / "b")); }), "no error");
+  b.spec["output"] = "probability";
+  EXPECT_THAT(ErrorOf([&] { DiffOf(to_a, b.Write(folder.path() / "b")); }),
+              HasSubstr("a was explained with output margin, "));
+  EXPECT_THAT(ErrorOf([&] { DiffOf(to_a, (folder.path() / "b").string()); }),
+              HasSubstr("explain both with the same --output"));
+  b.spec["output"] = "margin";
+  EXPECT_EQ(ErrorOf([&] { DiffOf(to_a, b.Write(folder.path() / "b")); }), "no error");
+}
+
+// One unit, but other values: compared, with a word.
+TEST(Diff, SaysThatValuesAreOthers) {
+  const TemporaryFolder folder;
+  FakeRun a = Made(1, 20), b = Made(2, 20);
+  const auto said = [&] {
+    const Json json = ToJson(DiffOf(a.Write(folder.path() / "a"), b.Write(folder.path() / "b")));
+    return json["other_values"].dump();
+  };
+  EXPECT_EQ(said(), "[]");
+  a.spec = {{"tree_mode", "interventional"}, {"coalitions", nullptr}};
+  EXPECT_EQ(said(), "[]");  // b does not tell
+  b.spec = {{"tree_mode", "interventional"}, {"coalitions", nullptr}, {"interactions", 2}};
+  EXPECT_EQ(said(), "[]");
+  b.spec["tree_mode"] = "path";
+  EXPECT_THAT(said(), HasSubstr("a has values against a background (interventional), "));
+  EXPECT_THAT(said(), HasSubstr("b has path dependent values (--tree-mode path)"));
+  b.spec = {{"coalitions", "tree.json"}};
+  b.nodes = Json::parse(R"([{"node": "both", "groups": ["age", "sex"], "mean_abs": 1.0}])");
+  EXPECT_THAT(said(), HasSubstr("a has Shapley values, "));
+  EXPECT_THAT(said(), HasSubstr("b has Owen values of a hierarchy (--coalitions)"));
+  // Another file with the same nodes is the same; the sum of one is no part of that.
+  a.spec = {{"coalitions", "copy.json"}};
+  a.nodes = Json::parse(R"([{"node": "all", "groups": ["age", "sex"], "mean_abs": 2.0}])");
+  EXPECT_EQ(said(), "[]");
+  a.nodes[0]["groups"] = {"age"};
+  EXPECT_THAT(said(), HasSubstr("b has those of another"));
+}
+
+TEST(Diff, RunsWithoutACommonGroupAreRefused) {
+  const TemporaryFolder folder;
+  FakeRun a = Made(1, 20), b = Made(2, 20);
+  b.groups = {"income", "debt"};
+  EXPECT_THAT(ErrorOf([&] { DiffOf(a.Write(folder.path() / "a"), b.Write(folder.path() / "b")); }),
+              HasSubstr("share no group: one has \"age\", \"sex\", the other \"income\", "
+                        "\"debt\""));
+}
+
 TEST(Diff, PairsByChoiceWithoutSummaries) {
   const TemporaryFolder folder;
   const std::string a = Made(1, 20).Write(folder.path() / "a", false);

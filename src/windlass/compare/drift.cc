@@ -300,8 +300,13 @@ DriftResult DriftOfRuns(const std::vector<Explanation>& runs, const std::string&
   const std::vector<std::string> names = PeriodNames(runs);
   std::vector<Totals> totals(runs.size(), Totals(result.layout, sample));
   for (std::size_t t = 0; t < runs.size(); ++t) {
+    result.periods.push_back(
+        {names[t], 0, 0, GroupsOf(RowMap(runs[t], result.layout), result.layout)});
+  }
+  const Explanation& first = runs[ReferenceOf(result.periods, reference)];
+  for (const Explanation& run : runs) CheckGroups(first, run);
+  for (std::size_t t = 0; t < runs.size(); ++t) {
     const RowMap map(runs[t], result.layout);
-    result.periods.push_back({names[t], 0, 0, GroupsOf(map, result.layout)});
     ExplanationReader reader(runs[t]);
     Block block;
     Row row;
@@ -376,6 +381,7 @@ Json ToJson(const DriftResult& result) {
   }
   return {{"link", link.empty() ? Json() : Json(link)},
           {"links_unknown", LinksUnknown(result.runs)},
+          {"other_values", OtherValues(result.runs)},
           {"runs", std::move(runs)},
           {"by", result.by.empty() ? Json() : Json(result.by)},
           {"periods", std::move(periods)},

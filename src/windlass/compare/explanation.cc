@@ -1,6 +1,7 @@
 #include "windlass/compare/explanation.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -56,6 +57,27 @@ std::string TextIn(const Json& object, const char* key) {
   return found != object.end() && found->is_string() ? found->get<std::string>() : "";
 }
 
+// The nodes of the hierarchy that a run's values are of, as a text that is the same for the same
+// nodes; empty for Shapley values. An output that is linear has the same values either way.
+std::optional<std::string> NodesOf(const Json& summary, const Json& spec) {
+  const auto coalitions = spec.find("coalitions");
+  if (coalitions == spec.end()) return std::nullopt;
+  if (coalitions->is_null()) return "";
+  const auto outputs = summary.find("outputs");
+  if (TextIn(summary, "method") == "linear" || outputs == summary.end() || !outputs->is_array() ||
+      outputs->empty() || !outputs->front().is_object()) {
+    return std::nullopt;
+  }
+  const Json nodes = outputs->front().value("nodes", Json());
+  if (!nodes.is_array()) return std::nullopt;
+  std::vector<std::string> members;
+  for (const Json& node : nodes) {
+    if (node.is_object()) members.push_back(node.value("groups", Json()).dump());
+  }
+  std::ranges::sort(members);
+  return fmt::format("{}", fmt::join(members, " "));
+}
+
 void ReadSummary(Explanation& run) {
   const std::string path = Beside(run.path, "summary.json");
   const auto text = table::ReadIfThere(path);
@@ -68,6 +90,9 @@ void ReadSummary(Explanation& run) {
                             TextIn(spec, "kind")));
   }
   run.link = TextIn(summary, "link");
+  run.output = TextIn(spec, "output");
+  run.tree_mode = TextIn(spec, "tree_mode");
+  run.nodes = NodesOf(summary, spec);
   run.method = TextIn(summary, "method");
   run.model = TextIn(spec, "model");
   run.data = TextIn(spec, "data");

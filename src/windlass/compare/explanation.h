@@ -17,6 +17,11 @@ struct Explanation {
   std::string place;  // as the user named it
   std::string path;   // of attributions.parquet
   std::string link;
+  std::string output;     // probability or margin
+  std::string tree_mode;  // interventional or path
+  // Which values its attributions are: no nodes for Shapley's, those of the hierarchy for Owen's.
+  // Nothing where it is not known, or both are the same.
+  std::optional<std::string> nodes;
   std::string method;
   std::string model;
   std::string data;
@@ -30,7 +35,7 @@ struct Explanation {
 
 // `place`: the folder of an explain job, or attributions.parquet itself (a path or a URI).
 //
-// Throws Error{kNotFound, kInvalidInput, kCorrupt} for a place that is neither, a table that is not
+// Throws Error{kNotFound, kInvalidInput} for a place that is neither, a table that is not
 // explain's (naming the column that it lacks), one without rows, a summary.json that cannot be
 // read.
 Explanation OpenExplanation(const std::string& place);
@@ -58,7 +63,7 @@ class ExplanationReader {
   std::optional<std::int64_t> rows() const { return rows_; }
 
   // Fills `block` with the next min(max_rows, rows left) rows and says whether there were any.
-  // Throws Error{kInvalidInput, kCorrupt} naming the row whose lines are not one for each output,
+  // Throws Error{kInvalidInput} naming the row whose lines are not one for each output,
   // or which does not follow the row before.
   bool Next(std::int64_t max_rows, Block& block);
 

@@ -43,6 +43,8 @@ struct FakeRun {
   std::vector<std::string> groups = {"age", "sex"};
   std::string link = "logit";
   std::string data = "rows.csv";
+  Json spec = Json::object();   // what else summary.json's spec has
+  Json nodes;                   // of the hierarchy; null: Shapley values
   std::string digest = "5eed";  // of the data; empty: not in summary.json
   double base = 0.5;
   double half_width = -1;         // of every attribution; below 0: exact
@@ -93,8 +95,10 @@ struct FakeRun {
     if (summary) {
       Json json = {{"spec", {{"kind", "explain"}, {"model", "m.json"}, {"data", data}}},
                    {"link", link},
-                   {"method", "linear"},
+                   {"method", "exact"},
                    {"rows", rows()}};
+      json["spec"].update(spec);
+      if (!nodes.is_null()) json["outputs"] = Json::array({{{"nodes", nodes}}});
       if (!digest.empty()) json["data_digest"] = digest;
       WriteFileAtomically(folder / "summary.json", json.dump());
     }

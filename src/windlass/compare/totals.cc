@@ -31,18 +31,36 @@ constexpr double kMost = 1e150;
 
 bool Usable(double value) { return std::abs(value) <= kMost; }
 
-void CheckLinks(const std::vector<Explanation>& runs) {
+// Of a member of Explanation: that all runs which tell it tell the same.
+void CheckUnit(const std::vector<Explanation>& runs, std::string Explanation::*member,
+               std::string_view name) {
   const Explanation* first = nullptr;
   for (const Explanation& run : runs) {
-    if (run.link.empty()) continue;
+    if ((run.*member).empty()) continue;
     if (first == nullptr) first = &run;
-    if (run.link != first->link) {
+    if (run.*member != first->*member) {
       throw Error(ErrorCode::kInvalidInput,
-                  fmt::format("{} was explained with link {}, {} with link {}: attributions are "
-                              "in different units; explain both with the same --link",
-                              first->place, first->link, run.place, run.link));
+                  fmt::format("{0} was explained with {4} {1}, {2} with {4} {3}: attributions are "
+                              "in different units; explain both with the same --{4}",
+                              first->place, first->*member, run.place, run.*member, name));
     }
   }
+}
+
+std::string SomeOf(const std::vector<std::string>& groups) {
+  constexpr std::size_t kNamed = 4;
+  const std::size_t named = std::min(groups.size(), kNamed);
+  return fmt::format("\"{}\"{}", fmt::join(groups.begin(), groups.begin() + named, "\", \""),
+                     named < groups.size() ? ", ..." : "");
+}
+
+std::string TreeModeText(const Explanation& run) {
+  return run.tree_mode == "path" ? "path dependent values (--tree-mode path)"
+                                 : "values against a background (interventional)";
+}
+
+std::string NodesText(const Explanation& run) {
+  return run.nodes->empty() ? "Shapley values" : "Owen values of a hierarchy (--coalitions)";
 }
 
 // Where a run has an output of a layout with `outputs`. Models without names call their single
@@ -55,8 +73,40 @@ std::int64_t OutputIn(const Explanation& run, const std::string& name, std::size
 
 }  // namespace
 
+void CheckGroups(const Explanation& a, const Explanation& b) {
+  for (const std::string& group : a.groups) {
+    if (PositionOf(group, b.groups) >= 0) return;
+  }
+  throw Error(ErrorCode::kInvalidInput,
+              fmt::format("{} and {} share no group: one has {}, the other {}; groups are matched "
+                          "by name, so explain both with the same ones (--groups)",
+                          a.place, b.place, SomeOf(a.groups), SomeOf(b.groups)));
+}
+
+std::vector<std::string> OtherValues(const std::vector<Explanation>& runs) {
+  std::vector<std::string> sentences;
+  const Explanation *mode = nullptr, *nodes = nullptr;
+  for (const Explanation& run : runs) {
+    if (!run.tree_mode.empty()) {
+      if (mode == nullptr) mode = &run;
+      if (run.tree_mode != mode->tree_mode) {
+        sentences.push_back(fmt::format("{} has {}, {} has {}", mode->place, TreeModeText(*mode),
+                                        run.place, TreeModeText(run)));
+      }
+    }
+    if (!run.nodes) continue;
+    if (nodes == nullptr) nodes = &run;
+    if (*run.nodes == *nodes->nodes) continue;
+    const bool both = !run.nodes->empty() && !nodes->nodes->empty();
+    sentences.push_back(fmt::format("{} has {}, {} has {}", nodes->place, NodesText(*nodes),
+                                    run.place, both ? "those of another" : NodesText(run)));
+  }
+  return sentences;
+}
+
 Layout LayoutOf(const std::vector<Explanation>& runs) {
-  CheckLinks(runs);
+  CheckUnit(runs, &Explanation::link, "link");
+  CheckUnit(runs, &Explanation::output, "output");
   Layout layout;
   layout.outputs = runs[0].outputs;
   for (const Explanation& run : runs) {

@@ -17,8 +17,18 @@ struct Layout {
   std::vector<std::string> groups;   // that any run has
 };
 
-// Throws Error{kInvalidInput} naming both places when links differ or no output is in all runs.
+// Throws Error{kInvalidInput} naming both places when links differ, or what of the model was
+// explained (--output), or when no output is in all runs.
 Layout LayoutOf(const std::vector<Explanation>& runs);
+
+// Throws Error{kInvalidInput} naming some groups of each where two runs share none: nothing of one
+// could be compared with anything of the other.
+void CheckGroups(const Explanation& a, const Explanation& b);
+
+// In what else than model and data runs differ from the first that tells: a sentence each. Their
+// attributions have one unit and add up, but are not the same values of the same game, so that they
+// differ for the same model and rows already.
+std::vector<std::string> OtherValues(const std::vector<Explanation>& runs);
 
 // One row in a layout; a group that its run lacks contributes 0.
 struct Row {

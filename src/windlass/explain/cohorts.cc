@@ -30,13 +30,38 @@ std::vector<int> Resolve(std::string_view name, const table::Schema& columns,
     if (std::ranges::find(known, columns[c].name) == known.end()) known.push_back(columns[c].name);
   }
   throw Error(ErrorCode::kInvalidInput,
-              fmt::format("cohorts: \"{}\" is no column or group of the model's{}", name,
-                          Suggestion(name, known)));
+              fmt::format("cohorts: \"{}\" is no column or group of the model's, nor a column "
+                          "that --ignore passes over{}",
+                          name, Suggestion(name, known)));
 }
 
-// Where numbers are cut: at weighted quantiles that rows have, each once, none that has nothing
-// above it. `ascending`: numbers with their weights.
-std::vector<double> Cuts(std::span<const std::pair<double, double>> ascending, int quantiles) {
+// All digits, or six where those are many and the cuts can still be told apart.
+std::vector<std::string> TextsOf(const std::vector<double>& cuts) {
+  constexpr std::size_t kReadable = 9;
+  std::vector<std::string> exact, rounded;
+  for (const double cut : cuts) {
+    exact.push_back(fmt::format("{}", cut));
+    rounded.push_back(exact.back().size() <= kReadable ? exact.back() : fmt::format("{:.6g}", cut));
+  }
+  return std::ranges::adjacent_find(rounded) == rounded.end() ? rounded : exact;
+}
+
+// "Country=Peru" of group "Country": "Peru".
+std::vector<std::string> NamesOfColumns(std::string_view group, std::span<const int> indices,
+                                        const table::Schema& columns) {
+  const std::string prefix = std::string(group) + "=";
+  std::vector<std::string> names;
+  for (const int c : indices) {
+    const std::string& name = columns[c].name;
+    names.push_back(name.starts_with(prefix) ? name.substr(prefix.size()) : name);
+  }
+  names.emplace_back("none of these");
+  return names;
+}
+
+}  // namespace
+
+std::vector<double> CutsOf(std::span<const std::pair<double, double>> ascending, int quantiles) {
   if (ascending.empty()) return {};
   double total = 0;
   for (const auto& [value, weight] : ascending) total += weight;
@@ -61,17 +86,6 @@ std::vector<double> Cuts(std::span<const std::pair<double, double>> ascending, i
   return cuts;
 }
 
-// All digits, or six where those are many and the cuts can still be told apart.
-std::vector<std::string> TextsOf(const std::vector<double>& cuts) {
-  constexpr std::size_t kReadable = 9;
-  std::vector<std::string> exact, rounded;
-  for (const double cut : cuts) {
-    exact.push_back(fmt::format("{}", cut));
-    rounded.push_back(exact.back().size() <= kReadable ? exact.back() : fmt::format("{:.6g}", cut));
-  }
-  return std::ranges::adjacent_find(rounded) == rounded.end() ? rounded : exact;
-}
-
 std::vector<std::string> NamesOfParts(const std::vector<double>& cuts) {
   if (cuts.empty()) return {"all values"};
   const std::vector<std::string> texts = TextsOf(cuts);
@@ -82,21 +96,6 @@ std::vector<std::string> NamesOfParts(const std::vector<double>& cuts) {
   names.push_back(fmt::format("above {}", texts.back()));
   return names;
 }
-
-// "Country=Peru" of group "Country": "Peru".
-std::vector<std::string> NamesOfColumns(std::string_view group, std::span<const int> indices,
-                                        const table::Schema& columns) {
-  const std::string prefix = std::string(group) + "=";
-  std::vector<std::string> names;
-  for (const int c : indices) {
-    const std::string& name = columns[c].name;
-    names.push_back(name.starts_with(prefix) ? name.substr(prefix.size()) : name);
-  }
-  names.emplace_back("none of these");
-  return names;
-}
-
-}  // namespace
 
 Cohorts::Cohorts(std::string_view by, const table::Schema& columns, std::span<const Group> groups,
                  std::span<const double> background, std::span<const double> weights)
@@ -160,7 +159,7 @@ void Cohorts::SplitNumbers(std::span<const double> background, std::span<const d
     if (!std::isnan(value)) values.emplace_back(value, weights[i]);
   }
   std::ranges::sort(values);
-  cuts_ = Cuts(values, kQuantiles);
+  cuts_ = CutsOf(values, kQuantiles);
   names_ = NamesOfParts(cuts_);
 }
 
@@ -229,6 +228,12 @@ CohortSums::CohortSums(const Cohorts& cohorts, std::size_t outputs, std::size_t 
 int CohortSums::Add(const double* values, const double* prediction, const double* phi,
                     const double* half_width) {
   const int cohort = cohorts_.Of(values);
+  AddTo(cohort, prediction, phi, half_width);
+  return cohort;
+}
+
+void CohortSums::AddTo(int cohort, const double* prediction, const double* phi,
+                       const double* half_width) {
   const std::size_t width = outputs_ * groups_;
   ++rows_[cohort];
   for (std::size_t k = 0; k < outputs_; ++k) prediction_[cohort * outputs_ + k] += prediction[k];
@@ -237,7 +242,6 @@ int CohortSums::Add(const double* values, const double* prediction, const double
     phi_[cohort * width + i] += phi[i];
     if (!half_width_.empty()) half_width_[cohort * width + i] += half_width[i];
   }
-  return cohort;
 }
 
 ReportCohorts CohortSums::Means(std::span<const int> member) const {

@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "windlass/explain/groups.h"
@@ -30,6 +31,10 @@ class Cohorts {
   // background to cut it by, or a group of several columns that are not such.
   Cohorts(std::string_view by, const table::Schema& columns, std::span<const Group> groups,
           std::span<const double> background, std::span<const double> weights);
+
+  // Cohorts of rows that bring theirs with them (LabelCohorts): Of is not to be called.
+  Cohorts(std::string by, std::vector<std::string> names)
+      : by_(std::move(by)), names_(std::move(names)) {}
 
   const std::string& by() const { return by_; }
 
@@ -57,6 +62,13 @@ class Cohorts {
   std::vector<std::string> names_;
 };
 
+// Where numbers are cut: at weighted quantiles that rows have, each once, none that has nothing
+// above it. `ascending`: numbers with their weights.
+std::vector<double> CutsOf(std::span<const std::pair<double, double>> ascending, int quantiles);
+
+// What the parts between cuts are called: "up to 3", "above 3, up to 7", ...
+std::vector<std::string> NamesOfParts(const std::vector<double>& cuts);
+
 // Sums over the rows of each cohort, in the order in which rows come; of fixed size.
 class CohortSums {
  public:
@@ -67,6 +79,8 @@ class CohortSums {
   // null without intervals. Returns its cohort.
   int Add(const double* values, const double* prediction, const double* phi,
           const double* half_width);
+  // The same for a row of a cohort that is known.
+  void AddTo(int cohort, const double* prediction, const double* phi, const double* half_width);
 
   // Means of the cohorts that have rows. `member`: what Add returned for the rows of the page.
   ReportCohorts Means(std::span<const int> member) const;

@@ -6,6 +6,8 @@
 #include <limits>
 
 #include "windlass/base/error.h"
+#include "windlass/base/file.h"
+#include "windlass/explain/label_cohorts.h"
 
 namespace windlass::explain {
 namespace {
@@ -120,7 +122,8 @@ TEST(Cohorts, KeepTheCategoriesMostFrequentInTheBackground) {
 
 TEST(Cohorts, SayWhatIsWrong) {
   EXPECT_EQ(WhyNot(Table(), "Agee"),
-            "cohorts: \"Agee\" is no column or group of the model's; did you mean \"Age\"?");
+            "cohorts: \"Agee\" is no column or group of the model's, nor a column that --ignore "
+            "passes over; did you mean \"Age\"?");
   EXPECT_THAT(WhyNot(Table(), "income of the household"),
               HasSubstr("; known: Age, Sex, Country, Country=Peru, Country=Laos"));
   Table table;
@@ -168,6 +171,58 @@ TEST(CohortSums, AverageTheRowsOfEachCohort) {
   EXPECT_THAT(means.mean, ElementsAre(-1, 1, 5, 6));
   EXPECT_THAT(means.half_width, ElementsAre(1, 0.5, 2, 2));
   EXPECT_THAT(means.member, ElementsAre(0, 0, 1));
+}
+
+// By a column of a CSV file: the names of all cohorts, and those of its rows.
+struct Labelled {
+  std::vector<std::string> names, of_rows;
+};
+
+Labelled LabelledBy(const std::vector<std::string>& cells) {
+  const TemporaryFolder folder;
+  std::string text = "x,what\n";
+  for (const std::string& cell : cells) text += "1," + cell + "\n";
+  WriteFileAtomically(folder.path() / "rows.csv", text);
+  const LabelCohorts cohorts(folder.path() / "rows.csv", "what");
+  Labelled labelled{cohorts.names(), {}};
+  const auto rows = cohorts.Open();
+  for (std::size_t r = 0; r < cells.size(); ++r) {
+    labelled.of_rows.push_back(cohorts.names()[rows->Next(1)[0]]);
+  }
+  EXPECT_THROW(rows->Next(1), Error);
+  return labelled;
+}
+
+TEST(LabelCohorts, WordsHaveACohortEach) {
+  const Labelled some = LabelledBy({"west", "east", "", "east"});
+  EXPECT_THAT(some.names, ElementsAre("east", "west", "missing"));
+  EXPECT_THAT(some.of_rows, ElementsAre("west", "east", "missing", "east"));
+  std::vector<std::string> many = {"other", "rare"};
+  for (int k = 0; k < 60; ++k) many.push_back("w" + std::to_string(k % 19));
+  many.push_back("other");
+  const Labelled most = LabelledBy(many);
+  ASSERT_THAT(most.names, SizeIs(22));
+  EXPECT_EQ(most.names[20], "other_");
+  EXPECT_EQ(most.of_rows[0], "other");
+  EXPECT_EQ(most.of_rows[1], "other_");
+}
+
+TEST(LabelCohorts, NumbersHaveACohortEachWhileTheyAreFew) {
+  const Labelled few = LabelledBy({"3", "1.5", "", "3"});
+  EXPECT_THAT(few.names, ElementsAre("1.5", "3", "missing"));
+  EXPECT_THAT(few.of_rows, ElementsAre("3", "1.5", "missing", "3"));
+  std::vector<std::string> numbers;
+  for (int k = 1; k <= 40; ++k) numbers.push_back(std::to_string(k));
+  const Labelled cut = LabelledBy(numbers);
+  EXPECT_THAT(cut.names, ElementsAre("up to 10", "above 10, up to 20", "above 20, up to 30",
+                                     "above 30", "missing"));
+  EXPECT_EQ(cut.of_rows[9], "up to 10");
+  EXPECT_EQ(cut.of_rows[10], "above 10, up to 20");
+}
+
+TEST(LabelCohorts, SaysWhatIsWrong) {
+  EXPECT_THROW(LabelledBy({"", ""}), Error);
+  EXPECT_THROW(LabelCohorts("none.csv", "what"), Error);
 }
 
 }  // namespace

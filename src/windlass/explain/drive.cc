@@ -88,9 +88,18 @@ engine::DriveStats DriveRows(
   drive_options.libraries = prepared.libraries;
   if (prepared.plan.method == Method::kLinear) drive_options.in_flight_per_slot = kLinearInFlight;
   times.all.Start();
-  const engine::DriveStats stats = engine::Drive(session, drive_options, token, next, reduce);
-  times.all.Stop();
-  return stats;
+  try {
+    const engine::DriveStats stats = engine::Drive(session, drive_options, token, next, reduce);
+    times.all.Stop();
+    return stats;
+  } catch (const Error& error) {
+    const bool gone =
+        error.code() == ErrorCode::kUnavailable || error.code() == ErrorCode::kDeadlineExceeded;
+    if (!gone || options.memo == nullptr) throw;
+    throw Error(error.code(), fmt::format("{}; what was finished is kept: the same command goes on "
+                                          "from there",
+                                          error.what()));
+  }
 }
 
 }  // namespace windlass::explain

@@ -124,6 +124,7 @@ Json EstimateCost(const Json& spec, int workers) {
       std::min(rows.value_or(OutputWriter::kReportRows), OutputWriter::kReportRows);
   return {{"method", MethodName(prepared.plan.method)},
           {"reason", prepared.reason},
+          {"notes", prepared.notes},
           {"groups", prepared.groups.size()},
           {"background_rows", prepared.plan.background_rows()},
           {"workers", workers},

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <iterator>
 #include <limits>
 
 #include "windlass/base/error.h"
@@ -166,7 +167,7 @@ Choice ChooseMethod(const std::string& wanted, const model::Model& model, const 
   }
   if (closed) return {Method::kLinear, "exact, in closed form: the model's output is linear"};
   if (plan.interactions && model.trees() == nullptr && few) {
-    return {Method::kExact, fmt::format("exact, with interactions: all 2^{} coalitions", players)};
+    return {Method::kExact, fmt::format("with interactions, over all 2^{} coalitions", players)};
   }
   if (trees) return {Method::kTree, "exact, leaf by leaf: the model's output is a sum of trees"};
   if (model.trees() != nullptr && few) {
@@ -181,7 +182,7 @@ Choice ChooseMethod(const std::string& wanted, const model::Model& model, const 
   }
   if (few) {
     return {Method::kExact,
-            fmt::format("exact: all 2^{} coalitions are within the {} allowed", players, allowed)};
+            fmt::format("all 2^{} coalitions are within the {} allowed", players, allowed)};
   }
   Choice sampled = ChooseSampled(spec, plan, allowed);
   if (model.trees() != nullptr) sampled.reason += "; --output margin would be exact, and fast";
@@ -268,10 +269,25 @@ void ParseSampling(const Json& spec, Plan& plan) {
   }
 }
 
+// How far apart two lists of numbers are at the most; infinite where one has no number, or more.
+double Apart(const std::vector<double>& a, const std::vector<double>& b) {
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  if (a.size() != b.size()) return kInfinity;
+  double most = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    if (a[i] == b[i] || (std::isnan(a[i]) && std::isnan(b[i]))) continue;
+    const double apart = std::abs(a[i] - b[i]);
+    most = std::isnan(apart) ? kInfinity : std::max(most, apart);
+  }
+  return most;
+}
+
 // Shows a model that lives elsewhere some rows of the background, evenly spread over it; nothing
 // for other models. What it predicts enters the plan, and with that the keys of what is remembered.
+// It is asked twice: one that answers otherwise is explained, with a note.
 std::unique_ptr<model::Model> Introduce(const model::Model& model,
-                                        const std::vector<std::string>& names, Plan& plan) {
+                                        const std::vector<std::string>& names, Plan& plan,
+                                        std::vector<std::string>& notes) {
   constexpr std::int64_t kShown = 16;
   const std::int64_t rows = std::min(plan.background_rows(), kShown);
   std::vector<double> shown;
@@ -281,6 +297,14 @@ std::unique_ptr<model::Model> Introduce(const model::Model& model,
   }
   auto introduction = model.Introduce(shown, rows, names);
   if (!introduction) return nullptr;
+  if (const auto again = model.Introduce(shown, rows, names)) {
+    if (const double apart = Apart(introduction->outputs, again->outputs); apart > 0) {
+      notes.push_back(
+          fmt::format("the model gave different answers for the same rows (up to {:.3g} "
+                      "apart): attributions are not reproducible",
+                      apart));
+    }
+  }
   plan.model.content = std::move(introduction->content);
   plan.fingerprint = std::move(introduction->outputs);
   return model::LoadModel(plan.model);
@@ -328,7 +352,8 @@ void TakeBackground(const Json& spec, const std::vector<std::string>& names,
   plan.weights = std::move(background.weights);
 }
 
-// The columns of the data but for those that the spec says to ignore, which go to `ignored`.
+// The columns of the data but for those that the spec says to ignore, which go to `ignored`. One of
+// data and background may lack them.
 std::vector<std::string> NamesToRead(const Json& spec, const std::string& uri,
                                      const model::Model& model, std::vector<std::string>& ignored) {
   std::vector<std::string> names = table::ColumnNames(uri);
@@ -345,13 +370,22 @@ std::vector<std::string> NamesToRead(const Json& spec, const std::string& uri,
                               "not read can be ignored",
                               name));
     }
-    const auto found = std::ranges::find(names, name);
-    if (found == names.end()) {
-      throw Error(ErrorCode::kInvalidInput, fmt::format("ignore: {} has no column \"{}\"{}", uri,
-                                                        name, Suggestion(name, names)));
-    }
-    names.erase(found);
     ignored.push_back(name);
+    if (std::erase(names, name) > 0) continue;
+    std::vector<std::string> known = names;
+    std::string nor;
+    if (const Json& background = spec.at("background"); !background.is_null()) {
+      const auto others =
+          WithContext([&] { return table::ColumnNames(background.get<std::string>()); },
+                      [] { return std::string("background"); });
+      if (std::ranges::find(others, name) != others.end()) continue;
+      std::ranges::copy_if(others, std::back_inserter(known), [&](const std::string& other) {
+        return std::ranges::find(names, other) == names.end();
+      });
+      nor = fmt::format(", nor has the background {}", background.get<std::string>());
+    }
+    throw Error(ErrorCode::kInvalidInput, fmt::format("ignore: {} has no column \"{}\"{}{}", uri,
+                                                      name, nor, Suggestion(name, known)));
   }
   return names;
 }
@@ -403,6 +437,20 @@ void TakeHierarchy(const Json& spec, PreparedPlan& prepared) {
   prepared.plan.hierarchy = prepared.hierarchy.hierarchy;
 }
 
+// By a group or an input, else by a column of the data that is passed over.
+void TakeCohorts(const std::string& by, const std::string& data, PreparedPlan& prepared) {
+  const Plan& plan = prepared.plan;
+  const bool ours = std::ranges::find(prepared.groups, by, &Group::name) != prepared.groups.end() ||
+                    std::ranges::find(prepared.ignored, by) == prepared.ignored.end();
+  if (ours) {
+    prepared.cohorts.emplace(by, prepared.columns, prepared.groups, plan.background, plan.weights);
+    return;
+  }
+  prepared.label_cohorts =
+      WithContext([&] { return LabelCohorts(data, by); }, [] { return std::string("cohorts"); });
+  prepared.cohorts.emplace(by, prepared.label_cohorts->names());
+}
+
 }  // namespace
 
 table::ReadOptions PreparedPlan::DataOptions() const {
@@ -422,6 +470,7 @@ PreparedPlan MakePlan(const Json& spec) {
   plan.model = model::ReadModel(model_text);
   auto model = model::LoadModel(plan.model);
   prepared.libraries = model->library();
+  prepared.notes = model->notes();
   prepared.accepts_missing = model->accepts_missing();
   prepared.shows_trees = model->trees() != nullptr;
   prepared.codes_of_model = !model->column_categories().empty();
@@ -453,7 +502,8 @@ PreparedPlan MakePlan(const Json& spec) {
     TakeBackground(spec, names, *model, prepared);
   }
   if (plan.background_rows() > 0) {
-    if (auto introduced = Introduce(*model, names, plan)) model = std::move(introduced);
+    if (auto introduced = Introduce(*model, names, plan, prepared.notes))
+      model = std::move(introduced);
   }
   CheckNames(model->output_names(), model_text, "output");
 
@@ -471,8 +521,7 @@ PreparedPlan MakePlan(const Json& spec) {
   TakeHierarchy(spec, prepared);
 
   if (const Json& by = spec.at("cohorts"); !by.is_null()) {
-    prepared.cohorts.emplace(by.get<std::string>(), prepared.columns, prepared.groups,
-                             plan.background, plan.weights);
+    TakeCohorts(by.get<std::string>(), data_uri, prepared);
   }
 
   plan.link = spec.at("link") == "logit" ? Link::kLogit : Link::kIdentity;

@@ -156,5 +156,17 @@ TEST(MakePlan, AllowsLogitWhereSumsOfLeavesAreProbabilities) {
   }
 }
 
+// A model that stopped early is cut, and the plan says so; another limit is the user's.
+TEST(MakePlan, SaysThatTrainingStoppedEarly) {
+  const TemporaryFolder folder;
+  const std::string table = folder.path() / "rows.csv";
+  WriteFileAtomically(table, "a,b,c,d,e,f\n1,2,3,4,5,6\n");
+  const std::string model = "xgboost:" + Source("model/testdata/xgboost/early.ubj");
+  EXPECT_THAT(PlanOf(model, table, table).notes,
+              ElementsAre(HasSubstr("the first 5 of the model's 8 rounds are used")));
+  EXPECT_THAT(PlanOf(model + "?opaque=1", table, table).notes, ElementsAre(HasSubstr("rounds")));
+  EXPECT_THAT(PlanOf(model + "?ntree_limit=0", table, table).notes, IsEmpty());
+}
+
 }  // namespace
 }  // namespace windlass::explain

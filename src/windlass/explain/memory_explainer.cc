@@ -96,6 +96,7 @@ Json MemoryExplainer::Describe() const {
   }
   Json described = {{"method", MethodName(prepared_->plan.method)},
                     {"reason", prepared_->reason},
+                    {"notes", prepared_->notes},
                     {"groups", std::move(groups)},
                     {"columns", std::move(columns)},
                     {"outputs", prepared_->output_names},

@@ -86,6 +86,7 @@ OutputWriter::OutputWriter(const PreparedPlan& prepared, const std::filesystem::
   if (prepared.cohorts) {
     cohorts_.emplace(*prepared.cohorts, prepared.output_names.size(), prepared.groups.size(),
                      HasIntervals(prepared.plan));
+    if (prepared.label_cohorts) labels_ = prepared.label_cohorts->Open();
   }
   if (!prepared.plan.interactions) return;
   pairs_writer_ = table::CreateParquet(interactions.string(), InteractionColumns(prepared));
@@ -131,6 +132,7 @@ void OutputWriter::Append(std::int64_t rows, const double* values,
   std::set<std::int64_t> failed;
   for (const Failure& failure : attributions.failures) failed.insert(failure.row);
   const std::size_t width = outputs * players;
+  const std::vector<int> known = labels_ != nullptr ? labels_->Next(rows) : std::vector<int>();
   for (std::int64_t r = 0; r < rows; ++r) {
     if (!failed.contains(r)) {
       const double* phi = &attributions.phi[r * width];
@@ -151,7 +153,7 @@ void OutputWriter::Append(std::int64_t rows, const double* values,
         pairs_half_width_[i] += attributions.interactions_half_width[r * pairs + i];
       }
       const double* row = values + r * static_cast<std::int64_t>(prepared_.columns.size());
-      Offer(row, attributions, r, AddToCohort(row, attributions, r));
+      Offer(row, attributions, r, AddToCohort(row, attributions, r, known));
     }
   }
   rows_ += rows;
@@ -163,12 +165,16 @@ void OutputWriter::Append(std::int64_t rows, const double* values,
 }
 
 int OutputWriter::AddToCohort(const double* values, const Attributions& attributions,
-                              std::int64_t r) {
+                              std::int64_t r, const std::vector<int>& known) {
   if (!cohorts_) return 0;
   const std::size_t outputs = prepared_.output_names.size();
   const std::size_t width = outputs * prepared_.groups.size();
-  return cohorts_->Add(values, &attributions.prediction[r * outputs], &attributions.phi[r * width],
-                       half_width_.empty() ? nullptr : &attributions.half_width[r * width]);
+  const double* prediction = &attributions.prediction[r * outputs];
+  const double* phi = &attributions.phi[r * width];
+  const double* half_width = half_width_.empty() ? nullptr : &attributions.half_width[r * width];
+  if (known.empty()) return cohorts_->Add(values, prediction, phi, half_width);
+  cohorts_->AddTo(known[r], prediction, phi, half_width);
+  return known[r];
 }
 
 void OutputWriter::Offer(const double* values, const Attributions& attributions, std::int64_t r,
@@ -299,6 +305,8 @@ ReportData OutputWriter::Report() const {
   data.link = LinkName(prepared_.plan.link);
   data.method = MethodName(prepared_.plan.method);
   data.reason = prepared_.reason;
+  data.margin = prepared_.plan.margin;
+  data.notes = prepared_.notes;
   data.rows = rows_;
   data.model_evaluations = model_evaluations_;
   data.outputs = prepared_.output_names;

@@ -77,7 +77,8 @@ class OutputWriter {
   void AppendPairs(std::vector<table::OutputValues> columns, const Attributions& attributions);
   std::vector<double> Mean(std::vector<double> sums) const;
   void Offer(const double* values, const Attributions& attributions, std::int64_t r, int cohort);
-  int AddToCohort(const double* values, const Attributions& attributions, std::int64_t r);
+  int AddToCohort(const double* values, const Attributions& attributions, std::int64_t r,
+                  const std::vector<int>& known);
   std::vector<const Shown*> Sorted() const;
   void FillGroup(std::size_t group, ReportGroup& described, std::vector<double>& value,
                  const std::vector<const Shown*>& shown) const;
@@ -92,6 +93,7 @@ class OutputWriter {
   std::vector<double> absolute_pairs_;           // [outputs, pairs]: the same of interactions
   std::vector<double> pairs_half_width_;         // [outputs, pairs]: sum, where there are any
   std::optional<CohortSums> cohorts_;            // where the plan has cohorts
+  std::unique_ptr<LabelCohorts::Rows> labels_;   // by a column that is no input
   Reservoir kept_{kReportRows};
   std::vector<Shown> shown_;  // those kept, in their slots
   std::int64_t rows_ = 0;

@@ -246,6 +246,8 @@ std::string RenderReport(const ReportData& data) {
       {"phi", Compact(data.phi)},
       {"value", Compact(data.value)},
   };
+  if (data.margin) document["margin"] = true;
+  if (!data.notes.empty()) document["notes"] = data.notes;
   if (!data.interactions.empty()) document["interactions"] = Plain(data.interactions);
   if (!data.importance_half_width.empty()) {
     document["importance_half_width"] = Plain(data.importance_half_width);

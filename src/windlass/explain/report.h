@@ -36,6 +36,8 @@ struct ReportData {
   std::string link;                    // "identity" or "logit"
   std::string method;                  // the algorithm's name
   std::string reason;                  // why that one
+  bool margin = false;                 // explained: the model's margin instead of its output
+  std::vector<std::string> notes;      // what a reader should know, in sentences without ends
   std::int64_t rows = 0;               // rows explained in all; the page may hold a sample of them
   std::int64_t model_evaluations = 0;  // rows passed to the model's Predict
   std::vector<std::string> outputs;    // at least one

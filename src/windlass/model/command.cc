@@ -95,7 +95,7 @@ class CommandModel final : public Model {
     }
     const ArrowAnswer answer = programs_->Ask(columns_, x, rows);
     if (answer.names != outputs_) {
-      throw Error(ErrorCode::kCorrupt,
+      throw Error(ErrorCode::kInvalidInput,
                   fmt::format("{}: the program answered with columns {}, but with {} when the job "
                               "began",
                               what_, fmt::join(answer.names, ", "), fmt::join(outputs_, ", ")));

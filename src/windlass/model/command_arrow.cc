@@ -161,7 +161,7 @@ class ArrowAnswers::Impl final : public arrow::ipc::Listener {
   static std::string FirstLine(const std::string& text) { return text.substr(0, text.find('\n')); }
 
   [[noreturn]] void Throw(std::string_view message) const {
-    throw Error(ErrorCode::kCorrupt, fmt::format("{}: the program {}", what_, message));
+    throw Error(ErrorCode::kInvalidInput, fmt::format("{}: the program {}", what_, message));
   }
 
   void Decode(ArrowAnswer& answer) const {

@@ -37,8 +37,8 @@ struct ArrowAnswer {
   ArrowNotes notes;
 };
 
-// Takes a stream apart as it comes. Untrusted: every method throws Error{kCorrupt} saying what the
-// program, `what`, did.
+// Takes a stream apart as it comes. Untrusted: every method throws Error{kInvalidInput} saying what
+// the program, `what`, did.
 class ArrowAnswers {
  public:
   explicit ArrowAnswers(std::string what);

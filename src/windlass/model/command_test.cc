@@ -155,33 +155,33 @@ TEST_F(CommandModels, SayHowTheyEnd) {
 }
 
 TEST_F(CommandModels, RefuseAnswersThatAreNoPredictions) {
-  EXPECT_THAT(ErrorOf(ErrorCode::kCorrupt, "command:echo Hello, world"),
+  EXPECT_THAT(ErrorOf(ErrorCode::kInvalidInput, "command:echo Hello, world"),
               HasSubstr("wrote \"Hello, world\" to its standard output, where only an Arrow IPC"));
-  EXPECT_THAT(ErrorOf(ErrorCode::kCorrupt, "command:echo a"), HasSubstr("wrote \"a\" to its"));
+  EXPECT_THAT(ErrorOf(ErrorCode::kInvalidInput, "command:echo a"), HasSubstr("wrote \"a\" to its"));
   const std::vector<double> x = {1, 2, 3, 4};
   const std::string schema = EncodeArrowSchema(kColumns);
-  EXPECT_THAT(ErrorOf(ErrorCode::kCorrupt, Printing(schema + EncodeArrowRows(kColumns, x, 2))),
+  EXPECT_THAT(ErrorOf(ErrorCode::kInvalidInput, Printing(schema + EncodeArrowRows(kColumns, x, 2))),
               HasSubstr("the program answered 1 rows with 2"));
-  EXPECT_THAT(ErrorOf(ErrorCode::kCorrupt, Printing(schema + "loading the model ...")),
+  EXPECT_THAT(ErrorOf(ErrorCode::kInvalidInput, Printing(schema + "loading the model ...")),
               HasSubstr("wrote \"loading the model ...\""));
   EXPECT_THAT(ErrorOf(ErrorCode::kUnavailable, Printing(schema.substr(0, schema.size() - 1))),
               HasSubstr("ended before it answered: it exited with status 0"));
   EXPECT_THAT(ErrorOf(ErrorCode::kUnavailable,
                       Printing(schema + std::string("\xff\xff\xff\xff\0\0\0\0", 8))),
               HasSubstr("ended before it answered: it exited with status 0"));
-  EXPECT_THAT(
-      ErrorOf(ErrorCode::kCorrupt, Printing(std::string("\xff\xff\xff\xff\xf0\xff\xff\x7f", 8))),
-      HasSubstr("announces a message of 2147483632 bytes"));
-  EXPECT_THAT(
-      ErrorOf(ErrorCode::kCorrupt, Printing(std::string("\xff\xff\xff\xff\x08\0\0\0garbage!", 16))),
-      HasSubstr("wrote damaged Arrow"));
+  EXPECT_THAT(ErrorOf(ErrorCode::kInvalidInput,
+                      Printing(std::string("\xff\xff\xff\xff\xf0\xff\xff\x7f", 8))),
+              HasSubstr("announces a message of 2147483632 bytes"));
+  EXPECT_THAT(ErrorOf(ErrorCode::kInvalidInput,
+                      Printing(std::string("\xff\xff\xff\xff\x08\0\0\0garbage!", 16))),
+              HasSubstr("wrote damaged Arrow"));
   const std::vector<std::string> twice = {"a", "a"};
-  EXPECT_THAT(ErrorOf(ErrorCode::kCorrupt, Printing(EncodeArrowSchema(twice) +
-                                                    EncodeArrowRows(twice, {x.data(), 2}, 1))),
+  EXPECT_THAT(ErrorOf(ErrorCode::kInvalidInput, Printing(EncodeArrowSchema(twice) +
+                                                         EncodeArrowRows(twice, {x.data(), 2}, 1))),
               HasSubstr("two columns \"a\""));
-  EXPECT_THAT(
-      ErrorOf(ErrorCode::kCorrupt, Printing(EncodeArrowSchema({}) + EncodeArrowRows({}, {}, 1))),
-      HasSubstr("without columns"));
+  EXPECT_THAT(ErrorOf(ErrorCode::kInvalidInput,
+                      Printing(EncodeArrowSchema({}) + EncodeArrowRows({}, {}, 1))),
+              HasSubstr("without columns"));
 }
 
 // Every byte of an answer changed in turn: an error or an answer, never more.
@@ -202,7 +202,7 @@ TEST_F(CommandModels, TakeDamagedAnswersApart) {
         used += wanted;
       }
     } catch (const Error& error) {
-      EXPECT_EQ(error.code(), ErrorCode::kCorrupt) << error.what();
+      EXPECT_EQ(error.code(), ErrorCode::kInvalidInput) << error.what();
       ++refused;
     }
   }

@@ -347,7 +347,9 @@ class LightGBMFormat final : public ModelFormat {
 
   std::unique_ptr<Model> Load(const ModelSource& source) const override {
     return WithContext(
-        [&] { return ReadLightGBMModel(source.content.view(), TreeLimitOf(source.spec)); },
+        [&] {
+          return ReadLightGBMModel(source.content.view(), TreeLimitOf(source.spec).value_or(0));
+        },
         [&] { return source.spec.location; });
   }
 };

@@ -34,6 +34,7 @@ class OpaqueModel final : public Model {
   void Predict(std::span<const double> x, std::int64_t rows, std::span<double> out) const override {
     model_->Predict(x, rows, out);
   }
+  std::vector<std::string> notes() const override { return model_->notes(); }
   std::string library() const override { return model_->library(); }
 
  private:

@@ -82,6 +82,9 @@ class WINDLASS_API Model {
   // The same model before that last function, or null where it does not show its margin.
   virtual std::unique_ptr<Model> Margin() const { return nullptr; }
 
+  // What of how it was read a user should know, in sentences without their ends.
+  virtual std::vector<std::string> notes() const { return {}; }
+
   // Names and versions of the libraries whose arithmetic Predict uses, for memo keys; empty for
   // our own kernels.
   virtual std::string library() const { return {}; }

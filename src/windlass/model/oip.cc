@@ -308,7 +308,7 @@ class OipModel final : public Model {
     ForEachBatch(x, rows, [&](std::int64_t first, std::int64_t count, OipPrediction prediction) {
       if (prediction.width != width_) {
         throw Error(
-            ErrorCode::kCorrupt,
+            ErrorCode::kInvalidInput,
             fmt::format("{}: {} outputs a row, but {} when the job began: another model has "
                         "taken its place",
                         what_, prediction.width, width_));
@@ -328,8 +328,9 @@ class OipModel final : public Model {
     Introduction introduction;
     for (const OipPrediction& part : parts) {
       if (part.width != parts.front().width) {
-        throw Error(ErrorCode::kCorrupt, fmt::format("{}: {} outputs for some rows, {} for others",
-                                                     what_, parts.front().width, part.width));
+        throw Error(ErrorCode::kInvalidInput,
+                    fmt::format("{}: {} outputs for some rows, {} for others", what_,
+                                parts.front().width, part.width));
       }
       introduction.outputs.insert(introduction.outputs.end(), part.values.begin(),
                                   part.values.end());
@@ -390,7 +391,7 @@ class OipModel final : public Model {
         std::from_chars(header->data(), header->data() + header->size(), size);
     if (error != std::errc() || end != header->data() + header->size()) {
       throw Error(
-          ErrorCode::kCorrupt,
+          ErrorCode::kInvalidInput,
           fmt::format("{}: the header Inference-Header-Content-Length is \"{}\"; a number was "
                       "expected",
                       what_, OipExcerpt(*header)));

@@ -19,8 +19,8 @@ constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 // take many times their size.
 class Handler final : public nlohmann::json_sax<Json> {
  public:
-  Handler(OipDocument& document, std::size_t size, std::string_view what)
-      : document_(document), size_(size), what_(what) {}
+  Handler(OipDocument& document, std::string_view json, std::string_view what)
+      : document_(document), json_(json), what_(what) {}
 
   bool null() override { return Number(kNaN, "null"); }
   bool boolean(bool value) override { return Number(value ? 1 : 0, "true or false"); }
@@ -135,7 +135,7 @@ class Handler final : public nlohmann::json_sax<Json> {
         if (key_ == "shape") return Push(Place::kShape);
         if (key_ == "data" && tensors_ == &document_.outputs) {
           // Two bytes a number at the least: no growth, and so no copies.
-          document_.values.reserve(size_ / 2 + 1);
+          document_.values.reserve(json_.size() / 2 + 1);
           return Push(Place::kData);
         }
         break;
@@ -154,6 +154,15 @@ class Handler final : public nlohmann::json_sax<Json> {
                    const nlohmann::detail::exception& error) override {
     constexpr int kOutOfRange = 406;
     if (error.id == kOutOfRange) Fail("a number is larger than a double can hold");
+    // What Python's json writes for numbers that are none.
+    const std::string_view near = json_.substr(byte > 4 ? byte - 4 : 0, 12);
+    for (const std::string_view word : {"NaN", "Infinity"}) {
+      if (near.find(word) == std::string_view::npos) continue;
+      Fail(
+          fmt::format("{} at byte {}, which is no JSON: the model gives no finite number there, or "
+                      "takes ?binary=1",
+                      word, byte));
+    }
     Fail(fmt::format("not valid JSON at byte {}", byte));
   }
 
@@ -215,7 +224,7 @@ class Handler final : public nlohmann::json_sax<Json> {
   }
 
   OipDocument& document_;
-  std::size_t size_;
+  std::string_view json_;
   std::string_view what_;
   std::vector<Place> places_;
   std::string key_;
@@ -238,7 +247,7 @@ OipDocument ParseOipDocument(std::string_view json, std::string_view what) {
         what, fmt::format("a JSON object was expected, not {}", OipExcerpt(json.substr(begin))));
   }
   OipDocument document;
-  Handler handler(document, json.size(), what);
+  Handler handler(document, json, what);
   Json::sax_parse(json.begin(), json.end(), &handler);
   return document;
 }

@@ -245,7 +245,7 @@ std::optional<OipType> OipTypeOf(std::string_view name) {
 }
 
 void ThrowOipAnswer(std::string_view what, std::string_view message) {
-  throw Error(ErrorCode::kCorrupt, fmt::format("{}: {}", what, message));
+  throw Error(ErrorCode::kInvalidInput, fmt::format("{}: {}", what, message));
 }
 
 std::string OipExcerpt(std::string_view text) {
@@ -302,7 +302,7 @@ OipPrediction ParseOipAnswer(std::string_view body, std::optional<std::uint64_t>
                              : "JSON without \"outputs\"");
   }
   const std::string name =
-      ChooseOipOutput(document.outputs, std::string(output), what, ErrorCode::kCorrupt);
+      ChooseOipOutput(document.outputs, std::string(output), what, ErrorCode::kInvalidInput);
   const Output found = FindOutput(document, name, body.substr(end), what);
   const OipTensor& tensor = *found.tensor;
   const OipType type = CheckOutput(tensor, rows, what);

@@ -56,7 +56,7 @@ struct OipDocument {
 };
 
 // Reads a document from untrusted bytes, in memory of at most ten times their size. `what` names
-// the sender in messages. Throws Error{kCorrupt}.
+// the sender in messages. Throws Error{kInvalidInput}.
 OipDocument ParseOipDocument(std::string_view json, std::string_view what);
 
 // What a model wants, from its metadata and the user's options.
@@ -100,7 +100,7 @@ OipRequest EncodeOipRequest(const OipSignature& signature, std::span<const doubl
 
 // The outputs for `rows` rows, [rows, width], from the body of an answer, of which the first
 // `json_size` bytes are JSON. `output`: the tensor's name; empty: the only one. Throws
-// Error{kCorrupt} saying what is wrong with it.
+// Error{kInvalidInput} saying what is wrong with it.
 struct OipPrediction {
   std::vector<double> values;
   std::int64_t width = 0;

@@ -15,7 +15,7 @@ inline constexpr std::int64_t kMaxOipColumns = 1'000'000;  // of one tensor
 inline constexpr std::string_view kOipNumbers =
     "numbers (FP64, FP32, INT8 to INT64, UINT8 to UINT64, BOOL)";
 
-// Throws Error{kCorrupt}: `what` said something that the protocol does not.
+// Throws Error{kInvalidInput}: `what` said something that the protocol does not.
 [[noreturn]] void ThrowOipAnswer(std::string_view what, std::string_view message);
 
 // "\"x\" is FP32 of shape [-1, 4]"

@@ -213,7 +213,8 @@ TEST(OipAnswer, ReadsBinaryWhateverWasAsked) {
   EXPECT_THAT(ParseOipAnswer(body, size, "a", 2, "m").values, ElementsAre(1, -1));
 
   const auto refused = [&](std::string_view bytes, std::uint64_t json_size) {
-    return ErrorOf(ErrorCode::kCorrupt, [&] { ParseOipAnswer(bytes, json_size, "b", 2, "m"); });
+    return ErrorOf(ErrorCode::kInvalidInput,
+                   [&] { ParseOipAnswer(bytes, json_size, "b", 2, "m"); });
   };
   EXPECT_THAT(refused(std::string_view(body).substr(0, body.size() - 1), size),
               HasSubstr(R"(output "b" has 8 bytes, but 7 are left)"));
@@ -223,7 +224,7 @@ TEST(OipAnswer, ReadsBinaryWhateverWasAsked) {
 
 TEST(OipAnswer, SaysWhatIsWrong) {
   const auto refused = [](std::string_view body, std::string_view output = "") {
-    return ErrorOf(ErrorCode::kCorrupt, [&] { Predicted(body, 2, output); });
+    return ErrorOf(ErrorCode::kInvalidInput, [&] { Predicted(body, 2, output); });
   };
   EXPECT_EQ(refused("  "), "m: an empty answer; JSON was expected");
   EXPECT_EQ(refused("<html><body>Sign in\n</body>"),
@@ -232,6 +233,11 @@ TEST(OipAnswer, SaysWhatIsWrong) {
   EXPECT_THAT(refused("[1]"), HasSubstr("a JSON object was expected, not [1]"));
   EXPECT_THAT(refused(R"({"outputs": [)"), HasSubstr("not valid JSON at byte 14"));
   EXPECT_THAT(refused(R"({"outputs": []} x)"), HasSubstr("not valid JSON"));
+  for (const char* word : {"NaN", "Infinity", "-Infinity"}) {
+    const std::string tensor = R"({"name": "a", "datatype": "FP64", "shape": [2], "data": [1, )";
+    EXPECT_THAT(refused(Answer(tensor + word + "]}")),
+                HasSubstr(*word == 'N' ? "NaN at byte" : "Infinity at byte"));
+  }
   EXPECT_EQ(refused("{}"), "m: JSON without \"outputs\"");
   EXPECT_EQ(refused(R"({"error": "out of\nmemory"})"), "m: the server says: out of memory");
   EXPECT_EQ(refused(R"({"outputs": []})"), "m: \"outputs\" is empty");

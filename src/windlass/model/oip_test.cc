@@ -160,7 +160,7 @@ TEST_F(Oip, LearnsTheOutputsFromTheFirstAnswer) {
     model->Predict(x, 1, out);
     FAIL();
   } catch (const Error& error) {
-    EXPECT_EQ(error.code(), ErrorCode::kCorrupt);
+    EXPECT_EQ(error.code(), ErrorCode::kInvalidInput);
     EXPECT_THAT(error.what(), HasSubstr("1 outputs a row, but 2 when the job began"));
   }
 }
@@ -281,7 +281,7 @@ TEST_F(Oip, SaysWhatTheServerDoesWrong) {
   infer(413, "");
   EXPECT_THAT(ErrorOf(ErrorCode::kInvalidInput, ""), HasSubstr("smaller ?batch=ROWS"));
   infer(200, "<html>");
-  EXPECT_THAT(ErrorOf(ErrorCode::kCorrupt, ""), HasSubstr("HTML instead of JSON"));
+  EXPECT_THAT(ErrorOf(ErrorCode::kInvalidInput, ""), HasSubstr("HTML instead of JSON"));
   infer(500, "oops");
   EXPECT_THAT(ErrorOf(ErrorCode::kUnavailable, "?retries=0"),
               HasSubstr("the server fails: status 500 (oops)"));

@@ -71,7 +71,7 @@ ArrowAnswer Program::Ask(std::span<const double> x, std::int64_t rows,
     throw Error::Decode(failed->second);
   }
   if (answer.rows != rows) {
-    throw Error(ErrorCode::kCorrupt,
+    throw Error(ErrorCode::kInvalidInput,
                 fmt::format("{}: the program answered {} rows with {}", what_, rows, answer.rows));
   }
   return answer;
@@ -102,7 +102,7 @@ void Program::RefuseText(const std::string& text) const {
     shown += c >= ' ' && c < 0x7f ? static_cast<char>(c) : '?';
   }
   throw Error(
-      ErrorCode::kCorrupt,
+      ErrorCode::kInvalidInput,
       fmt::format("{}: the program wrote \"{}\" to its standard output, where only an Arrow "
                   "IPC stream may stand; messages go to standard error",
                   what_, shown));

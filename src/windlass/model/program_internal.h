@@ -39,7 +39,7 @@ class Program {
   Program(const ProgramStart& start, const std::vector<std::string>& columns,
           const std::string& what);
 
-  // x: [rows, columns]. Throws Error{kDeadlineExceeded, kCorrupt, kUnavailable, kCancelled}, and
+  // x: [rows, columns]. Throws Error{kDeadlineExceeded, kInvalidInput, kUnavailable, kCancelled}, and
   // what the program says went wrong. After that it cannot be asked again.
   ArrowAnswer Ask(std::span<const double> x, std::int64_t rows, std::chrono::milliseconds timeout);
 

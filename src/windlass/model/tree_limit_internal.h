@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "windlass/base/object_spec.h"
@@ -10,9 +11,9 @@ namespace windlass::model {
 
 inline constexpr const char* kTreeLimit = "ntree_limit";
 
-// The number of trees used for each output, from the first on; 0: all. Throws Error{kInvalidInput}
-// for a negative one.
-std::int64_t TreeLimitOf(const ObjectSpec& spec);
+// The number of trees used for each output, from the first on; 0: all; nothing: as the file says.
+// Throws Error{kInvalidInput} for a negative one.
+std::optional<std::int64_t> TreeLimitOf(const ObjectSpec& spec);
 
 // Counts the trees of each output.
 class TreeLimit {

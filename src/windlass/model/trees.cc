@@ -28,8 +28,12 @@ constexpr std::int64_t kRowsInCache = 64;
 
 class TreeModel final : public Model {
  public:
-  TreeModel(std::shared_ptr<const TreeEnsemble> ensemble, Activation activation, TreeNames names)
-      : ensemble_(std::move(ensemble)), activation_(activation), names_(std::move(names)) {
+  TreeModel(std::shared_ptr<const TreeEnsemble> ensemble, Activation activation, TreeNames names,
+            std::vector<std::string> notes)
+      : ensemble_(std::move(ensemble)),
+        activation_(activation),
+        names_(std::move(names)),
+        notes_(std::move(notes)) {
     MakeSteps();
   }
 
@@ -43,6 +47,7 @@ class TreeModel final : public Model {
   bool accepts_missing() const override { return true; }
   Activation activation() const override { return activation_; }
   const TreeEnsemble* trees() const override { return ensemble_.get(); }
+  std::vector<std::string> notes() const override { return notes_; }
 
   void Predict(std::span<const double> x, std::int64_t rows, std::span<double> out) const override {
     CheckPredictShapes(*this, x, rows, out);
@@ -62,7 +67,7 @@ class TreeModel final : public Model {
   }
 
   std::unique_ptr<Model> Margin() const override {
-    return std::make_unique<TreeModel>(ensemble_, Activation::kIdentity, names_);
+    return std::make_unique<TreeModel>(ensemble_, Activation::kIdentity, names_, notes_);
   }
 
  private:
@@ -140,6 +145,7 @@ class TreeModel final : public Model {
   std::shared_ptr<const TreeEnsemble> ensemble_;
   Activation activation_;
   TreeNames names_;
+  std::vector<std::string> notes_;
   std::vector<Step> steps_;          // [nodes]; empty unless every split is a plain comparison
   std::vector<std::int32_t> depth_;  // [trees]
 };
@@ -159,7 +165,8 @@ void CheckEnsemble(const TreeEnsemble& ensemble, Activation activation) {
 
 }  // namespace
 
-std::int64_t TreeLimitOf(const ObjectSpec& spec) {
+std::optional<std::int64_t> TreeLimitOf(const ObjectSpec& spec) {
+  if (!spec.options.contains(kTreeLimit)) return std::nullopt;
   const std::int64_t limit = spec.Integer(kTreeLimit, 0);
   if (limit < 0) {
     ThrowInvalid(fmt::format("{} is {}; 0 (all) or more was expected", kTreeLimit, limit));
@@ -337,8 +344,8 @@ void TreeBuilder::Finish(std::int32_t output) {
   ensemble_.outputs.push_back(output);
 }
 
-std::unique_ptr<Model> MakeTreeModel(TreeEnsemble ensemble, Activation activation,
-                                     TreeNames names) {
+std::unique_ptr<Model> MakeTreeModel(TreeEnsemble ensemble, Activation activation, TreeNames names,
+                                     std::vector<std::string> notes) {
   CheckEnsemble(ensemble, activation);
   const auto outputs = std::ssize(ensemble.base);
   if (!names.columns.empty())
@@ -359,7 +366,7 @@ std::unique_ptr<Model> MakeTreeModel(TreeEnsemble ensemble, Activation activatio
     }
   }
   return std::make_unique<TreeModel>(std::make_shared<const TreeEnsemble>(std::move(ensemble)),
-                                     activation, std::move(names));
+                                     activation, std::move(names), std::move(notes));
 }
 
 }  // namespace windlass::model

@@ -153,8 +153,10 @@ struct TreeNames {
   std::vector<std::string> outputs;                  // [outputs], or empty: numbers
 };
 
+// `notes` are the model's (Model::notes).
 // Throws Error{kInvalidInput} when the ensemble has no trees or its parts do not fit together.
 WINDLASS_API std::unique_ptr<Model> MakeTreeModel(TreeEnsemble ensemble, Activation activation,
-                                                  TreeNames names = {});
+                                                  TreeNames names = {},
+                                                  std::vector<std::string> notes = {});
 
 }  // namespace windlass::model

@@ -3,6 +3,7 @@
 #include "windlass/model/xgboost.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
@@ -57,8 +58,12 @@ Activation ActivationOf(const std::string& objective) {
   if (found != std::end(kObjectives)) return found->activation;
   std::vector<std::string> known;
   for (const Objective& one : kObjectives) known.emplace_back(one.name);
-  throw Error(ErrorCode::kUnsupported, fmt::format("objective \"{}\" is not among those read{}",
-                                                   objective, Suggestion(objective, known)));
+  const std::string nearest = NearestName(objective, known);
+  throw Error(
+      ErrorCode::kUnsupported,
+      fmt::format("objective \"{}\" is not among those read{}; known: {}", objective,
+                  nearest.empty() ? "" : fmt::format("; did you mean \"{}\"?", nearest),
+                  fmt::join(known, ", ")));
 }
 
 // learner_model_param.base_score is an output; XGBoost adds it as a margin.
@@ -223,6 +228,27 @@ std::int64_t OutputsOf(const XGBoostDocument& document) {
   return outputs;
 }
 
+// The trees of each output that predictions take where training stopped early, 0 for all, as
+// XGBoost's scikit-learn interface and shap do; its Booster alone takes all. best_iteration counts
+// rounds, each of parallel_trees trees an output.
+std::int64_t EarlyLimit(const XGBoostDocument& document, std::int64_t outputs,
+                        std::vector<std::string>& notes) {
+  const std::int64_t each = std::max<std::int64_t>(document.parallel_trees, 1);
+  const std::int64_t trees = std::ssize(document.trees);
+  if (document.best_iteration >= trees || document.best_ntree_limit > trees) return 0;
+  const std::int64_t limit = document.best_iteration >= 0 ? (document.best_iteration + 1) * each
+                                                          : document.best_ntree_limit;
+  // A tree of several numbers in a leaf counts for all outputs.
+  const bool vectors = trees > 0 && document.trees.front().has_vectors();
+  const std::int64_t all = vectors ? trees : trees / outputs;
+  if (limit <= 0 || limit >= all) return 0;
+  notes.push_back(fmt::format(
+      "training stopped early: the first {} of the model's {} rounds are used, up to its best one, "
+      "as XGBClassifier and XGBRegressor do; ?ntree_limit=0 uses all",
+      limit / each, all / each));
+  return limit;
+}
+
 std::vector<std::string> NamesOf(const std::string& text) {
   std::vector<std::string> names;
   names.reserve(std::ranges::count(text, '\0'));
@@ -253,7 +279,8 @@ std::vector<std::vector<std::string>> CategoriesOf(const XGBoostDocument& docume
 
 }  // namespace
 
-std::unique_ptr<Model> ReadXGBoostModel(std::string_view bytes, std::int64_t tree_limit) {
+std::unique_ptr<Model> ReadXGBoostModel(std::string_view bytes,
+                                        std::optional<std::int64_t> tree_limit) {
   // Both forms begin with a brace. JSON goes on with a space, a quote or the closing brace, UBJSON
   // with the type of the first key's length.
   if (bytes.empty() || bytes.front() != '{') {
@@ -296,7 +323,8 @@ std::unique_ptr<Model> ReadXGBoostModel(std::string_view bytes, std::int64_t tre
     ThrowInvalid(fmt::format("num_feature is {}; at least 1 was expected", document.features));
   }
   TreeBuilder builder(ensemble);
-  TreeLimit limit(tree_limit, outputs);
+  std::vector<std::string> notes;
+  TreeLimit limit(tree_limit ? *tree_limit : EarlyLimit(document, outputs, notes), outputs);
   for (std::size_t t = 0; t < document.trees.size(); ++t) {
     const std::int32_t output = document.tree_info[t];
     if (!limit.Takes(output)) continue;
@@ -311,7 +339,7 @@ std::unique_ptr<Model> ReadXGBoostModel(std::string_view bytes, std::int64_t tre
   TreeNames names;
   names.columns = NamesOf(document.feature_names);
   names.categories = CategoriesOf(document);
-  return MakeTreeModel(std::move(ensemble), activation, std::move(names));
+  return MakeTreeModel(std::move(ensemble), activation, std::move(names), std::move(notes));
 }
 
 std::shared_ptr<const ModelFormat> MakeXGBoostFormat() { return std::make_shared<XGBoostFormat>(); }

@@ -221,6 +221,8 @@ class Events {
     number("learner_model_param.num_class", document_.classes);
     number("learner_model_param.num_target", document_.targets);
     number("learner_model_param.num_feature", document_.features);
+    number("attributes.best_iteration", document_.best_iteration);
+    number("attributes.best_ntree_limit", document_.best_ntree_limit);
     number("gradient_booster.model.gbtree_model_param.num_parallel_tree", document_.parallel_trees);
     if (name == "feature_names[]") {
       if (value.empty() || value.find('\0') != std::string::npos) {

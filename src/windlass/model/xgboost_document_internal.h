@@ -39,7 +39,9 @@ struct XGBoostDocument {
   std::int64_t classes = 0;
   std::int64_t targets = 1;
   std::int64_t features = 0;
-  std::int64_t parallel_trees = 1;
+  std::int64_t parallel_trees = 1;    // of each output in a round
+  std::int64_t best_iteration = -1;   // the round at which training stopped early; -1: it did not
+  std::int64_t best_ntree_limit = 0;  // what old versions kept instead: trees of each output
   std::vector<std::int32_t> version;  // major, minor, patch
   std::vector<XGBoostTree> trees;
   std::vector<std::int32_t> tree_info;  // [trees], the output that each adds to

@@ -1,5 +1,6 @@
 #include "windlass/model/xgboost.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -40,7 +41,7 @@ TEST_P(Saved, PredictsAsXGBoostDoes) {
   const std::vector<double> x = Flattened(expected.at("x"));
   for (const char* ending : {".json", ".ubj"}) {
     SCOPED_TRACE(ending);
-    const auto model = ReadXGBoostModel(Content(GetParam() + std::string(ending)), 0);
+    const auto model = ReadXGBoostModel(Content(GetParam() + std::string(ending)), std::nullopt);
     ExpectNear(PredictAll(*model, x), Flattened(expected.at("prediction")), 1e-6);
     ExpectNear(PredictAll(*model->Margin(), x), Flattened(expected.at("margin")), 1e-6);
     ASSERT_NE(model->trees(), nullptr);
@@ -55,7 +56,8 @@ INSTANTIATE_TEST_SUITE_P(XGBoost, Saved,
                                            "tweedie", "regression", "cox", "forest", "targets",
                                            "stumps", "constant", "categorical", "onehot", "named",
                                            "vector", "vector_classes", "vector_labels",
-                                           "vector_medians", "vector_old"),
+                                           "vector_medians", "vector_old", "early",
+                                           "early_classes"),
                          [](const auto& info) { return std::string(info.param); });
 
 TEST(XGBoost, RowsDoNotDependOnTheirCompany) {
@@ -70,6 +72,41 @@ TEST(XGBoost, TreeLimitCountsTreesOfEachOutput) {
   EXPECT_EQ(all->trees()->trees(), 12);
   EXPECT_EQ(ReadXGBoostModel(Content("multi.json"), 2)->trees()->trees(), 6);
   EXPECT_EQ(ReadXGBoostModel(Content("multi.json"), 100)->trees()->trees(), 12);
+}
+
+// As XGBClassifier; the Booster alone takes all, as does a limit of 0.
+TEST(XGBoost, TakesTheRoundsUpToTheBest) {
+  for (const char* name : {"early", "early_classes"}) {
+    const Json& expected = Expected().at(name);
+    const std::vector<double> x = Flattened(expected.at("x"));
+    const std::string content = Content(name + std::string(".ubj"));
+    const auto best = ReadXGBoostModel(content, std::nullopt), all = ReadXGBoostModel(content, 0);
+    ExpectNear(PredictAll(*all->Margin(), x), Flattened(expected.at("all_margin")), 1e-6);
+    const auto used = expected.at("rounds")[0].get<std::int64_t>();
+    const auto rounds = expected.at("rounds")[1].get<std::int64_t>();
+    const std::int64_t each = std::string_view(name) == "early" ? 1 : 9;
+    EXPECT_EQ(best->trees()->trees(), used * each);
+    EXPECT_EQ(all->trees()->trees(), rounds * each);
+    EXPECT_THAT(
+        best->notes(),
+        ElementsAre(HasSubstr(fmt::format("the first {} of the model's {} rounds", used, rounds))));
+    EXPECT_THAT(all->notes(), IsEmpty());
+    EXPECT_EQ(ReadXGBoostModel(content, 1)->trees()->trees(), each == 1 ? 1 : 3);
+  }
+  const std::string multi = Content("multi.json");  // four rounds of three trees
+  const auto with = [&](const std::string& attributes) {
+    return ReadXGBoostModel(
+               Replaced(multi, "\"attributes\":{}", "\"attributes\":{" + attributes + "}"),
+               std::nullopt)
+        ->trees()
+        ->trees();
+  };
+  EXPECT_EQ(with(R"("best_iteration":"1")"), 6);
+  EXPECT_EQ(with(R"("best_ntree_limit":"1")"), 3);  // of old versions
+  EXPECT_EQ(with(R"("best_iteration":"1","best_ntree_limit":"2")"), 6);
+  EXPECT_EQ(with(R"("best_iteration":"3")"), 12);
+  EXPECT_EQ(with(R"("best_iteration":"99999999999")"), 12);
+  EXPECT_EQ(ReadXGBoostModel(Content("vector.json"), std::nullopt)->trees()->trees(), 12);
 }
 
 TEST(XGBoost, ALeafOfSeveralNumbersIsATreeOfEachOutput) {
@@ -164,6 +201,8 @@ TEST(XGBoost, SaysWhatIsWrong) {
               HasSubstr("linear: model"));
   EXPECT_THAT(ErrorOf(Replaced(good, "binary:logistic", "binary:logistc"), ErrorCode::kUnsupported),
               HasSubstr("did you mean \"binary:logistic\"?"));
+  EXPECT_THAT(ErrorOf(Replaced(good, "binary:logistic", "binary:hinge"), ErrorCode::kUnsupported),
+              HasSubstr("survival:aft, survival:cox"));  // all of them
   EXPECT_THAT(ErrorOf(Replaced(good, "\"left_children\":[1,", "\"left_children\":[")),
               HasSubstr("tree 0: \"right_children\" has"));
   EXPECT_THAT(ErrorOf(Replaced(good, "\"left_children\":[1,", "\"left_children\":[99,")),

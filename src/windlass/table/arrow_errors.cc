@@ -71,11 +71,11 @@ void ThrowStatus(const arrow::Status& status, const std::string& name) {
                 fmt::format("{} uses what is not supported: {}", name, Detail(status.message())));
   }
   if (status.IsOutOfMemory()) {
-    throw Error(ErrorCode::kCorrupt,
+    throw Error(ErrorCode::kInvalidInput,
                 fmt::format("{} asks for more memory than there is, or is corrupt: {}", name,
                             Detail(status.message())));
   }
-  throw Error(ErrorCode::kCorrupt,
+  throw Error(ErrorCode::kInvalidInput,
               fmt::format("{} is corrupt or truncated: {}", name, Detail(status.message())));
 }
 
@@ -84,11 +84,11 @@ void ThrowForeign(const std::exception& exception, const std::string& name) {
     ThrowStatus(carrier->status(), name);
   }
   if (dynamic_cast<const std::bad_alloc*>(&exception) != nullptr) {
-    throw Error(ErrorCode::kCorrupt,
+    throw Error(ErrorCode::kInvalidInput,
                 fmt::format("{} asks for more memory than there is, or is corrupt", name));
   }
   ThrowIfFromServer(exception.what(), name);
-  throw Error(ErrorCode::kCorrupt,
+  throw Error(ErrorCode::kInvalidInput,
               fmt::format("{} is corrupt or truncated: {}", name, Detail(exception.what())));
 }
 

@@ -19,7 +19,7 @@ inline constexpr const char* kNoAnswer = "the server gave no answer within ";
 // Throws what `status` stands for; `name` is the file, as the user wrote it. A status that carries
 // an errno came from the operating system (kIo, kNotFound), one of the AWS SDK's from a server
 // (kIo); Status::Cancelled is the user's wish (kCancelled); any other says that the bytes are not
-// what the format asks for (kCorrupt).
+// what the format asks for (kInvalidInput).
 [[noreturn]] void ThrowStatus(const arrow::Status& status, const std::string& name);
 [[noreturn]] void ThrowForeign(const std::exception& exception, const std::string& name);
 

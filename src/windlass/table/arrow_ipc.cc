@@ -121,7 +121,7 @@ class ArrowFile final : public BatchFile {
           ValueOf(arrow::ipc::RecordBatchFileReader::Open(source_.file, options), name());
       schema = reader->schema();
       rows_ = ValueOf(reader->CountRows(), name());
-      if (*rows_ < 0) throw Error(ErrorCode::kCorrupt, name() + " is corrupt: negative rows");
+      if (*rows_ < 0) throw Error(ErrorCode::kInvalidInput, name() + " is corrupt: negative rows");
     } else {
       schema = ValueOf(arrow::ipc::RecordBatchStreamReader::Open(source_.file, options), name())
                    ->schema();

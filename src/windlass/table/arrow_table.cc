@@ -201,7 +201,7 @@ class BatchReader final : public Reader {
   void CheckRowCount() const {
     const auto promised = file_->rows();
     if (promised && *promised != next_row_) {
-      throw Error(ErrorCode::kCorrupt,
+      throw Error(ErrorCode::kInvalidInput,
                   fmt::format("{} is corrupt: it says that it has {} rows, but holds {}",
                               file_->name(), *promised, next_row_));
     }

@@ -130,7 +130,7 @@ TEST(ChangedData, IsFoundByChecksums) {
   std::string bytes = ReadFile(path);
   bytes[4000] ^= 1;  // within the only page
   WriteFileAtomically(path, bytes);
-  EXPECT_EQ(CodeOf([&] { ReadAll(path); }), ErrorCode::kCorrupt);
+  EXPECT_EQ(CodeOf([&] { ReadAll(path); }), ErrorCode::kInvalidInput);
   EXPECT_THAT(ErrorOf([&] { ReadAll(path); }), HasSubstr("out.parquet is corrupt or truncated"));
 }
 

@@ -23,11 +23,23 @@ bool IsDateType(const arrow::DataType& type) {
   }
 }
 
+// "2026-01-31 00:00:00.000000": the zeros are no news, nor is midnight.
+std::string WithoutZeros(std::string time) {
+  constexpr std::string_view kMidnight = " 00:00:00";
+  if (const auto dot = time.find('.'); dot != std::string::npos) {
+    const auto end = std::min(time.find_first_not_of("0123456789", dot + 1), time.size());
+    const auto last = time.find_last_not_of('0', end - 1);
+    time.erase(last == dot ? dot : last + 1, end - (last == dot ? dot : last + 1));
+  }
+  if (time.ends_with(kMidnight)) time.erase(time.size() - kMidnight.size());
+  return time;
+}
+
 // A cell as its label; nothing for a missing one. `text`: whether its type is one of text.
 std::optional<std::string> LabelOf(const arrow::Array& array, std::int64_t i, bool text,
                                    const std::string& name) {
   if (array.IsNull(i)) return std::nullopt;
-  if (!text) return ValueOf(array.GetScalar(i), name)->ToString();
+  if (!text) return WithoutZeros(ValueOf(array.GetScalar(i), name)->ToString());
   const auto found = TextOfCell(array, i);
   return found ? std::optional(std::string(*found)) : std::nullopt;
 }

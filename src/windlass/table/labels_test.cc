@@ -47,6 +47,19 @@ TEST(Labels, OfWordsDatesAndDictionaries) {
               HasSubstr("more than 1 different values"));
 }
 
+TEST(Labels, TimesAreAsShortAsTheyAre) {
+  const TemporaryFolder folder;
+  const std::string path = PathIn(folder, "rows.parquet");
+  const auto times = FromJson(
+      arrow::timestamp(arrow::TimeUnit::MICRO),
+      R"(["2026-01-31", "2026-01-31 10:20:00", "2026-01-31 00:00:00.5", "2026-01-31 10:20:30.25"])");
+  WriteParquet(path, *TableOf({{"when", times}}));
+  const auto labels = OpenLabels(path, "when", 10);
+  AllCodes(*labels, 10);
+  EXPECT_THAT(labels->labels(), ElementsAre("2026-01-31", "2026-01-31 10:20:00",
+                                            "2026-01-31 00:00:00.5", "2026-01-31 10:20:30.25"));
+}
+
 TEST(Labels, OfTextFiles) {
   const TemporaryFolder folder;
   const std::string path = PathIn(folder, "rows.csv");

@@ -57,7 +57,7 @@ class HeaderParser {
  private:
   [[noreturn]] void Throw(std::string_view what) const {
     throw Error(
-        ErrorCode::kCorrupt,
+        ErrorCode::kInvalidInput,
         fmt::format("{} is corrupt: its npy header is not as it should be: {}", name_, what));
   }
 
@@ -210,7 +210,7 @@ std::optional<std::int64_t> DataBytes(const NpyHeader& header) {
 
 NpyHeader ReadNpyHeader(ByteSource& source, const std::string& name) {
   const auto truncated = [&] {
-    return Error(ErrorCode::kCorrupt,
+    return Error(ErrorCode::kInvalidInput,
                  fmt::format("{} is truncated: its npy header is cut off", name));
   };
   char preamble[kPreamble + 4] = {};
@@ -233,7 +233,7 @@ NpyHeader ReadNpyHeader(ByteSource& source, const std::string& name) {
   const std::int64_t begin = kPreamble + length_bytes;
   if (length > source.size() - begin) throw truncated();
   if (length > kLongestHeader) {
-    throw Error(ErrorCode::kCorrupt,
+    throw Error(ErrorCode::kInvalidInput,
                 fmt::format("{} is corrupt: its npy header has {} bytes", name, length));
   }
   std::string text(static_cast<std::size_t>(length), '\0');
@@ -245,13 +245,13 @@ NpyHeader ReadNpyHeader(ByteSource& source, const std::string& name) {
   const std::int64_t present = source.size() - header.data_offset;
   if (!wanted || *wanted > present) {
     throw Error(
-        ErrorCode::kCorrupt,
+        ErrorCode::kInvalidInput,
         fmt::format("{} is truncated: an array of shape {} takes {} bytes, but {} are there", name,
                     ShapeText(header.shape), wanted ? std::to_string(*wanted) : "more than 2^63",
                     present));
   }
   if (*wanted < present) {
-    throw Error(ErrorCode::kCorrupt,
+    throw Error(ErrorCode::kInvalidInput,
                 fmt::format("{} is corrupt: {} bytes follow the array; one array a file is read",
                             name, present - *wanted));
   }

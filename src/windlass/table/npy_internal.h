@@ -49,7 +49,7 @@ struct NpyHeader {
 // Reads the header at the beginning of `source` and checks that the data is all there.
 // `name` is the file (and array) for messages.
 //
-// Throws Error{kCorrupt} for a header that is not one or data that is too short or too long,
+// Throws Error{kInvalidInput} for a header that is not one or data that is too short or too long,
 // Error{kInvalidInput} for a type of elements that is no number.
 NpyHeader ReadNpyHeader(ByteSource& source, const std::string& name);
 

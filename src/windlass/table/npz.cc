@@ -40,7 +40,7 @@ class Archive {
     zip_error_fini(&error);
     if (zip_ == nullptr) {
       throw Error(
-          ErrorCode::kCorrupt,
+          ErrorCode::kInvalidInput,
           fmt::format("{} is corrupt or truncated: not a whole zip archive ({})", name_, why));
     }
   }
@@ -106,7 +106,8 @@ class EntrySource final : public ByteSource {
 
  private:
   [[noreturn]] void Throw(std::string_view why) const {
-    throw Error(ErrorCode::kCorrupt, fmt::format("{} is corrupt or truncated: {}", name_, why));
+    throw Error(ErrorCode::kInvalidInput,
+                fmt::format("{} is corrupt or truncated: {}", name_, why));
   }
 
   void OpenEntry() {

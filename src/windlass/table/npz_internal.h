@@ -18,8 +18,8 @@ struct NpzArray {
 // ones in C order stream; a deflated one in Fortran order is unpacked into memory, for its rows
 // lie scattered over all of it.
 //
-// Throws Error{kInvalidInput} when there is not exactly one, listing what there is; Error{kCorrupt}
-// for a damaged archive (checksums are compared when the last byte is read).
+// Throws Error{kInvalidInput} when there is not exactly one, listing what there is;
+// Error{kInvalidInput} for a damaged archive (checksums are compared when the last byte is read).
 NpzArray OpenNpzArray(const Source& source);
 
 }  // namespace windlass::table

@@ -82,7 +82,7 @@ class ParquetPass final : public BatchPass {
       std::shared_ptr<arrow::ChunkedArray> column;
       Check(reader_.RowGroup(group)->Column(leaf)->Read(&column), name_);
       if (column->length() != rows) {
-        throw Error(ErrorCode::kCorrupt,
+        throw Error(ErrorCode::kInvalidInput,
                     fmt::format("{} is corrupt: a column of row group {} has {} cells, but the "
                                 "group has {} rows",
                                 name_, group, column->length(), rows));
@@ -138,7 +138,8 @@ class ParquetFile final : public BatchFile {
       leaf_of_column_.push_back(field.column_index);  // -1: nested
     }
     if (leaf_of_column_.size() != columns_.size()) {
-      throw Error(ErrorCode::kCorrupt, fmt::format("{} is corrupt: its schemas differ", name_));
+      throw Error(ErrorCode::kInvalidInput,
+                  fmt::format("{} is corrupt: its schemas differ", name_));
     }
   }
 
@@ -180,7 +181,7 @@ class ParquetFile final : public BatchFile {
       rows += group;
     }
     if (rows != metadata.num_rows() || metadata.num_rows() < 0) {
-      throw Error(ErrorCode::kCorrupt,
+      throw Error(ErrorCode::kInvalidInput,
                   fmt::format("{} is corrupt: its row groups do not add up to its {} rows", name_,
                               metadata.num_rows()));
     }

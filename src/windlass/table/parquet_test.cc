@@ -108,7 +108,7 @@ TEST(Writer, AnUnclosedFileIsNotReadable) {
     const auto writer = CreateParquet(path, {{"x", OutputColumn::Type::kDouble}});
     writer->Append({OutputValues{{}, std::vector<double>(70'000, 1.0), {}}});
   }
-  EXPECT_EQ(CodeOf([&] { OpenTable(path); }), ErrorCode::kCorrupt);
+  EXPECT_EQ(CodeOf([&] { OpenTable(path); }), ErrorCode::kInvalidInput);
 }
 
 TEST(Writer, AFullDiskIsAnError) {

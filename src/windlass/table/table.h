@@ -70,7 +70,7 @@ struct ReadOptions {
 // [rows, columns] has columns named "0".."n-1"; an npz must hold one two-dimensional array, or
 // `uri` ends in "?array=NAME".
 //
-// Throws Error{kNotFound, kInvalidInput, kCorrupt} naming the file and what would be right.
+// Throws Error{kNotFound, kInvalidInput} naming the file and what would be right.
 std::unique_ptr<Reader> OpenTable(const std::string& uri, const ReadOptions& options = {});
 
 // The names of the columns of a table, without reading its rows.

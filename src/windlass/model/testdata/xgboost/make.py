@@ -2,6 +2,7 @@
 
     python make.py
     python make.py old    # with xgboost 3.1.1: only what that keeps in another form
+    python make.py early  # only models that stopped early, by the scikit-learn interface
 
 For NAME: NAME.json and NAME.ubj as saved, and in expected.json x [rows][columns] (null: missing),
 margin [rows][outputs], prediction [rows][outputs] and, path dependent, contributions
@@ -51,6 +52,32 @@ def train(name, label, rounds=4, data=None, shown=x, **parameters):
     keep(name, xgb.train({"max_depth": 3, "seed": 1, **parameters}, data, rounds), data, shown)
 
 
+def stop_early(name, label, **parameters):
+    """A model that has rounds beyond its best one; what XGBClassifier says of it."""
+    model = xgb.XGBClassifier(seed=1, n_estimators=40, early_stopping_rounds=3,
+                              **parameters)
+    model.fit(x[:600, ], label[:600], eval_set=[(x[600:], label[600:])], verbose=False)
+    assert model.best_iteration + 1 < model.get_booster().num_boosted_rounds()
+    for ending in ("json", "ubj"):
+        model.save_model(HERE / f"{name}.{ending}")
+    part, booster = x[:SHOWN], model.get_booster()
+    chance = model.predict_proba(part)
+    expected[name] = {
+        "x": [[None if np.isnan(v) else float(v) for v in row] for row in part],
+        "margin": model.predict(part, output_margin=True).reshape(SHOWN, -1).tolist(),
+        "prediction": (chance[:, 1:] if chance.shape[1] == 2 else chance).tolist(),
+        "rounds": [model.best_iteration + 1, booster.num_boosted_rounds()],
+        "all_margin": booster.predict(xgb.DMatrix(part), output_margin=True).reshape(
+            SHOWN, -1).tolist()}
+
+
+if sys.argv[1:] in ([], ["early"]):
+    stop_early("early", binary, max_depth=2, learning_rate=0.9)
+    stop_early("early_classes", np.digitize(z[:, 0] + z[:, 3], [-0.7, 0.7]), max_depth=2,
+               learning_rate=1.5, num_parallel_tree=3, subsample=0.5)
+    if sys.argv[1:]:
+        write_expected()
+        sys.exit()
 targets = np.stack([z[:, 0], z[:, 1], z[:, 0] * z[:, 2]], 1)
 vectors = {"multi_strategy": "multi_output_tree", "tree_method": "hist"}
 if sys.argv[1:] == ["old"]:
