@@ -481,11 +481,16 @@ def a_second_ctrl_c_stops_a_call(folder):
         except KeyboardInterrupt:
             print("interrupted")
     """)
-    for line in ("calling\n", "signalled\n"):
-        assert process.stdout.readline() == line, process.communicate()
+    # A signal that comes while the handler runs is handled within it: so there is always another.
+    lines = []
+    for line in process.stdout:
+        lines.append(line)
+        if line == "interrupted\n":
+            break
         process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=PATIENT)
-    assert process.returncode == 0 and out.endswith("interrupted\n"), (out, err)
+    _, err = process.communicate(timeout=PATIENT)
+    assert lines[:3] == ["calling\n", "signalled\n", "signalled\n"], (lines, err)
+    assert lines[-1] == "interrupted\n", (lines, err)
 
 
 ENDING = """
@@ -570,7 +575,7 @@ def development_mode_has_nothing_to_say(folder):
 
 @test
 def sub_interpreters_are_refused(folder):
-    if sys.version_info < (3, 13):
+    if sys.version_info < (3, 13):  # no public name before 3.14
         script = """
             import _xxsubinterpreters as interpreters
             id = interpreters.create()

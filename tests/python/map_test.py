@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
@@ -108,9 +109,9 @@ def errors_of_functions_items_and_results_are_named(folder):
     error = error_of("invalid input", lambda: windlass.map(abs, items()))
     assert "the items raised OSError: no more" in str(error), error
     assert "an item cannot be pickled" in str(
-        error_of("invalid input", lambda: windlass.map(abs, [open(os.devnull)])))
+        error_of("invalid input", lambda: windlass.map(abs, [threading.Lock()])))
     assert "the function's result cannot be pickled" in str(
-        error_of("invalid input", lambda: windlass.map(open, [os.devnull])))
+        error_of("invalid input", lambda: windlass.map(lambda _: threading.Lock(), [1])))
 
 
 @test
