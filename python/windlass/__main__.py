@@ -2,7 +2,7 @@
 
 import sys
 
-from . import _windlass
+from . import _engines, _windlass  # noqa: F401 (_engines registers engines)
 
 
 def main() -> int:
