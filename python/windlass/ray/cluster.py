@@ -49,6 +49,10 @@ def connect(options, least):
 
 
 def _init(ray, options, least):
+    # Ray prints every death of a worker on standard output, whatever log_to_driver says; there it
+    # would stand in the middle of what --json prints. Errors of ours say what matters of it.
+    if hasattr(ray._private.worker, "print_to_stdstream"):
+        ray._private.worker.print_to_stdstream = lambda *_, **__: None
     common = {"log_to_driver": False, "logging_level": "ERROR", "namespace": options.namespace}
     here = {"address": "local", "include_dashboard": False, **common}
     if options.address in ("auto", "local"):
@@ -129,12 +133,12 @@ def _reach(address) -> str:
 def _actor_class(ray):
     # A class inside a function travels by value, so that it can say what its node lacks.
     class WindlassWorker:
-        def __init__(self):
+        def __init__(self, sync_points):
             self._fault = None
             try:
                 from windlass.ray.worker import Worker
 
-                self._worker = Worker()
+                self._worker = Worker(sync_points)
             except Exception as error:
                 self._fault = f"{type(error).__name__}: {error}"
 
@@ -236,7 +240,7 @@ class Cluster:
         return said
 
     def start_worker(self, post):
-        handle = _Handle(self._actors.remote())
+        handle = _Handle(self._actors.remote(os.environ.get("WINDLASS_WORKER_SYNC_POINTS")))
         self._call(post, "ready", handle, handle.actor.hello.remote())
         return handle
 
@@ -294,7 +298,8 @@ def cause_of_death(error) -> str:
     """Why a worker was lost, from what Ray says: the cause in our words, then Ray's, shortened."""
     text = " ".join(str(error).split())
     detail = re.search(r"Worker exit detail: (.*)", text)
-    said = _short(detail[1] if detail else text.partition("before finishing this task.")[2] or text)
+    said = detail[1] if detail else text.partition("before finishing this task.")[2] or text
+    said = _short(said.partition(" Some common causes ")[0].partition(" There are some ")[0])
     lower = text.lower()
     if "out_of_memory" in lower or "low on memory" in lower or "outofmemory" in lower:
         return f"out of memory: Ray's memory monitor killed it ({said})"
@@ -303,8 +308,8 @@ def cause_of_death(error) -> str:
     if "worker exit type: intended" in lower or "exit code" in lower:
         return f"its process exited ({said})"
     if "connection error" in lower or "end of file" in lower or "worker process has died" in lower:
-        return ("its process was killed by a signal or crashed (SIGKILL where the kernel or a "
-                f"container ran out of memory); Ray says: {said}")
+        return ("its process ended without a word, by a signal (SIGKILL where the kernel or a "
+                f"container ran out of memory), a crash or an exit ({said})")
     if "unavailable" in lower:
         return f"it could not be reached ({said})"
     return said or type(error).__name__

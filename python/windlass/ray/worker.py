@@ -31,7 +31,9 @@ def facts() -> dict:
 class Worker:
     """Its methods are called by an actor's: run on one thread, the others beside it."""
 
-    def __init__(self):
+    def __init__(self, sync_points=None):
+        if sync_points is not None:  # of a test, for workers and not for their driver
+            os.environ["WINDLASS_SYNC_POINTS"] = sync_points
         _windlass.arm_sync_points()
         self._runner = _windlass.TaskRunner()
         self._objects = {}  # by the session's number: references to what is in Ray's store
