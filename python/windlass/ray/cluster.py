@@ -33,7 +33,9 @@ def connect(options, least):
     # Ray reads these when it is imported. What it starts here must not phone home, and gets time
     # to start on a busy machine.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_raylet_start_wait_time_s", str(int(max(60, options.start))))
+    patience = int(max(60, options.start))
+    os.environ.setdefault("RAY_raylet_start_wait_time_s", str(patience))
+    os.environ.setdefault("RAY_agent_register_timeout_ms", str(patience * 1000))
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # else it warns of a change
     try:
         import ray
