@@ -94,9 +94,13 @@ class Cluster:
         where = (["--head", f"--port={self.port}", "--include-dashboard=false",
                   f"--temp-dir={self._folder.name}"] if number == 0
                  else [f"--address={self.address}"])
+        # With ports of its own choosing a node gives up when its agent takes 15 s to say which.
+        ports = [f"--{name}-port={free_port()}" for name in
+                 ("dashboard-agent-grpc", "dashboard-agent-listen", "metrics-export",
+                  "runtime-env-agent")]
         log = open(pathlib.Path(self._folder.name) / f"node{number}.log", "wb")
         node = self.nodes[number] = subprocess.Popen(
-            [*prefix, BIN / "ray", "start", *where, f"--node-ip-address={address}",
+            [*prefix, BIN / "ray", "start", *where, *ports, f"--node-ip-address={address}",
              f"--num-cpus={cpus}", "--object-store-memory=100000000", "--disable-usage-stats",
              "--block"],
             env=self._environment, stdout=log, stderr=log, start_new_session=True)
