@@ -79,9 +79,10 @@ def submit(session, *numbers, inputs=(), pure=True, attempts=1, limit=0.0):
         session.submit(number, b"task", list(inputs), "kind", pure, attempts, limit)
 
 
-def answer(cluster, index=0, result=b"result", error=None, lost=None, sent=0, events=()):
+def answer(cluster, index=0, result=b"result", error=None, lost=None, sent=0, events=(),
+           digest=None):
     handle, call, _ = cluster.calls.pop(index)
-    digest = None if error else b"digest of %d" % call[0].id
+    digest = None if error else digest or b"digest of %d" % call[0].id
     size = 0 if error else 99
     cluster.post(("done", handle, call, (error, None if error else result, digest, size, 0.5, 0.25,
                                          lost, sent, list(events)), None))
@@ -262,6 +263,18 @@ def a_large_result_that_is_lost_is_made_again(_):
     cluster.run = run_and_answer
     assert session.get(b"digest of 1") == b"new"
     assert session.next(0) is None
+
+
+@test
+def equal_results_of_two_tasks_are_dropped_one_by_one(_):
+    session, cluster = begin(workers=1)
+    submit(session, 1, 2)
+    for _ in range(2):
+        answer(cluster, digest=b"same")
+    for number in (1, 2):
+        assert session.next(1)[0] == number
+        assert session.get(b"same") == b"result"
+        session.drop(b"same")
 
 
 @test

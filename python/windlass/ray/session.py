@@ -105,7 +105,8 @@ class Session:
         self._inbox = queue.SimpleQueue()
         self._post = self._inbox.put
         self._objects = {}  # by hash
-        self._results = {}  # by hash
+        self._arrived = {}  # results by task, until next() gives the completion
+        self._results = {}  # by hash, from then on
         self._waiting = collections.deque()  # tasks that no worker has
         self._tasks = {}  # by id, until they complete
         self._asked = set()  # ids that Cancel named; the only thing that two threads touch
@@ -160,13 +161,19 @@ class Session:
         deadline = time.monotonic() + seconds
         while True:
             if self._out:
-                return self._out.popleft()
+                return self._given(self._out.popleft())
             if self._broken is not None:
                 raise self._broken
             left = deadline - time.monotonic()
             self._step(max(0.0, left))
             if left <= 0 and not self._out:
                 return None
+
+    def _given(self, found):
+        # Not earlier: another task's equal result may be dropped meanwhile.
+        if found[0] in self._arrived and len(found) > 2:
+            self._results[found[2]] = self._arrived.pop(found[0])
+        return found
 
     def get(self, digest):
         if digest in self._results:
@@ -302,7 +309,7 @@ class Session:
             again.data, again.reference, task.again = data, reference, None
             del self._tasks[task.id]
             return
-        self._results[digest] = _Result(data, reference, task if reference is not None else None)
+        self._arrived[task.id] = _Result(data, reference, task if reference is not None else None)
         self._end(task, (task.id, None, digest, size, task.runs, wall, cpu))
 
     def _take_events(self, handle, events, _):
