@@ -1,4 +1,4 @@
-"""How fast small tasks go through the engine ray, beside Ray's own calls of an actor in the same run:
+"""How fast small tasks go through the engine ray, beside Ray's own calls in the same run:
 PYTHONPATH=BUILD/python build/ray-env/bin/python benchmarks/ray_rate.py [ENGINE]
 
 Prints JSON: calls a second, medians of interleaved repetitions with their least and greatest; and
@@ -30,7 +30,8 @@ def bulk(actors):
 
 def windowed(actors):
     """As an engine must: a few calls ahead for each actor, results as they come."""
-    waiting = {actors[i % WORKERS].call.remote(b"item"): i % WORKERS for i in range(WORKERS * DEPTH)}
+    waiting = {actors[i % WORKERS].call.remote(b"item"): i % WORKERS
+               for i in range(WORKERS * DEPTH)}
     for sent in range(WORKERS * DEPTH, CALLS + WORKERS * DEPTH):
         (done,), _ = ray.wait(list(waiting), num_returns=1)
         actor = waiting.pop(done)
@@ -79,7 +80,8 @@ def main():
     for _ in range(3):
         local = seconds(windlass.map, lasts, range(LONG_CALLS), workers=1, memo=False)
         one = seconds(windlass.map, lasts, range(2), engine=engine, workers=1, memo=False)
-        there = seconds(windlass.map, lasts, range(LONG_CALLS), engine=engine, workers=1, memo=False)
+        there = seconds(windlass.map, lasts, range(LONG_CALLS), engine=engine, workers=1,
+                        memo=False)
         added.append(100 * ((there - one) / (local * (LONG_CALLS - 2) / LONG_CALLS) - 1))
     print(json.dumps({"ray": ray.__version__, "calls": CALLS, "workers": WORKERS,
                       "start of a session, s": summary(start),

@@ -37,7 +37,8 @@ def main():
     engine, workers, folder, name = sys.argv[1:]
     try:
         parts = windlass.map(case(folder, name), range(ITEMS), engine=engine, workers=workers)
-        print(json.dumps({"result": [part == bytes([i]) * 200_000 for i, part in enumerate(parts)]}))
+        good = [part == bytes([item]) * 200_000 for item, part in enumerate(parts)]
+        print(json.dumps({"result": good}))
     except windlass.Error as error:
         print(json.dumps({"error": str(error), "code": error.code}))
 

@@ -83,8 +83,8 @@ def a_task_that_kills_every_worker(folder):
     failed = run(folder / "a", check=False,
                  env={"WINDLASS_WORKER_SYNC_POINTS": "engine.task.start=kill"})
     assert failed.returncode == 1, failed
-    assert re.search(r"task \d+ \(explain.*\) was lost 3 times, last because worker \d+ \(pid \d+ on "
-                     r".*\) was lost: its process ended without a word", failed.stderr), failed
+    assert re.search(r"task \d+ \(explain.*\) was lost 3 times, last because worker \d+ \(pid \d+ "
+                     r"on .*\) was lost: its process ended without a word", failed.stderr), failed
     assert not (folder / "a").exists()
     assert failed.stderr.count("\n") == 1 and not failed.stdout, failed
 
@@ -241,7 +241,7 @@ def a_node_that_joins_gets_workers_and_a_lost_head_ends_the_job(folder):
     thread.start()
     wait_for(lambda: pids.exists() and len(set(pids.read_text().split())) == 4, 120, "4 workers")
     cluster.add_node(2)
-    wait_for(lambda: len(set(pids.read_text().split())) == 6, 120, "workers on the node that joined")
+    wait_for(lambda: len(set(pids.read_text().split())) == 6, 120, "workers on the new node")
     cluster.kill_node(0)
     thread.join(timeout=120)
     assert outcome and isinstance(outcome[0], windlass.Error), outcome

@@ -16,8 +16,8 @@ from .options import parse
 
 # A task that runs, and two that the worker has already when it ends.
 _DEPTH = 3
-# Objects beyond this go into Ray's store once and are fetched; smaller ones go with the call, unless
-# several tasks read them and they are no smaller than what a reference costs.
+# Objects beyond this go into Ray's store once and are fetched; smaller ones go with the call,
+# unless several tasks read them and they are larger than what a reference costs.
 _INLINE_BYTES = 64 * 1024
 _SHARED_BYTES = 1024
 _MOST_LOSSES = 3  # of one task: it may be what kills its workers
@@ -56,7 +56,7 @@ class _Object:
 
 
 class _Result:
-    """What a task gave: its bytes, or where they are; the task, to run it again if they are lost."""
+    """What a task gave: its bytes, or where they are and the task that makes them again."""
 
     __slots__ = ("data", "error", "reference", "task")
 
@@ -432,8 +432,8 @@ class Session:
                                   f"{grace:g} s: its worker was killed")
             elif (task.asked_to_stop is not None
                   and now > max(task.asked_to_stop, worker.since) + grace):
-                worker.verdict = (task, "cancelled",
-                                  f"the task was cancelled, and its worker killed after {grace:g} s")
+                worker.verdict = (task, "cancelled", "the task was cancelled, and its worker "
+                                  f"killed after {grace:g} s")
             else:
                 continue
             self._lose(worker, worker.verdict[2])
@@ -514,8 +514,8 @@ class Session:
             self._step(_TEND_SECONDS)
 
     def _fail(self, task, code, message):
-        self._end(task, (task.id, _windlass.encode_error(code, message), None, 0, task.runs, 0.0,
-                         0.0))
+        error = _windlass.encode_error(code, message)
+        self._end(task, (task.id, error, None, 0, task.runs, 0.0, 0.0))
 
     def _end(self, task, completion):
         self._tasks.pop(task.id, None)

@@ -21,7 +21,7 @@ void SyncPoint(std::string_view name);
 void ArmSyncPoint(const std::string& name, std::function<void()> action);
 void DisarmSyncPoints();
 
-// Reads WINDLASS_SYNC_POINTS; called once by main, and by a worker's process. Throws Error{kUsage} for a malformed value.
+// Reads WINDLASS_SYNC_POINTS, for main or a worker. Throws Error{kUsage} for a malformed value.
 WINDLASS_API void ArmSyncPointsFromEnvironment();
 
 }  // namespace windlass
