@@ -233,11 +233,11 @@ def a_node_that_joins_gets_workers_and_a_lost_head_ends_the_job(folder):
 
     def work():
         try:
-            outcome.append(mapped(waits, range(100), workers="1:6"))
+            outcome.append(mapped(waits, range(100), workers="2:6"))
         except windlass.Error as error:
             outcome.append(error)
 
-    thread = threading.Thread(target=work)
+    thread = threading.Thread(target=work, daemon=True)
     thread.start()
     wait_for(lambda: pids.exists() and len(set(pids.read_text().split())) == 4, 120, "4 workers")
     cluster.add_node(2)

@@ -7,6 +7,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 from support import main, test  # noqa: E402
 from windlass import Error  # noqa: E402
 from windlass.ray.options import Options, parse  # noqa: E402
+from windlass.ray import session as session_module  # noqa: E402
 from windlass.ray.session import Session  # noqa: E402
 
 OWN = {"build": "b1", "python": "3.11", "ray": "2.60.0"}
@@ -121,6 +122,25 @@ def nothing_starts_before_the_least_number_of_workers_is_there(_):
     cluster.post(("ready", "w1", FACTS, None))
     session.next(0)
     assert len(cluster.calls) == 1 and session.slots() == 2
+
+
+@test
+def a_worker_that_comes_late_gets_what_others_have_not_begun(_):
+    session, cluster = begin(workers=1, most=2, ready=1)
+    submit(session, 1, 2, 3)
+    last = cluster.calls[2][2][1]
+    long, session_module._LONG_SECONDS = session_module._LONG_SECONDS, 0.0
+    try:
+        cluster.post(("ready", "w1", FACTS, None))
+        session.next(0)
+    finally:
+        session_module._LONG_SECONDS = long
+    assert [call[0] for call in cluster.calls] == ["w0", "w0", "w0", "w1"]
+    assert cluster.calls[3][2][0] == 3 and cluster.cancelled == [("w0", last)]
+    answer(cluster, 2, error=b"\x06cancelled")
+    answer(cluster, 2)
+    done = session.next(1)
+    assert done[:2] == (3, None) and done[4] == 1, done
 
 
 @test
@@ -281,11 +301,12 @@ def equal_results_of_two_tasks_are_dropped_one_by_one(_):
 def cancelled_tasks_stop_where_they_are(_):
     session, cluster = begin(workers=1)
     submit(session, 1, 2, 3, 4)
+    running = cluster.calls[0][2][1]
     for number in (1, 4, 4):
         session.cancel(number)
     done = session.next(1)
     assert done[0] == 4 and b"cancelled before it ran" in done[1] and done[4] == 0, done
-    assert cluster.cancelled == [("w0", 1)]
+    assert cluster.cancelled == [("w0", running)]
 
 
 @test
@@ -313,9 +334,10 @@ def a_task_that_overruns_names_itself_and_its_worker(_):
 def events_come_before_their_completion(_):
     session, cluster = begin(workers=1)
     submit(session, 1)
+    call = cluster.calls[0][2][1]
     answer(cluster, sent=2, events=["third"])
     assert session.next(0) is None
-    cluster.post(("events", "w0", [(1, 1, "first"), (1, 1, "second")], None))
+    cluster.post(("events", "w0", [(1, call, "first"), (1, call, "second")], None))
     assert [session.next(1) for _ in range(3)] == [(1, "first"), (1, "second"), (1, "third")]
     assert session.next(1)[0] == 1
 

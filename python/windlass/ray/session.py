@@ -25,6 +25,7 @@ _MOST_FAILED_STARTS = 5  # in a row
 _TEND_SECONDS = 0.25
 _EVENTS_SECONDS = 30.0  # how long a worker may keep a question for events
 _SILENCE_SECONDS = 120.0  # beyond that, without any answer: it hangs
+_LONG_SECONDS = 0.1  # a task that has run as long may keep those behind it from idle workers
 _GET_SECONDS = 300.0
 _RETRYABLE = 8  # windlass::ErrorCode::kUnavailable, the first byte of an encoded error
 
@@ -65,13 +66,14 @@ class _Result:
 
 
 class _Task:
-    __slots__ = ("again", "asked_to_stop", "attempts", "data", "events", "id", "inputs", "kind",
-                 "limit", "losses", "pure", "runs")
+    __slots__ = ("again", "asked_to_stop", "attempts", "call", "data", "events", "id", "inputs",
+                 "kind", "limit", "losses", "pure", "runs")
 
     def __init__(self, number, data, inputs, kind, pure, attempts, limit):
         self.id, self.data, self.inputs, self.kind = number, data, inputs, kind
         self.pure, self.attempts, self.limit = pure, attempts, limit
         self.runs = self.losses = self.events = 0
+        self.call = 0  # which sending of it counts; replies to earlier ones do not
         self.asked_to_stop = None  # when
         self.again = None  # the _Result that was lost
 
@@ -267,16 +269,16 @@ class Session:
         worker = self._workers.get(handle)
         if worker is None:  # given up before
             return
-        task, run = call
-        if task.runs != run or task not in worker.tasks:
-            return
         worker.spoke = time.monotonic()
+        task, number = call
         if isinstance(reply, Exception):
             if self._cluster.died(reply):
                 self._lose(worker, clusters.cause_of_death(reply))
-            else:  # of our own code in the worker
+            elif task.call == number:  # of our own code in the worker
                 self._finished(worker, task)
                 self._fail(task, "internal", f"{worker.name()} failed: {reply}")
+            return
+        if task.call != number:  # it was given to another one
             return
         self._finished(worker, task)
         if task.events < reply[7]:
@@ -317,9 +319,9 @@ class Session:
         if worker is None or isinstance(events, Exception):  # its tasks' replies say so too
             return
         worker.spoke = time.monotonic()
-        for number, run, text in events:
+        for number, call, text in events:
             task = self._tasks.get(number)
-            if task is not None and task.runs == run:
+            if task is not None and task.call == call:
                 task.events += 1
                 if task.again is None:
                     self._out.append((number, text))
@@ -343,7 +345,7 @@ class Session:
             return
         for worker in self._workers.values():
             if task in worker.tasks:
-                self._cluster.cancel(worker.handle, number)
+                self._cluster.cancel(worker.handle, task.call)
 
     def _take_capacity(self, workers):
         if workers != self._wanted:
@@ -450,6 +452,24 @@ class Session:
                 return
             waiting.popleft()
             self._send(worker, task)
+        if not waiting:
+            self._share()
+
+    def _share(self):
+        """Gives workers that have nothing to do what others have not begun: a worker that came
+        later, or tasks behind a long one."""
+        idle = [worker for worker in self._ready if not worker.tasks]
+        now = time.monotonic() if idle else 0.0
+        for worker in idle:
+            giver = max(self._ready, key=lambda one: len(one.tasks))
+            if len(giver.tasks) < 2 or now - giver.since < _LONG_SECONDS:
+                return
+            if not giver.tasks[-1].pure:
+                return
+            task = giver.tasks.pop()
+            self._cluster.cancel(giver.handle, task.call)
+            task.runs -= 1
+            self._send(worker, task)
 
     def _send(self, worker, task):
         inputs, fresh = [], {}
@@ -470,11 +490,13 @@ class Session:
             forgotten, worker.forgotten = worker.forgotten, []
         task.runs += 1
         task.events = 0
+        self._number += 1
+        task.call = self._number
         if not worker.tasks:
             worker.since = time.monotonic()
         worker.tasks.append(task)
-        self._cluster.run(self._post, worker.handle, (task, task.runs),
-                          (task.id, task.runs, task.data, inputs, fresh, forgotten))
+        self._cluster.run(self._post, worker.handle, (task, task.call),
+                          (task.id, task.call, task.data, inputs, fresh, forgotten))
 
     # Completions.
 

@@ -37,13 +37,13 @@ class Worker:
         _windlass.arm_sync_points()
         self._runner = _windlass.TaskRunner()
         self._objects = {}  # by the session's number: references to what is in Ray's store
-        self._events = collections.deque()  # (task, attempt, text), oldest first
+        self._events = collections.deque()  # (task, call, text), oldest first
         self._sent = 0  # of the task that runs: events that left by `events`
         self._changed = threading.Condition()
 
-    def run(self, number, attempt, task, inputs, fresh, forgotten):
-        """Runs a task of `inputs`, each its bytes or the number of an object that this call or an
-        earlier one brought (`fresh`: {number: [reference]}).
+    def run(self, number, call, task, inputs, fresh, forgotten):
+        """Runs task `number` of `inputs`, each its bytes or the number of an object that this call
+        or an earlier one brought (`fresh`: {number: [reference]}).
 
         Gives (error, result, hash, size, wall seconds, CPU seconds, lost, sent, events): an encoded
         error or None; the result's bytes, or [reference] of a large one; why an input could not be
@@ -68,10 +68,10 @@ class Worker:
 
         def send(text):
             with self._changed:
-                self._events.append((number, attempt, text))
+                self._events.append((number, call, text))
                 self._changed.notify_all()
 
-        error, result, digest, wall, cpu = self._runner.run(number, task, len(inputs), fetch, send)
+        error, result, digest, wall, cpu = self._runner.run(call, task, len(inputs), fetch, send)
         size = 0 if result is None else len(result)
         if size > INLINE_BYTES:
             result = [ray.put(result)]
@@ -82,7 +82,7 @@ class Worker:
         return error, result, digest, size, wall, cpu, lost, sent, events
 
     def events(self, seconds):
-        """The events since the last call as [(task, attempt, text)]; waits for the first."""
+        """The events since the last call as [(task, call, text)]; waits for the first."""
         with self._changed:
             self._changed.wait_for(lambda: self._events, timeout=seconds)
             events = list(self._events)
@@ -90,6 +90,6 @@ class Worker:
             self._sent += len(events)
             return events
 
-    def cancel(self, number):
+    def cancel(self, call):
         """Asks a task to stop, or not to begin."""
-        self._runner.cancel(number)
+        self._runner.cancel(call)
