@@ -22,8 +22,8 @@ class Network:
                           for host in range(hosts)]
         try:
             self._switch = self._namespace("s")
-            ip("-n", self._switch, "link", "add", "br", "type", "bridge")
-            ip("-n", self._switch, "link", "set", "br", "up")
+            ip("-n", self._switch, "link", "add", "switch0", "type", "bridge")
+            ip("-n", self._switch, "link", "set", "switch0", "up")
             self.hosts = [self._host(host) for host in range(hosts)]
         except BaseException:
             self.close()
@@ -40,7 +40,7 @@ class Network:
         name = self._namespace(f"h{number}")
         ip("-n", self._switch, "link", "add", f"p{number}", "type", "veth", "peer", "name", "eth0",
            "netns", name)
-        ip("-n", self._switch, "link", "set", f"p{number}", "master", "br", "up")
+        ip("-n", self._switch, "link", "set", f"p{number}", "master", "switch0", "up")
         ip("-n", name, "address", "add", f"{self.addresses[number]}/24", "dev", "eth0")
         ip("-n", name, "link", "set", "eth0", "up")
         return name
@@ -60,6 +60,11 @@ class Network:
         for namespace, device in ((self._switch, f"p{host}"), (self.hosts[host], "eth0")):
             subprocess.run(["tc", "-n", namespace, "qdisc", "add", "dev", device, "root", "tbf",
                             "rate", rate, "burst", "16kb", "latency", "400ms"],
+                           check=True, capture_output=True)
+
+    def fast(self, host):
+        for namespace, device in ((self._switch, f"p{host}"), (self.hosts[host], "eth0")):
+            subprocess.run(["tc", "-n", namespace, "qdisc", "delete", "dev", device, "root"],
                            check=True, capture_output=True)
 
     def close(self):
