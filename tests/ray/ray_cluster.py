@@ -11,7 +11,8 @@ import tempfile
 import time
 
 BIN = pathlib.Path(sys.executable).parent
-START_SECONDS = 300  # on a busy machine
+# On a busy machine a node gives up when its agent needs more than 15 s, which no setting changes.
+START_SECONDS, START_ATTEMPTS = 60, 6
 # Ray takes a token from the home folder where there is one, and makes one where there is none.
 ENVIRONMENT = {"RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0",
                "RAY_raylet_start_wait_time_s": str(START_SECONDS),
@@ -90,11 +91,21 @@ class Cluster:
         return self.start_node(len(self.nodes) - 1, cpus)
 
     def start_node(self, number, cpus):
+        for _ in range(START_ATTEMPTS):
+            node = self._start(number, cpus)
+            wait_for(lambda: node.poll() is not None or "Ray runtime started" in self.log(number),
+                     3 * START_SECONDS, f"node {number} of a Ray cluster")
+            if node.poll() is None:
+                return node
+            self.kill_node(number)
+        raise AssertionError(self.log(number))
+
+    def _start(self, number, cpus):
         prefix, address = self._hosts[number] if self._hosts else ([], "127.0.0.1")
         where = (["--head", f"--port={self.port}", "--include-dashboard=false",
                   f"--temp-dir={self._folder.name}"] if number == 0
                  else [f"--address={self.address}"])
-        # With ports of its own choosing a node gives up when its agent takes 15 s to say which.
+        # Nodes of one machine must not choose the same ones.
         ports = [f"--{name}-port={free_port()}" for name in
                  ("dashboard-agent-grpc", "dashboard-agent-listen", "metrics-export",
                   "runtime-env-agent")]
@@ -105,12 +116,6 @@ class Cluster:
              "--block"],
             env=self._environment, stdout=log, stderr=log, start_new_session=True)
         log.close()
-
-        def there():
-            assert node.poll() is None, self.log(number)
-            return "Ray runtime started" in self.log(number)
-
-        wait_for(there, START_SECONDS, f"node {number} of a Ray cluster")
         return node
 
     def log(self, number):
