@@ -277,9 +277,12 @@ class Cluster:
                         f"{_short(error)}; {_PUT_ADVICE}", "input/output") from None
 
     def get(self, reference, seconds) -> bytes | None:
-        """None when the object is gone with the process or node that held it."""
+        """None when the object is gone with the process or node that held it. Raises TimeoutError:
+        of a node that was cut off Ray itself knows only after minutes."""
         try:
             return self._ray.get(reference, timeout=seconds)
+        except self._ray.exceptions.GetTimeoutError:
+            raise TimeoutError from None
         except self._ray.exceptions.RayError:
             return None
 

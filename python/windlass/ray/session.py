@@ -27,6 +27,7 @@ _EVENTS_SECONDS = 30.0  # how long a worker may keep a question for events
 _SILENCE_SECONDS = 120.0  # beyond that, without any answer: it hangs
 _LONG_SECONDS = 0.1  # a task that has run as long may keep those behind it from idle workers
 _GET_SECONDS = 300.0
+_GET_SLICE_SECONDS = 5.0
 _RETRYABLE = 8  # windlass::ErrorCode::kUnavailable, the first byte of an encoded error
 
 
@@ -59,10 +60,11 @@ class _Object:
 class _Result:
     """What a task gave: its bytes, or where they are and the task that makes them again."""
 
-    __slots__ = ("data", "error", "reference", "task")
+    __slots__ = ("data", "error", "holder", "reference", "task")
 
-    def __init__(self, data, reference, task):
-        self.data, self.reference, self.task, self.error = data, reference, task, None
+    def __init__(self, data, reference, holder, task):
+        self.data, self.reference, self.holder, self.task = data, reference, holder, task
+        self.error = None
 
 
 class _Task:
@@ -183,7 +185,10 @@ class Session:
         held = self._objects[digest]
         if held.data is not None:
             return held.data
-        data = self._cluster.get(held.reference, _GET_SECONDS)
+        try:
+            data = self._cluster.get(held.reference, _GET_SECONDS)
+        except TimeoutError:
+            data = None
         if data is None:
             raise Error(f"object {digest.hex()} is no longer in Ray's store", "unavailable")
         return data
@@ -308,10 +313,12 @@ class Session:
             data, reference = None, data[0]
         if task.again is not None:
             again = task.again
-            again.data, again.reference, task.again = data, reference, None
+            again.data, again.reference, again.holder = data, reference, worker.handle
+            task.again = None
             del self._tasks[task.id]
             return
-        self._arrived[task.id] = _Result(data, reference, task if reference is not None else None)
+        self._arrived[task.id] = _Result(
+            data, reference, worker.handle, task if reference is not None else None)
         self._end(task, (task.id, None, digest, size, task.runs, wall, cpu))
 
     def _take_events(self, handle, events, _):
@@ -505,7 +512,7 @@ class Session:
         if result.data is None and result.error is None:
             for _ in range(_MOST_LOSSES):
                 if result.reference is not None:
-                    result.data = self._cluster.get(result.reference, _GET_SECONDS)
+                    result.data = self._fetched(result)
                 if result.data is not None or result.error is not None:
                     break
                 self._run_again(result)
@@ -515,6 +522,19 @@ class Session:
             raise Error(f"the result of task {result.task.id} ({result.task.kind}) was lost "
                         f"{_MOST_LOSSES} times", "unavailable")
         return result.data
+
+    def _fetched(self, result):
+        """None when it is lost, or its worker is and it does not come soon all the same."""
+        deadline = time.monotonic() + _GET_SECONDS
+        while time.monotonic() < deadline:
+            self._step(0)  # to know of lost workers
+            lost = result.holder not in self._workers
+            try:
+                return self._cluster.get(result.reference, _GET_SLICE_SECONDS)
+            except TimeoutError:
+                if lost:
+                    return None
+        return None
 
     def _run_again(self, result):
         task = result.task
