@@ -4,7 +4,7 @@ BUILD := build/$(PRESET)
 NINJA := ninja -C $(BUILD)
 export CMAKE_BUILD_PARALLEL_LEVEL ?= $(shell nproc)
 
-.PHONY: help setup build demo test test-oip test-package test-s3 test-kubernetes bench fuzz web format tidy clean
+.PHONY: help setup build demo test test-cluster test-kubernetes test-oip test-package test-ray test-s3 bench fuzz web format tidy clean
 
 help:
 	@echo "make demo   explain the UCI Adult job with the shipped model and say what was found"
@@ -51,6 +51,14 @@ test-package: setup
 # Ray clusters on a real Kubernetes on this machine (root; tests/kubernetes/README.md).
 test-kubernetes: build
 	@tests/kubernetes/test.sh $(BUILD)/bin/windlass
+
+# The engine ray on two nodes of this machine.
+test-ray: build
+	@tests/ray/test.sh $(BUILD)
+
+# Faults of a Ray cluster on network namespaces; needs root. REPEAT=100 kills that often.
+test-cluster: build
+	@tests/cluster/test.sh $(BUILD)
 
 # SECONDS_EACH=5 make fuzz is a quick look.
 fuzz:

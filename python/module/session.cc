@@ -24,6 +24,7 @@
 #include "windlass/base/hash.h"
 #include "windlass/base/json.h"
 #include "windlass/base/registry.h"
+#include "windlass/base/sync_point.h"
 #include "windlass/engine/worker.h"
 
 namespace nb = nanobind;
@@ -214,11 +215,7 @@ class TaskRunner {
   // wall seconds, CPU seconds).
   nb::tuple Run(std::uint64_t id, const nb::bytes& encoded, std::size_t inputs,
                 const nb::object& fetch, const nb::object& send) {
-    CancelToken token;
-    {
-      const nb::ft_lock_guard guard(mutex_);
-      tokens_[id] = token;
-    }
+    const CancelToken token = TokenOf(id);
     std::optional<Error> error;
     std::optional<Bytes> result;
     Hash hash;
@@ -260,16 +257,18 @@ class TaskRunner {
                           cpu);
   }
 
-  // Asks a task that runs here to stop.
-  void Cancel(std::uint64_t id) {
-    const nb::ft_lock_guard guard(mutex_);
-    if (const auto found = tokens_.find(id); found != tokens_.end()) found->second.Cancel();
-  }
+  // Asks a task to stop, or not to begin when it has yet to come.
+  void Cancel(std::uint64_t id) { TokenOf(id).Cancel(); }
 
  private:
+  CancelToken TokenOf(std::uint64_t id) {
+    const nb::ft_lock_guard guard(mutex_);
+    return tokens_[id];
+  }
+
   engine::Worker worker_;
   nb::ft_mutex mutex_;
-  std::map<std::uint64_t, CancelToken> tokens_;  // of tasks that run; guarded by the GIL
+  std::map<std::uint64_t, CancelToken> tokens_;  // guarded by the GIL
 };
 
 }  // namespace
@@ -289,6 +288,8 @@ void BindEngines(nb::module_& module) {
         return PythonBytes(Error(ErrorCodeOf(code), message).Encode());
       },
       nb::arg("code"), nb::arg("message"), "An error as completions carry it.");
+  module.def("arm_sync_points", &ArmSyncPointsFromEnvironment,
+             "Arms what WINDLASS_SYNC_POINTS names: for tests of a worker's process.");
   nb::class_<TaskRunner>(module, "TaskRunner")
       .def(nb::init<>())
       .def("run", &TaskRunner::Run, nb::arg("id"), nb::arg("task"), nb::arg("inputs"),

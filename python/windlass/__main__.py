@@ -1,11 +1,19 @@
 """`python -m windlass ...`: the command, within Python. Engines that need Python are there."""
 
+import os
 import sys
 
-from . import _windlass
+from . import _engines, _windlass  # noqa: F401 (_engines registers engines)
 
 
 def main() -> int:
+    # Set by the native command, which runs here what needs Python.
+    build = os.environ.pop("WINDLASS_COMMAND_BUILD", None)
+    if build not in (None, _windlass.build_hash()):
+        print(f"windlass: the command is build {build}, but the package windlass of "
+              f"{sys.executable} is build {_windlass.build_hash()}: install the same of both, or "
+              "set WINDLASS_PYTHON to a Python that has it", file=sys.stderr)
+        return 2
     return _windlass.command(["windlass", *sys.argv[1:]])
 
 

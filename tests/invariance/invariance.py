@@ -24,10 +24,14 @@ def outputs(folder):
 
 
 def check_invariance(folder, arguments, workers=WORKERS, batches=BATCHES,
-                     chaos_batches=CHAOS_BATCHES):
-    """Returns how many ways were compared. Raises AssertionError naming the first difference."""
+                     chaos_batches=CHAOS_BATCHES, more=()):
+    """more: [(workers, batch, engine)], further ways.
+
+    Returns how many ways were compared. Raises AssertionError naming the first difference.
+    """
     ways = [(w, b, "local", True) for w, b in itertools.product(workers, batches)]
     ways += [(w, b, e, True) for w, b, e in itertools.product(CHAOS_WORKERS, chaos_batches, CHAOS)]
+    ways += [(*way, True) for way in more]
     ways += [(workers[-1], batches[0], "local", False)] * 2  # remembering, then from memory
     reference = None
     for number, (worker, batch, engine, forget) in enumerate(ways):

@@ -5,6 +5,8 @@
 #include <string>
 #include <string_view>
 
+#include "windlass/base/export.h"
+
 namespace windlass {
 
 // Passing a sync point costs one relaxed load unless something is armed.
@@ -20,7 +22,7 @@ void SyncPoint(std::string_view name);
 void ArmSyncPoint(const std::string& name, std::function<void()> action);
 void DisarmSyncPoints();
 
-// Reads WINDLASS_SYNC_POINTS; called once by main. Throws Error{kUsage} for a malformed value.
-void ArmSyncPointsFromEnvironment();
+// Reads WINDLASS_SYNC_POINTS, for main or a worker. Throws Error{kUsage} for a malformed value.
+WINDLASS_API void ArmSyncPointsFromEnvironment();
 
 }  // namespace windlass

@@ -64,6 +64,22 @@ void FlushOutput() {
   }
 }
 
+// Leaves the parser when the command must run elsewhere.
+struct Elsewhere {
+  std::string engine;
+};
+
+// The engine that the command names, of all commands that have one.
+std::string EngineOf(const CLI::App& app) {
+  for (const CLI::App* sub : app.get_subcommands()) {
+    if (const CLI::Option* option = sub->get_option_no_throw("--engine")) {
+      if (option->count() > 0) return option->as<std::string>();
+    }
+    if (std::string engine = EngineOf(*sub); !engine.empty()) return engine;
+  }
+  return "";
+}
+
 // Parses and runs; every error leaves as an exception.
 int ParseAndRun(int argc, char** argv, CLI::App& app) {
   app.formatter(std::make_shared<HelpFormatter>());
@@ -77,7 +93,10 @@ int ParseAndRun(int argc, char** argv, CLI::App& app) {
   Outcome outcome;
   // Plug-ins come before the command runs, which CLI11 would do while parsing: so callbacks are
   // final ones, called after everything was parsed.
-  app.parse_complete_callback([&plugins] {
+  app.parse_complete_callback([&plugins, &app] {
+    if (const std::string engine = EngineOf(app); !engine.empty() && NeedsPython(engine)) {
+      throw Elsewhere{engine};
+    }
     for (const auto& plugin : plugins) Registry::Global().LoadPlugin(plugin);
   });
   AddExplainCommand(app, outcome);
@@ -138,6 +157,8 @@ int RunCommandLine(int argc, char** argv) {
   try {
     try {
       return ParseAndRun(argc, argv, app);
+    } catch (const Elsewhere& elsewhere) {
+      return RunInPython(elsewhere.engine, argc, argv);
     } catch (const CLI::Success& success) {  // --help, --version
       const int code = app.exit(success);
       FlushOutput();

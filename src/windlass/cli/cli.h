@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <functional>
 #include <string>
+#include <string_view>
 
 #include "windlass/base/json.h"
 #include "windlass/job/run.h"
@@ -31,6 +32,14 @@ struct RunFlags {
 
 // Runs a spec and prints its result, or with --detach the job's id: for people, or as JSON.
 void RunAndPrint(const Json& spec, const std::string& what, const RunFlags& flags);
+
+// Whether an engine is written in Python and this process is not Python.
+bool NeedsPython(std::string_view engine);
+
+// Runs the same command line in Python ($WINDLASS_PYTHON, else python3), on these standard streams:
+// passes signals on, and gives its exit code. Throws Error that says what to install, or which
+// signal killed it.
+int RunInPython(std::string_view engine, int argc, char** argv);
 
 // `diff` and `drift` under `windlass explain`.
 void AddCompareCommands(CLI::App& explain);

@@ -1,0 +1,1 @@
+"""The engine `ray`: tasks on workers of a Ray cluster. See docs/ray.md."""

@@ -1,0 +1,585 @@
+"""A session of the engine `ray`: which worker runs which task, and what happens when one is lost.
+
+Driven by PythonSession in python/module/session.cc, on one thread (`cancel` excepted). Nothing here
+calls Ray itself: cluster.py does, and a test's stand-in.
+"""
+
+import collections
+import queue
+import sys
+import time
+
+from .. import _windlass
+from .._error import Error
+from . import cluster as clusters
+from .options import parse
+
+# A task that runs, and two that the worker has already when it ends.
+_DEPTH = 3
+# Objects beyond this go into Ray's store once and are fetched; smaller ones go with the call,
+# unless several tasks read them and they are larger than what a reference costs.
+_INLINE_BYTES = 64 * 1024
+_SHARED_BYTES = 1024
+_MOST_LOSSES = 3  # of one task: it may be what kills its workers
+_MOST_FAILED_STARTS = 5  # in a row
+_TEND_SECONDS = 0.25
+_EVENTS_SECONDS = 30.0  # how long a worker may keep a question for events
+_SILENCE_SECONDS = 120.0  # beyond that, without any answer: it hangs
+_LONG_SECONDS = 0.1  # a task that has run as long may keep those behind it from idle workers
+_GET_SECONDS = 300.0
+_GET_SLICE_SECONDS = 5.0
+_RETRYABLE = 8  # windlass::ErrorCode::kUnavailable, the first byte of an encoded error
+
+
+def start(location, options, least, most):
+    """What `windlass --engine ray` calls; least, most: of workers, see windlass::WorkerCount."""
+    parsed = parse(location, options)
+    least = 1 if least < 0 else least  # one after the other
+    most = max(1, most) if least else 0
+    cluster = clusters.connect(parsed, max(1, least))
+    return Session(cluster, parsed, least, most, _own_facts())
+
+
+def _own_facts():
+    import ray
+
+    return {"build": _windlass.build_hash(), "ray": ray.__version__,
+            "python": "{}.{}".format(*sys.version_info)}
+
+
+class _Object:
+    """What tasks read: its bytes, or where it is in Ray's store."""
+
+    __slots__ = ("data", "number", "reads", "reference", "size")
+
+    def __init__(self, number, data):
+        self.number, self.data, self.size = number, data, len(data)
+        self.reads, self.reference = 0, None
+
+
+class _Result:
+    """What a task gave: its bytes, or where they are and the task that makes them again."""
+
+    __slots__ = ("data", "error", "holder", "reference", "task")
+
+    def __init__(self, data, reference, holder, task):
+        self.data, self.reference, self.holder, self.task = data, reference, holder, task
+        self.error = None
+
+
+class _Task:
+    __slots__ = ("again", "asked_to_stop", "attempts", "call", "data", "events", "id", "inputs",
+                 "kind", "limit", "losses", "pure", "runs")
+
+    def __init__(self, number, data, inputs, kind, pure, attempts, limit):
+        self.id, self.data, self.inputs, self.kind = number, data, inputs, kind
+        self.pure, self.attempts, self.limit = pure, attempts, limit
+        self.runs = self.losses = self.events = 0
+        self.call = 0  # which sending of it counts; replies to earlier ones do not
+        self.asked_to_stop = None  # when
+        self.again = None  # the _Result that was lost
+
+
+class _Worker:
+    __slots__ = ("facts", "forgotten", "handle", "held", "known", "number", "since", "spoke",
+                 "tasks", "verdict")
+
+    def __init__(self, number):
+        self.number, self.handle, self.facts = number, None, None
+        self.tasks = collections.deque()  # in the order in which it runs them
+        self.since = 0.0  # when the first of them began, at the latest
+        self.known = set()  # objects that it has references to
+        self.forgotten = []
+        self.held = []  # (task, reply) that wait for events sent before them
+        self.spoke = 0.0
+        self.verdict = None  # why we killed it: (code, message) for the task that it ran
+
+    def name(self):
+        where = self.facts
+        return f"worker {self.number} (pid {where['pid']} on {where['host']}, {where['address']})"
+
+
+class Session:
+    """least, most: how many workers must be there to begin, and how many are asked for; 0: as many
+    as the cluster has room for, now and later."""
+
+    def __init__(self, cluster, options, least, most, own):
+        self._cluster, self._options, self._own = cluster, options, own
+        self._least, self._most = max(1, least), most
+        self._inbox = queue.SimpleQueue()
+        self._post = self._inbox.put
+        self._objects = {}  # by hash
+        self._arrived = {}  # results by task, until next() gives the completion
+        self._results = {}  # by hash, from then on
+        self._waiting = collections.deque()  # tasks that no worker has
+        self._tasks = {}  # by id, until they complete
+        self._asked = set()  # ids that Cancel named; the only thing that two threads touch
+        self._workers = {}  # by handle
+        self._ready = []
+        self._out = collections.deque()  # what next() gives
+        self._begun = False
+        self._broken = None
+        self._number = 0
+        self._failed_starts = 0
+        self._tended = 0.0
+        self._deadline = time.monotonic() + options.start
+        self._wanted = most if most else cluster.capacity()
+        self._balance()
+        cluster.watch(self._post, follow_capacity=not most)
+
+    # What PythonSession calls.
+
+    def put(self, digest, data):
+        self._number += 1
+        self._objects[digest] = _Object(self._number, data)
+
+    def drop(self, digest):
+        self._results.pop(digest, None)
+        dropped = self._objects.pop(digest, None)
+        if dropped is not None and dropped.reference is not None:
+            for worker in self._workers.values():
+                if dropped.number in worker.known:
+                    worker.known.discard(dropped.number)
+                    worker.forgotten.append(dropped.number)
+
+    def submit(self, number, data, inputs, kind, pure, attempts, limit):
+        objects = [self._object(digest) for digest in inputs]
+        for given in objects:
+            given.reads += 1
+        task = _Task(number, data, objects, kind, pure, attempts, limit)
+        self._tasks[number] = task
+        self._waiting.append(task)
+        if self._begun:
+            self._dispatch()
+
+    def _object(self, digest):
+        if digest not in self._objects:  # a task may read what another one gave
+            result = self._results[digest]
+            self._number += 1
+            self._objects[digest] = made = _Object(self._number, self._bytes_of(result))
+            return made
+        return self._objects[digest]
+
+    def next(self, seconds):
+        """None, (id, event) or (id, error, hash, size, attempts, wall seconds, CPU seconds)."""
+        deadline = time.monotonic() + seconds
+        while True:
+            if self._out:
+                return self._given(self._out.popleft())
+            if self._broken is not None:
+                raise self._broken
+            left = deadline - time.monotonic()
+            self._step(max(0.0, left))
+            if left <= 0 and not self._out:
+                return None
+
+    def _given(self, found):
+        # Not earlier: another task's equal result may be dropped meanwhile.
+        if found[0] in self._arrived and len(found) > 2:
+            self._results[found[2]] = self._arrived.pop(found[0])
+        return found
+
+    def get(self, digest):
+        if digest in self._results:
+            return self._bytes_of(self._results[digest])
+        held = self._objects[digest]
+        if held.data is not None:
+            return held.data
+        try:
+            data = self._cluster.get(held.reference, _GET_SECONDS)
+        except TimeoutError:
+            data = None
+        if data is None:
+            raise Error(f"object {digest.hex()} is no longer in Ray's store", "unavailable")
+        return data
+
+    def cancel(self, number):
+        if number not in self._asked:  # the driver's watcher asks again and again
+            self._asked.add(number)
+            self._post(("cancel", number))
+
+    def slots(self):
+        # Before the workers are there, as many tasks as they will take are to be ready for them.
+        return len(self._ready) if self._begun else max(self._least, len(self._ready))
+
+    def close(self):
+        self._cluster.close()
+        for handle in self._workers:
+            self._cluster.kill(handle)
+        self._workers, self._ready = {}, []
+
+    # Messages.
+
+    def _step(self, seconds):
+        """Waits for a message, a short while at most, and takes all that are there."""
+        try:
+            message = self._inbox.get(timeout=min(seconds, _TEND_SECONDS))
+            while True:
+                _TAKE[message[0]](self, *message[1:])
+                message = self._inbox.get_nowait()
+        except queue.Empty:
+            pass
+        if self._broken is None:
+            now = time.monotonic()
+            if now - self._tended >= _TEND_SECONDS:
+                self._tended = now
+                self._tend(now)
+            if self._begun:
+                self._dispatch()
+
+    def _take_ready(self, handle, facts, _):
+        worker = self._workers.get(handle)
+        if worker is None:
+            return
+        if isinstance(facts, Exception):
+            self._failed_start(worker, facts)
+            return
+        fault = self._mismatch(facts)
+        if fault:
+            self._break(fault)
+            return
+        self._failed_starts = 0
+        worker.facts = facts
+        worker.spoke = time.monotonic()
+        self._ready.append(worker)
+        self._cluster.events(self._post, handle, _EVENTS_SECONDS)
+        if len(self._ready) >= self._least:
+            self._begun = True
+
+    def _mismatch(self, facts):
+        where = f"{facts['host']} ({facts['address']})" if facts["address"] else facts["host"]
+        if "fault" in facts:
+            return Error(
+                f"the node {where} cannot run tasks: its Python {facts['python']} "
+                f"({facts['interpreter']}) does not import windlass: {facts['fault']}; install "
+                "the same windlass there as here", "unsupported")
+        for key, what in (("build", "build"), ("python", "Python"), ("ray", "Ray")):
+            if facts[key] != self._own[key]:
+                return Error(
+                    f"{what} {facts[key]} on the node {where}, but {what} {self._own[key]} here: "
+                    "install the same windlass, Python and Ray on all of them", "unsupported")
+        return None
+
+    def _failed_start(self, worker, error):
+        del self._workers[worker.handle]
+        self._cluster.kill(worker.handle)
+        self._failed_starts += 1
+        if self._failed_starts >= _MOST_FAILED_STARTS:
+            self._break(Error(f"{self._failed_starts} workers in a row could not be started: "
+                              f"{clusters.cause_of_death(error)}", "unavailable"))
+            return
+        self._balance()
+
+    def _take_done(self, handle, call, reply, _):
+        worker = self._workers.get(handle)
+        if worker is None:  # given up before
+            return
+        worker.spoke = time.monotonic()
+        task, number = call
+        if isinstance(reply, Exception):
+            if self._cluster.died(reply):
+                self._lose(worker, clusters.cause_of_death(reply))
+            elif task.call == number:  # of our own code in the worker
+                self._finished(worker, task)
+                self._fail(task, "internal", f"{worker.name()} failed: {reply}")
+            return
+        if task.call != number:  # it was given to another one
+            return
+        self._finished(worker, task)
+        if task.events < reply[7]:
+            worker.held.append((task, reply))
+        else:
+            self._complete(worker, task, reply)
+
+    def _finished(self, worker, task):
+        worker.tasks.remove(task)
+        worker.since = time.monotonic()
+
+    def _complete(self, worker, task, reply):
+        error, data, digest, size, wall, cpu, lost, _, events = reply
+        if task.again is None:
+            self._out.extend((task.id, event) for event in events)
+        if lost is not None and task.asked_to_stop is None:
+            self._again(task, f"{worker.name()}: {lost}")
+            return
+        if error is not None:
+            if error[0] == _RETRYABLE and task.runs < task.attempts and not task.asked_to_stop:
+                self._waiting.appendleft(task)
+                return
+            self._end(task, (task.id, error, None, 0, task.runs, wall, cpu))
+            return
+        reference = None
+        if isinstance(data, list):
+            data, reference = None, data[0]
+        if task.again is not None:
+            again = task.again
+            again.data, again.reference, again.holder = data, reference, worker.handle
+            task.again = None
+            del self._tasks[task.id]
+            return
+        self._arrived[task.id] = _Result(
+            data, reference, worker.handle, task if reference is not None else None)
+        self._end(task, (task.id, None, digest, size, task.runs, wall, cpu))
+
+    def _take_events(self, handle, events, _):
+        worker = self._workers.get(handle)
+        if worker is None or isinstance(events, Exception):  # its tasks' replies say so too
+            return
+        worker.spoke = time.monotonic()
+        for number, call, text in events:
+            task = self._tasks.get(number)
+            if task is not None and task.call == call:
+                task.events += 1
+                if task.again is None:
+                    self._out.append((number, text))
+        held, worker.held = worker.held, []
+        for task, reply in held:
+            if task.events < reply[7]:
+                worker.held.append((task, reply))
+            else:
+                self._complete(worker, task, reply)
+        self._cluster.events(self._post, handle, _EVENTS_SECONDS)
+
+    def _take_cancel(self, number):
+        task = self._tasks.get(number)
+        if task is None or task.asked_to_stop is not None:
+            self._asked.discard(number)
+            return
+        task.asked_to_stop = time.monotonic()
+        if task in self._waiting:
+            self._waiting.remove(task)
+            self._fail(task, "cancelled", "the task was cancelled before it ran")
+            return
+        for worker in self._workers.values():
+            if task in worker.tasks:
+                self._cluster.cancel(worker.handle, task.call)
+
+    def _take_capacity(self, workers):
+        if workers != self._wanted:
+            self._wanted = workers
+            self._balance()
+
+    def _take_head_lost(self, why):
+        self._break(Error(
+            f"{why}. The job cannot go on without it: once the cluster is up, run the same command "
+            "again; finished tasks are remembered", "unavailable"))
+
+    # Workers.
+
+    def _balance(self):
+        """Asks for workers that are missing; takes back those that wait for room that is gone."""
+        while len(self._workers) < self._wanted:
+            self._number += 1
+            worker = _Worker(self._number)
+            worker.handle = self._cluster.start_worker(self._post)
+            self._workers[worker.handle] = worker
+        waiting = [w for w in self._workers.values() if w.facts is None]
+        for worker in waiting[: len(self._workers) - self._wanted]:
+            del self._workers[worker.handle]
+            self._cluster.kill(worker.handle)
+
+    def _lose(self, worker, cause):
+        """A worker is gone: the task that it ran counts a loss, those behind it only go back."""
+        del self._workers[worker.handle]
+        self._ready.remove(worker)
+        self._cluster.kill(worker.handle)  # it may only be out of reach
+        for task, reply in worker.held:
+            self._complete(worker, task, reply)
+        tasks = list(worker.tasks)
+        for task in reversed(tasks[1:]):
+            task.runs -= 1
+            self._requeue(task)
+        if tasks:
+            self._lost_run(worker, tasks[0], cause)
+        self._balance()
+
+    def _lost_run(self, worker, task, cause):
+        if worker.verdict is not None and worker.verdict[0] is task:
+            self._fail(task, worker.verdict[1], worker.verdict[2])
+            return
+        self._again(task, f"{worker.name()} was lost: {cause}")
+
+    def _again(self, task, cause):
+        """After a run that gave no answer: a pure task runs again, but not for ever; another one
+        only as often as it says."""
+        task.losses += 1
+        if task.losses < _MOST_LOSSES if task.pure else task.runs < task.attempts:
+            self._requeue(task)
+            return
+        tries = (f"{task.losses} times" if task.pure
+                 else "once" if task.runs == 1 else f"{task.runs} times")
+        self._fail(task, "unavailable", f"task {task.id} ({task.kind}) was lost {tries}, "
+                                        f"last because {cause}")
+
+    def _requeue(self, task):
+        if task.asked_to_stop is not None:
+            self._fail(task, "cancelled", "the task was cancelled")
+        else:
+            self._waiting.appendleft(task)
+
+    def _tend(self, now):
+        """What has a deadline: the first workers, tasks that overrun, workers that are silent."""
+        if not self._begun and now > self._deadline:
+            self._break(Error(
+                f"only {len(self._ready)} of {self._least} workers could be started within "
+                f"{self._options.start:g} s, each with {self._options.cpus:g} CPUs; the cluster "
+                f"has {self._cluster.describe()}. Ask for fewer (-w {max(1, len(self._ready))}), "
+                "for MIN:MAX, or wait longer (?start=SECONDS)", "deadline exceeded"))
+            return
+        grace = self._options.grace
+        for worker in list(self._ready):
+            if worker.spoke + _EVENTS_SECONDS + _SILENCE_SECONDS < now:
+                self._lose(worker, f"it has not answered for {now - worker.spoke:.0f} s")
+                continue
+            if not worker.tasks:
+                continue
+            task = worker.tasks[0]
+            if task.limit > 0 and now > worker.since + task.limit + grace:
+                worker.verdict = (task, "deadline exceeded",
+                                  f"task {task.id} ({task.kind}) on {worker.name()} ran longer "
+                                  f"than its limit of {task.limit:.3g} s and did not stop within "
+                                  f"{grace:g} s: its worker was killed")
+            elif (task.asked_to_stop is not None
+                  and now > max(task.asked_to_stop, worker.since) + grace):
+                worker.verdict = (task, "cancelled", "the task was cancelled, and its worker "
+                                  f"killed after {grace:g} s")
+            else:
+                continue
+            self._lose(worker, worker.verdict[2])
+
+    def _dispatch(self):
+        waiting, ready = self._waiting, self._ready
+        while waiting and ready:
+            worker = ready[0]
+            if len(ready) > 1:
+                worker = min(ready, key=lambda one: len(one.tasks))
+            task = waiting[0]
+            # A task that may run only once waits where it is known not to have begun.
+            if len(worker.tasks) >= (_DEPTH if task.pure else 1):
+                return
+            waiting.popleft()
+            self._send(worker, task)
+        if not waiting:
+            self._share()
+
+    def _share(self):
+        """Gives workers that have nothing to do what others have not begun: a worker that came
+        later, or tasks behind a long one."""
+        idle = [worker for worker in self._ready if not worker.tasks]
+        now = time.monotonic() if idle else 0.0
+        for worker in idle:
+            giver = max(self._ready, key=lambda one: len(one.tasks))
+            if len(giver.tasks) < 2 or now - giver.since < _LONG_SECONDS:
+                return
+            if not giver.tasks[-1].pure:
+                return
+            task = giver.tasks.pop()
+            self._cluster.cancel(giver.handle, task.call)
+            task.runs -= 1
+            self._send(worker, task)
+
+    def _send(self, worker, task):
+        inputs, fresh = [], {}
+        for given in task.inputs:
+            if given.reference is None and (
+                given.size > _INLINE_BYTES or (given.reads > 1 and given.size > _SHARED_BYTES)
+            ):
+                given.reference, given.data = self._cluster.put(given.data), None
+            if given.reference is None:
+                inputs.append(given.data)
+                continue
+            inputs.append(given.number)
+            if given.number not in worker.known:
+                worker.known.add(given.number)
+                fresh[given.number] = [given.reference]
+        forgotten = ()
+        if worker.forgotten:
+            forgotten, worker.forgotten = worker.forgotten, []
+        task.runs += 1
+        task.events = 0
+        self._number += 1
+        task.call = self._number
+        if not worker.tasks:
+            worker.since = time.monotonic()
+        worker.tasks.append(task)
+        self._cluster.run(self._post, worker.handle, (task, task.call),
+                          (task.id, task.call, task.data, inputs, fresh, forgotten))
+
+    # Completions.
+
+    def _bytes_of(self, result):
+        """Of a large result from where it is; where that is gone, the task runs again."""
+        if result.data is None and result.error is None:
+            for _ in range(_MOST_LOSSES):
+                if result.reference is not None:
+                    result.data = self._fetched(result)
+                if result.data is not None or result.error is not None:
+                    break
+                self._run_again(result)
+        if result.error is not None:
+            raise result.error
+        if result.data is None:
+            raise Error(f"the result of task {result.task.id} ({result.task.kind}) was lost "
+                        f"{_MOST_LOSSES} times", "unavailable")
+        return result.data
+
+    def _fetched(self, result):
+        """None when it is lost, or its worker is and it does not come soon all the same."""
+        deadline = time.monotonic() + _GET_SECONDS
+        while time.monotonic() < deadline:
+            self._step(0)  # to know of lost workers
+            lost = result.holder not in self._workers
+            try:
+                return self._cluster.get(result.reference, _GET_SLICE_SECONDS)
+            except TimeoutError:
+                if lost:
+                    return None
+        return None
+
+    def _run_again(self, result):
+        task = result.task
+        if not task.pure:
+            result.error = Error(f"the result of task {task.id} ({task.kind}) was lost with its "
+                                 "worker, and the task may not run again", "unavailable")
+            return
+        result.reference = None
+        task.again = result
+        self._tasks[task.id] = task
+        self._waiting.appendleft(task)
+        deadline = time.monotonic() + _GET_SECONDS
+        while result.data is None and result.reference is None and result.error is None:
+            if self._broken is not None:
+                raise self._broken
+            if time.monotonic() > deadline:
+                raise Error(f"waited {_GET_SECONDS:g} s for task {task.id} ({task.kind}) to run "
+                            "again, whose result was lost", "deadline exceeded")
+            self._step(_TEND_SECONDS)
+
+    def _fail(self, task, code, message):
+        error = _windlass.encode_error(code, message)
+        self._end(task, (task.id, error, None, 0, task.runs, 0.0, 0.0))
+
+    def _end(self, task, completion):
+        self._tasks.pop(task.id, None)
+        self._asked.discard(task.id)
+        if task.again is not None:
+            again, task.again = task.again, None
+            again.error = Error(f"task {task.id} ({task.kind}) had to run again, because its "
+                                "result was lost, and failed", "unavailable")
+            return
+        self._out.append(completion)
+
+    def _break(self, error):
+        """The session is over: every later next() says why."""
+        if self._broken is None:
+            self._broken = error
+
+
+_TAKE = {
+    "ready": Session._take_ready,
+    "done": Session._take_done,
+    "events": Session._take_events,
+    "cancel": Session._take_cancel,
+    "capacity": Session._take_capacity,
+    "head lost": Session._take_head_lost,
+}

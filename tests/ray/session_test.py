@@ -1,0 +1,380 @@
+"""The session's decisions, with a stand-in for Ray: who runs what, and what a loss leads to."""
+
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+from support import main, test  # noqa: E402
+from windlass import Error  # noqa: E402
+from windlass.ray.options import Options, parse  # noqa: E402
+from windlass.ray import session as session_module  # noqa: E402
+from windlass.ray.session import Session  # noqa: E402
+
+OWN = {"build": "b1", "python": "3.11", "ray": "2.60.0"}
+FACTS = {**OWN, "host": "n1", "address": "10.0.0.1", "pid": 7}
+
+
+class Death(Exception):
+    """What Ray says of a call whose worker is gone."""
+
+
+class Cluster:
+    """Remembers what it was asked for; the test says what happens."""
+
+    def __init__(self, room=4):
+        self.room, self.post = room, None
+        self.started, self.killed, self.cancelled, self.puts = [], [], [], []
+        self.calls = []  # (handle, call, arguments) that were not answered
+        self.lost = set()  # references whose object is gone
+
+    def watch(self, post, follow_capacity):
+        self.post = post
+
+    def capacity(self):
+        return self.room
+
+    def describe(self):
+        return "1 nodes with 4 CPUs"
+
+    def start_worker(self, post):
+        self.started.append(f"w{len(self.started)}")
+        return self.started[-1]
+
+    def run(self, post, handle, call, arguments):
+        self.calls.append((handle, call, arguments))
+
+    def events(self, post, handle, seconds):
+        pass
+
+    def cancel(self, handle, number):
+        self.cancelled.append((handle, number))
+
+    def kill(self, handle):
+        self.killed.append(handle)
+
+    def put(self, data):
+        self.puts.append(data)
+        return len(self.puts) - 1
+
+    def get(self, reference, seconds):
+        return None if reference in self.lost else self.puts[reference]
+
+    def died(self, reply):
+        return isinstance(reply, Death)
+
+    def close(self):
+        pass
+
+
+def begin(workers=2, ready=None, most=None, **options):
+    cluster = Cluster()
+    session = Session(cluster, Options(**options), workers, workers if most is None else most, OWN)
+    for handle in cluster.started[:ready]:
+        cluster.post(("ready", handle, FACTS, None))
+    session.next(0)
+    return session, cluster
+
+
+def submit(session, *numbers, inputs=(), pure=True, attempts=1, limit=0.0):
+    for number in numbers:
+        session.submit(number, b"task", list(inputs), "kind", pure, attempts, limit)
+
+
+def answer(cluster, index=0, result=b"result", error=None, lost=None, sent=0, events=(),
+           digest=None):
+    handle, call, _ = cluster.calls.pop(index)
+    digest = None if error else digest or b"digest of %d" % call[0].id
+    size = 0 if error else 99
+    cluster.post(("done", handle, call, (error, None if error else result, digest, size, 0.5, 0.25,
+                                         lost, sent, list(events)), None))
+
+
+def die(cluster, handle):
+    dead = [call for call in cluster.calls if call[0] == handle]
+    cluster.calls = [call for call in cluster.calls if call[0] != handle]
+    for _, call, _ in dead:
+        cluster.post(("done", handle, call, Death("Worker exit detail: end of file"), None))
+
+
+def raised(function):
+    try:
+        function()
+    except Error as error:
+        return error
+    raise AssertionError("nothing was raised")
+
+
+@test
+def tasks_spread_and_three_at_most_go_to_a_worker(_):
+    session, cluster = begin(workers=2)
+    submit(session, *range(1, 9))
+    assert [call[0] for call in cluster.calls] == ["w0", "w1", "w0", "w1", "w0", "w1"]
+    answer(cluster, 1)
+    assert session.next(1) == (2, None, b"digest of 2", 99, 1, 0.5, 0.25)
+    assert cluster.calls[-1][0] == "w1" and cluster.calls[-1][2][0] == 7
+
+
+@test
+def nothing_starts_before_the_least_number_of_workers_is_there(_):
+    session, cluster = begin(workers=2, ready=1)
+    submit(session, 1)
+    assert session.next(0) is None and not cluster.calls and session.slots() == 2
+    cluster.post(("ready", "w1", FACTS, None))
+    session.next(0)
+    assert len(cluster.calls) == 1 and session.slots() == 2
+
+
+@test
+def a_worker_that_comes_late_gets_what_others_have_not_begun(_):
+    session, cluster = begin(workers=1, most=2, ready=1)
+    submit(session, 1, 2, 3)
+    last = cluster.calls[2][2][1]
+    long, session_module._LONG_SECONDS = session_module._LONG_SECONDS, 0.0
+    try:
+        cluster.post(("ready", "w1", FACTS, None))
+        session.next(0)
+    finally:
+        session_module._LONG_SECONDS = long
+    assert [call[0] for call in cluster.calls] == ["w0", "w0", "w0", "w1"]
+    assert cluster.calls[3][2][0] == 3 and cluster.cancelled == [("w0", last)]
+    answer(cluster, 2, error=b"\x06cancelled")
+    answer(cluster, 2)
+    done = session.next(1)
+    assert done[:2] == (3, None) and done[4] == 1, done
+
+
+@test
+def missing_workers_are_an_error_that_says_what_there_is(_):
+    session, _ = begin(workers=3, ready=1, start=1e-9)
+    error = raised(lambda: session.next(5))
+    assert error.code == "deadline exceeded", error.code
+    assert "only 1 of 3 workers" in str(error) and "1 nodes with 4 CPUs" in str(error), error
+    assert raised(lambda: session.next(5)) is error
+
+
+@test
+def a_range_asks_for_its_end_and_begins_with_its_start(_):
+    session, cluster = begin(workers=1, most=3, ready=1)
+    assert len(cluster.started) == 3 and session.slots() == 1
+    cluster.post(("ready", "w2", FACTS, None))
+    session.next(0)
+    assert session.slots() == 2
+
+
+@test
+def zero_workers_follow_the_cluster(_):
+    session, cluster = begin(workers=0, most=0, ready=1)
+    assert len(cluster.started) == 4
+    cluster.post(("capacity", 6))
+    session.next(0)
+    assert len(cluster.started) == 6
+    cluster.post(("capacity", 2))  # those that wait for room that is gone are taken back
+    session.next(0)
+    assert len(cluster.killed) == 4 and "w0" not in cluster.killed
+
+
+@test
+def another_build_is_refused_by_both_names(_):
+    session, cluster = begin(workers=1, ready=0)
+    cluster.post(("ready", "w0", {**FACTS, "build": "b2"}, None))
+    error = raised(lambda: session.next(5))
+    assert "build b2 on the node n1" in str(error) and "build b1 here" in str(error), error
+
+
+@test
+def a_node_without_windlass_is_named(_):
+    session, cluster = begin(workers=1, ready=0)
+    cluster.post(("ready", "w0", {"fault": "ModuleNotFoundError: No module named 'windlass'",
+                                  "host": "n2", "address": "", "interpreter": "/usr/bin/python3",
+                                  "python": "3.11.2"}, None))
+    error = raised(lambda: session.next(5))
+    assert error.code == "unsupported" and "n2" in str(error) and "windlass" in str(error), error
+
+
+@test
+def a_lost_worker_is_replaced_and_its_tasks_run_again(_):
+    session, cluster = begin(workers=2)
+    submit(session, *range(1, 7))
+    die(cluster, "w0")
+    session.next(0)
+    assert cluster.started == ["w0", "w1", "w2"] and session.slots() == 1
+    cluster.post(("ready", "w2", FACTS, None))
+    session.next(0)
+    assert [call[2][0] for call in cluster.calls if call[0] == "w2"] == [1, 3, 5]
+    for _ in range(6):
+        answer(cluster)
+    attempts = {done[0]: done[4] for done in (session.next(1) for _ in range(6))}
+    assert attempts == {1: 2, 2: 1, 3: 1, 4: 1, 5: 1, 6: 1}, attempts
+
+
+@test
+def a_task_lost_three_times_is_one_error(_):
+    session, cluster = begin(workers=1)
+    submit(session, 1)
+    for handle in ("w0", "w1", "w2"):
+        die(cluster, handle)
+        done = session.next(0)
+        if done is None:
+            cluster.post(("ready", cluster.started[-1], FACTS, None))
+            session.next(0)
+    assert done[0] == 1 and done[4] == 3, done
+    message = done[1].decode()
+    assert "task 1 (kind) was lost 3 times" in message and "pid 7 on n1, 10.0.0.1" in message, done
+
+
+@test
+def a_once_task_is_not_repeated_nor_queued_behind_another(_):
+    session, cluster = begin(workers=1)
+    submit(session, 1, pure=False)
+    submit(session, 2, pure=False)
+    assert len(cluster.calls) == 1
+    die(cluster, "w0")
+    done = session.next(1)
+    assert done[0] == 1 and b"was lost once" in done[1], done
+    cluster.post(("ready", "w1", FACTS, None))
+    session.next(0)
+    assert [call[2][0] for call in cluster.calls] == [2]
+
+
+@test
+def attempts_repeat_what_failed_for_want_of_a_server(_):
+    session, cluster = begin(workers=1)
+    submit(session, 1, pure=False, attempts=2)
+    answer(cluster, error=b"\x08busy")
+    session.next(0)
+    answer(cluster, error=b"\x08busy")
+    done = session.next(1)
+    assert done[1] == b"\x08busy" and done[4] == 2, done
+
+
+@test
+def small_objects_go_along_and_shared_ones_once(_):
+    session, cluster = begin(workers=2)
+    session.put(b"plan", b"p" * 5000)
+    session.put(b"rows", b"r" * 5000)
+    session.put(b"large", b"l" * 100_000)
+    submit(session, 1, inputs=[b"plan", b"rows"])
+    assert cluster.calls[0][2][3] == [b"p" * 5000, b"r" * 5000] and not cluster.puts
+    submit(session, 2, 3, inputs=[b"plan"])
+    submit(session, 4, inputs=[b"large"])
+    assert cluster.puts == [b"p" * 5000, b"l" * 100_000]
+    plan = cluster.calls[1][2][3][0]
+    assert cluster.calls[1][2][4] == {plan: [0]} and cluster.calls[2][2][4] == {plan: [0]}
+    session.drop(b"plan")
+    submit(session, 5, 6)
+    assert [plan] in [list(call[2][5]) for call in cluster.calls[4:]]
+
+
+@test
+def a_large_result_that_is_lost_is_made_again(_):
+    session, cluster = begin(workers=1)
+    submit(session, 1)
+    cluster.puts.append(b"old")
+    answer(cluster, result=[0])
+    assert session.next(1)[0] == 1
+    cluster.lost.add(0)
+    cluster.puts.append(b"new")
+    run = cluster.run
+
+    def run_and_answer(post, handle, call, arguments):
+        run(post, handle, call, arguments)
+        answer(cluster, result=[1])
+
+    cluster.run = run_and_answer
+    assert session.get(b"digest of 1") == b"new"
+    assert session.next(0) is None
+
+
+@test
+def equal_results_of_two_tasks_are_dropped_one_by_one(_):
+    session, cluster = begin(workers=1)
+    submit(session, 1, 2)
+    for _ in range(2):
+        answer(cluster, digest=b"same")
+    for number in (1, 2):
+        assert session.next(1)[0] == number
+        assert session.get(b"same") == b"result"
+        session.drop(b"same")
+
+
+@test
+def cancelled_tasks_stop_where_they_are(_):
+    session, cluster = begin(workers=1)
+    submit(session, 1, 2, 3, 4)
+    running = cluster.calls[0][2][1]
+    for number in (1, 4, 4):
+        session.cancel(number)
+    done = session.next(1)
+    assert done[0] == 4 and b"cancelled before it ran" in done[1] and done[4] == 0, done
+    assert cluster.cancelled == [("w0", running)]
+
+
+@test
+def a_cancelled_task_that_does_not_stop_loses_its_worker(_):
+    session, cluster = begin(workers=1, grace=1e-9)
+    submit(session, 1, 2)
+    session.cancel(1)
+    done = session.next(5)
+    assert done[0] == 1 and done[1][0] == 6 and cluster.killed == ["w0"], done
+    cluster.post(("ready", "w1", FACTS, None))
+    session.next(0)
+    assert cluster.calls[-1][0] == "w1" and cluster.calls[-1][2][0] == 2
+
+
+@test
+def a_task_that_overruns_names_itself_and_its_worker(_):
+    session, cluster = begin(workers=1, grace=1e-9)
+    submit(session, 1, limit=1e-9)
+    done = session.next(5)
+    assert done[1][0] == 7 and b"task 1 (kind) on worker" in done[1], done
+    assert cluster.killed == ["w0"]
+
+
+@test
+def events_come_before_their_completion(_):
+    session, cluster = begin(workers=1)
+    submit(session, 1)
+    call = cluster.calls[0][2][1]
+    answer(cluster, sent=2, events=["third"])
+    assert session.next(0) is None
+    cluster.post(("events", "w0", [(1, call, "first"), (1, call, "second")], None))
+    assert [session.next(1) for _ in range(3)] == [(1, "first"), (1, "second"), (1, "third")]
+    assert session.next(1)[0] == 1
+
+
+@test
+def a_lost_head_ends_the_session(_):
+    session, cluster = begin(workers=1)
+    submit(session, 1)
+    cluster.post(("head lost", "the head of the Ray cluster has not answered for 21 s"))
+    error = raised(lambda: session.next(5))
+    assert error.code == "unavailable" and "run the same command again" in str(error), error
+
+
+@test
+def an_input_that_cannot_be_fetched_is_a_loss(_):
+    session, cluster = begin(workers=1)
+    submit(session, 1)
+    for _ in range(2):
+        answer(cluster, error=b"\x08gone", lost="input 0 could not be fetched")
+        session.next(0)
+    answer(cluster, error=b"\x08gone", lost="input 0 could not be fetched")
+    done = session.next(1)
+    assert done[4] == 3 and b"input 0 could not be fetched" in done[1], done
+
+
+@test
+def options_say_what_is_wrong(_):
+    read = parse("h:6379", {"cpus": "2", "memory": "1.5GiB", "resources": "gpu:1,disk:0.5"})
+    assert (read.address, read.cpus, read.memory) == ("h:6379", 2.0, 3 * 2**29), read
+    assert read.resources == {"gpu": 1.0, "disk": 0.5}
+    for location, options, words in (
+            ("//h:10001", {}, "Ray Client"), ("somewhere", {}, "HOST:PORT"),
+            ("", {"cpu": "1"}, "known: cpus"), ("", {"cpus": "1.5"}, "whole number"),
+            ("", {"memory": "lots"}, "2GiB"), ("", {"start": "-1"}, "seconds"),
+            ("", {"resources": "gpu"}, "NAME:AMOUNT")):
+        error = raised(lambda location=location, options=options: parse(location, options))
+        assert words in str(error), error
+
+
+main()

@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# The engine ray on a real Ray of this machine: test.sh BUILD, a build folder with the module
+# _windlass. Its environment takes 500 MB under build/.
+set -euo pipefail
+build=$(readlink -f "$1")
+cd "$(dirname "$0")"
+# The module works in the Python that it was built for.
+PYTHON=$(sed -n 's/^Python_EXECUTABLE:[A-Z]*=//p' "$build/CMakeCache.txt")
+[ -n "$PYTHON" ] || PYTHON=$(sed -n 's/^_Python_EXECUTABLE:INTERNAL=//p' "$build/CMakeCache.txt")
+export PYTHON
+bin=$(../../scripts/test_env.sh ray Ray)
+WINDLASS=$build/bin/windlass PYTHONPATH=$build/python PYTHONDONTWRITEBYTECODE=1 \
+  exec "$bin/python" "${2:-ray_test.py}"
