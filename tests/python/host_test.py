@@ -217,7 +217,7 @@ def a_process_that_a_callable_forks_is_not_asked(folder):
 def a_python_without_windlass_is_told_what_to_install(folder):
     last, _ = error_of("python:odd_models:good", folder,
                        env={"PYTHONPATH": "", "WINDLASS_PYTHON": sys.base_prefix + "/bin/python3"})
-    assert "pip install windlass" in last and "WINDLASS_PYTHON" in last, last
+    assert "install the wheel of Windlass" in last and "WINDLASS_PYTHON" in last, last
     last, _ = error_of("python:odd_models:good", folder, env={"WINDLASS_PYTHON": "no-such-python"})
     assert "there is no program \"no-such-python\"" in last, last
 

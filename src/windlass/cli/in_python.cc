@@ -121,7 +121,7 @@ int RunInPython(std::string_view engine, int argc, char** argv) {
   if (code == 1 && Wait(Start({python, "-c", "import windlass._windlass"}, /*quiet=*/true)) != 0) {
     throw Error(ErrorCode::kUnsupported,
                 fmt::format("--engine {} runs in Python, and \"{}\" does not import windlass; "
-                            "install it there (pip install windlass=={}), or set WINDLASS_PYTHON "
+                            "install the wheel of Windlass {} there, or set WINDLASS_PYTHON "
                             "to a Python that has it",
                             engine, python, Version()));
   }

@@ -51,7 +51,7 @@ auto OfHost(const std::string& path, Body&& body) {
         said.find("No module named") != std::string_view::npos) {
       throw Error(ErrorCode::kNotFound,
                   fmt::format("models of Python are called by {}, which cannot import windlass; "
-                              "install it there (pip install windlass), or name a Python that has "
+                              "install the wheel of Windlass there, or name a Python that has "
                               "it in WINDLASS_PYTHON",
                               path),
                   error);
