@@ -477,9 +477,12 @@ def a_second_ctrl_c_stops_a_call(folder):
             raise KeyboardInterrupt
         signal.signal(signal.SIGINT, handler)
         try:
-            explainer(x * 2)
+            try:
+                explainer(x * 2)
+            finally:
+                signal.signal(signal.SIGINT, signal.SIG_IGN)
         except KeyboardInterrupt:
-            print("interrupted")
+            print("interrupted", flush=True)
     """)
     # A signal that comes while the handler runs is handled within it: so there is always another.
     lines = []
