@@ -64,14 +64,12 @@ void FlushOutput() {
   }
 }
 
-// Leaves the parser when the command must run elsewhere.
-struct Elsewhere {
-  std::string engine;
-};
-
-// The engine that the command names, of all commands that have one.
+// The engine that the command names and will use itself: one that only begins a job in the
+// background leaves it to that job.
 std::string EngineOf(const CLI::App& app) {
   for (const CLI::App* sub : app.get_subcommands()) {
+    const CLI::Option* detach = sub->get_option_no_throw("--detach");
+    if (detach != nullptr && detach->count() > 0) continue;
     if (const CLI::Option* option = sub->get_option_no_throw("--engine")) {
       if (option->count() > 0) return option->as<std::string>();
     }

@@ -143,6 +143,10 @@ struct RunCommand {
 
   // The job that another process began for this one.
   void RunBegun() {
+    if (const std::string engine = job::LocalJobs(store::HomeFolder()).Find(begun).run.at("engine");
+        NeedsPython(engine)) {
+      throw Elsewhere{engine};
+    }
     const std::shared_ptr<job::JobRecord> record = job::BecomeDetached(begun);
     try {
       const job::JobInfo info = record->info();
