@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "bindings.h"
+#include "bytes.h"
 #include "errors.h"
 #include "interruptible.h"
 #include "windlass/base/json.h"
@@ -25,9 +26,6 @@ namespace windlass::python {
 namespace {
 
 constexpr const char* kCallKind = "python.call";
-
-std::string_view View(const nb::bytes& bytes) { return {bytes.c_str(), bytes.size()}; }
-nb::bytes PythonBytes(std::string_view bytes) { return nb::bytes(bytes.data(), bytes.size()); }
 
 // A pickled function applied to a pickled item; the result is pickled. See windlass/_map.py.
 class CallTask final : public engine::TaskKind {

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "bindings.h"
+#include "bytes.h"
 #include "errors.h"
 #include "windlass/base/cancel.h"
 #include "windlass/base/cpu_clock.h"
@@ -36,9 +37,7 @@ using engine::ObjectRef;
 using engine::Task;
 using engine::TaskId;
 
-std::string_view View(const nb::bytes& bytes) { return {bytes.c_str(), bytes.size()}; }
-nb::bytes PythonBytes(std::string_view bytes) { return nb::bytes(bytes.data(), bytes.size()); }
-std::string_view View(const Hash& hash) {
+std::string_view BytesOf(const Hash& hash) {
   return {reinterpret_cast<const char*>(hash.bytes.data()), hash.bytes.size()};
 }
 
@@ -75,7 +74,7 @@ class PythonSession final : public engine::Session {
     const ObjectRef ref{HashOf(object.view()), object.size()};
     if (uses_[ref.hash]++ > 0) return ref;
     CallPython("the engine's put", [&] {
-      session_.attr("put")(PythonBytes(View(ref.hash)), PythonBytes(object.view()));
+      session_.attr("put")(PythonBytes(BytesOf(ref.hash)), PythonBytes(object.view()));
     });
     return ref;
   }
@@ -84,7 +83,7 @@ class PythonSession final : public engine::Session {
     const auto found = uses_.find(ref.hash);
     if (found == uses_.end() || --found->second > 0) return;
     uses_.erase(found);
-    CallPython("the engine's drop", [&] { session_.attr("drop")(PythonBytes(View(ref.hash))); });
+    CallPython("the engine's drop", [&] { session_.attr("drop")(PythonBytes(BytesOf(ref.hash))); });
   }
 
   TaskId Submit(const Task& task) override {
@@ -98,7 +97,7 @@ class PythonSession final : public engine::Session {
     const TaskId id = ++last_id_;
     CallPython("the engine's submit", [&] {
       nb::list inputs;
-      for (const ObjectRef& input : task.inputs) inputs.append(PythonBytes(View(input.hash)));
+      for (const ObjectRef& input : task.inputs) inputs.append(PythonBytes(BytesOf(input.hash)));
       session_.attr("submit")(id, PythonBytes(task.Encode()), inputs, task.kind,
                               task.mode == engine::TaskMode::kPure, task.attempts,
                               std::chrono::duration<double>(task.time_limit).count());
@@ -143,7 +142,7 @@ class PythonSession final : public engine::Session {
       throw Error(ErrorCode::kNotFound, "the session does not hold the object " + ref.hash.Hex());
     }
     Bytes object = CallPython("the engine's get", [&] {
-      const auto bytes = nb::cast<nb::bytes>(session_.attr("get")(PythonBytes(View(ref.hash))));
+      const auto bytes = nb::cast<nb::bytes>(session_.attr("get")(PythonBytes(BytesOf(ref.hash))));
       return Bytes(std::string(View(bytes)));
     });
     if (object.size() != ref.size || HashOf(object.view()) != ref.hash) {
@@ -253,7 +252,7 @@ class TaskRunner {
     if (!result) {
       return nb::make_tuple(PythonBytes(error->Encode()), nb::none(), nb::none(), wall, cpu);
     }
-    return nb::make_tuple(nb::none(), PythonBytes(result->view()), PythonBytes(View(hash)), wall,
+    return nb::make_tuple(nb::none(), PythonBytes(result->view()), PythonBytes(BytesOf(hash)), wall,
                           cpu);
   }
 
