@@ -64,6 +64,11 @@ void FlushOutput() {
   }
 }
 
+// Leaves the parser when the command must run elsewhere.
+struct Elsewhere {
+  std::string engine;
+};
+
 // The engine that the command names and will use itself: one that only begins a job in the
 // background leaves it to that job.
 std::string EngineOf(const CLI::App& app) {

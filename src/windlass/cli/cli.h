@@ -36,11 +36,6 @@ void RunAndPrint(const Json& spec, const std::string& what, const RunFlags& flag
 // Whether an engine is written in Python and this process is not Python.
 bool NeedsPython(std::string_view engine);
 
-// Thrown by a command that has to run in Python instead of here, before it has begun anything.
-struct Elsewhere {
-  std::string engine;
-};
-
 
 // Runs the same command line in Python ($WINDLASS_PYTHON, else python3), on these standard streams:
 // passes signals on, and gives its exit code. Throws Error that says what to install, or which

@@ -52,7 +52,10 @@ namespace {
 constexpr const char* kBegun = "--begun";
 
 void DetachAndPrint(const Json& spec, const std::string& what, const RunFlags& flags) {
-  const job::JobInfo info = job::Detach(spec, what, flags.Finish(), {"windlass", "run", kBegun});
+  const job::RunOptions options = flags.Finish();
+  // The engine stands in the record too; here it says at once that the job must run in Python.
+  const job::JobInfo info =
+      job::Detach(spec, what, options, {"windlass", "run", "--engine", options.engine, kBegun});
   if (flags.json) {
     std::cout << Json{{"job", info.id},
                       {"state", job::JobStateName(info.state)},
@@ -143,10 +146,6 @@ struct RunCommand {
 
   // The job that another process began for this one.
   void RunBegun() {
-    if (const std::string engine = job::LocalJobs(store::HomeFolder()).Find(begun).run.at("engine");
-        NeedsPython(engine)) {
-      throw Elsewhere{engine};
-    }
     const std::shared_ptr<job::JobRecord> record = job::BecomeDetached(begun);
     try {
       const job::JobInfo info = record->info();
