@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <span>
 #include <string>
 #include <utility>
@@ -35,7 +36,10 @@ class FunctionModel final : public model::Model {
     return names;
   }
   void Predict(std::span<const double> x, std::int64_t rows, std::span<double> out) const override {
-    calls.push_back(rows);
+    {
+      const std::lock_guard lock(mutex_);  // tests explain from several threads
+      calls.push_back(rows);
+    }
     for (std::int64_t r = 0; r < rows; ++r) {
       function_(x.subspan(r * columns_, columns_), out.subspan(r * outputs_, outputs_));
     }
@@ -47,6 +51,7 @@ class FunctionModel final : public model::Model {
   std::int64_t columns_;
   int outputs_;
   Function function_;
+  mutable std::mutex mutex_;  // guards calls while Predict runs
 };
 
 inline std::vector<double> RandomValues(std::size_t count, Random& random, double low = -1,
