@@ -11,7 +11,7 @@ import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
-import pyarrow.parquet as pq  # noqa: E402
+from small_job import tasks, values  # noqa: E402
 from support import ROOT, WINDLASS, main, test, windlass  # noqa: E402
 
 SMALL = ROOT / "tests/cli/small"
@@ -25,16 +25,6 @@ def arguments(model, out, *more):
 
 def explain(model, out, *more, **options):
     return windlass(*arguments(model, out, *more), **options)
-
-
-def values(out):
-    table = pq.read_table(out / "attributions.parquet")
-    return [table.column(name).to_pylist() for name in ("prediction", "age", "hours", "sex")]
-
-
-def tasks(out):
-    counts = json.loads((out / "run.json").read_text())["tasks"]
-    return counts["executed"], counts["recalled"]
 
 
 def wait_for(condition):

@@ -14,8 +14,8 @@ import threading
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 os.environ["NO_PROXY"] = "127.0.0.1"
-import pyarrow.parquet as pq  # noqa: E402
 from oip_server import Drop, serving  # noqa: E402
+from small_job import tasks, values  # noqa: E402
 from support import ROOT, WINDLASS, main, test, windlass  # noqa: E402
 
 SMALL = ROOT / "tests/cli/small"
@@ -31,16 +31,6 @@ def arguments(model, out, *more):
 
 def explain(model, out, *more, **options):
     return windlass(*arguments(model, out, *more), **options)
-
-
-def values(out):
-    table = pq.read_table(out / "attributions.parquet")
-    return [table.column(name).to_pylist() for name in ("prediction", "age", "hours", "sex")]
-
-
-def tasks(out):
-    counts = json.loads((out / "run.json").read_text())["tasks"]
-    return counts["executed"], counts["recalled"]
 
 
 def assert_close(got, wanted, most=1e-12):

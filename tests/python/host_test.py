@@ -1,6 +1,5 @@
 """Models `python:` of the native command, run by `python -m windlass.host`."""
 
-import json
 import os
 import pathlib
 import pickle
@@ -13,7 +12,7 @@ import time
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 import cloudpickle  # noqa: E402
-import pyarrow.parquet as pq  # noqa: E402
+from small_job import tasks, values  # noqa: E402
 from support import ROOT, WINDLASS, main, test, windlass  # noqa: E402
 
 SMALL = ROOT / "tests/cli/small"
@@ -39,16 +38,6 @@ def error_of(model, folder, status=2, **options):
     assert not (folder / "failed/attributions.parquet").exists()
     lines = got.stderr.splitlines()
     return lines[-1], lines
-
-
-def values(out):
-    table = pq.read_table(out / "attributions.parquet")
-    return [table.column(name).to_pylist() for name in ("prediction", "age", "hours", "sex")]
-
-
-def tasks(out):
-    counts = json.loads((out / "run.json").read_text())["tasks"]
-    return counts["executed"], counts["recalled"]
 
 
 def wait_for(condition):
