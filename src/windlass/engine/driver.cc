@@ -152,8 +152,9 @@ class Driver {
   bool SubmitNext(const Next& next) {
     std::optional<DriveTask> given = next();
     if (!given) return false;
-    const Task& task = given->task;
-    InFlight entry{stats_.tasks++, Own(session_, std::move(given->own)), task, std::nullopt};
+    InFlight entry{stats_.tasks++, Own(session_, std::move(given->own)), std::move(given->task),
+                   std::nullopt};
+    const Task& task = entry.task;
     if (options_.memo != nullptr && task.mode == TaskMode::kPure) {
       entry.key = TaskIdentity(task, options_.libraries);
       if (auto result = options_.memo->Recall(*entry.key)) {
