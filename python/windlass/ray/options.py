@@ -68,6 +68,14 @@ def _wrong(key, text, wanted):
     return Error(f"engine ray, option {key}={text}: {wanted} was expected", "invalid input")
 
 
+def _number(text):
+    """Below all that is allowed where it is no number."""
+    try:
+        return float(text)
+    except ValueError:
+        return -1.0
+
+
 def _text(key, text):
     if not text:
         raise _wrong(key, text, "a name")
@@ -75,20 +83,14 @@ def _text(key, text):
 
 
 def _seconds(key, text):
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
+    value = _number(text)
     if not 0 < value < 1e6:
         raise _wrong(key, text, "a number of seconds above 0")
     return value
 
 
 def _cpus(key, text):
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
+    value = _number(text)
     if not 0 < value < 1e5 or (value > 1 and value != int(value)):
         raise _wrong(key, text, "a whole number of CPUs, or a part of one such as 0.5,")
     return value
@@ -105,10 +107,7 @@ def _resources(key, text):
     resources = {}
     for entry in text.split(","):
         name, colon, amount = entry.partition(":")
-        try:
-            value = float(amount)
-        except ValueError:
-            value = -1.0
+        value = _number(amount)
         if not name or not colon or not 0 < value < 1e9:
             raise _wrong(key, text, "NAME:AMOUNT[,NAME:AMOUNT...]")
         resources[name] = value
