@@ -62,8 +62,11 @@ def windlass(*arguments, check=True, env=None, timeout=300):
 
 
 def main():
+    """Runs the tests, or with ONLY=NAME,NAME in the environment those, in that order."""
+    only = [name for name in os.environ.get("ONLY", "").split(",") if name]
+    by_name = {function.__name__: function for function in _tests}
     failed = 0
-    for function in _tests:
+    for function in [by_name[name] for name in only] or _tests:
         try:
             with home() as folder:
                 function(folder)

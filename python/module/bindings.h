@@ -7,6 +7,7 @@ namespace windlass::python {
 
 void BindEngines(nanobind::module_& module);
 void BindExplain(nanobind::module_& module);
+void BindGang(nanobind::module_& module);
 void BindRun(nanobind::module_& module);
 void BindCallables(nanobind::module_& module);
 void BindHost(nanobind::module_& module);

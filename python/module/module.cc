@@ -28,6 +28,7 @@ NB_MODULE(_windlass, module) {
   python::BindLifetime(module);
   python::BindEngines(module);
   python::BindExplain(module);
+  python::BindGang(module);
   python::BindRun(module);
   python::BindCallables(module);
   python::BindHost(module);

@@ -14,6 +14,7 @@
 #include "bytes.h"
 #include "errors.h"
 #include "interruptible.h"
+#include "pickled.h"
 #include "windlass/base/json.h"
 #include "windlass/base/registry.h"
 #include "windlass/engine/driver.h"
@@ -33,12 +34,7 @@ class CallTask final : public engine::TaskKind {
   std::int32_t version() const override { return 1; }
 
   Bytes Run(const engine::Task&, engine::TaskContext& context) const override {
-    const auto function = context.Cached<Function>(0, [](const Bytes& bytes) {
-      return CallPython("unpickling the function", [&] {
-        return std::make_shared<const Function>(
-            nb::module_::import_("windlass._map").attr("load")(PythonBytes(bytes.view())));
-      });
-    });
+    const auto function = FunctionOf(context, 0);
     const Bytes item = context.Input(1);
     return CallPython("the function", [&] {
       const auto result =
@@ -47,13 +43,6 @@ class CallTask final : public engine::TaskKind {
       return Bytes(std::string(View(result)));
     });
   }
-
- private:
-  struct Function {
-    explicit Function(nb::object made) : object(std::move(made)) {}
-    ~Function() { Free(object); }
-    nb::object object;
-  };
 };
 
 // Calls the pickled function on each pickled item that next_item() gives until it gives None;

@@ -54,6 +54,9 @@ Hash HashFrom(const nb::bytes& bytes) {
 // Longer than anybody waits, and within what Python's clocks take.
 constexpr double kLongWait = 1e6;
 
+// How often a task that waits for its gang looks whether it should stop.
+constexpr double kLookSeconds = 0.1;
+
 // A session whose methods are those of a Python object, see windlass/ray/session.py. What is
 // counted and checked is counted and checked here; Python moves bytes.
 class PythonSession final : public engine::Session {
@@ -87,23 +90,29 @@ class PythonSession final : public engine::Session {
   }
 
   TaskId Submit(const Task& task) override {
-    engine::KindOf(task);  // an unknown one is an error of the driver
-    for (const ObjectRef& input : task.inputs) {
-      if (!uses_.contains(input.hash)) {
-        throw Error(ErrorCode::kNotFound,
-                    "the session does not hold the object " + input.hash.Hex());
-      }
-    }
+    CheckTask(task);
     const TaskId id = ++last_id_;
-    CallPython("the engine's submit", [&] {
-      nb::list inputs;
-      for (const ObjectRef& input : task.inputs) inputs.append(PythonBytes(BytesOf(input.hash)));
-      session_.attr("submit")(id, PythonBytes(task.Encode()), inputs, task.kind,
-                              task.mode == engine::TaskMode::kPure, task.attempts,
-                              std::chrono::duration<double>(task.time_limit).count());
-    });
+    CallPython("the engine's submit", [&] { session_.attr("submit")(*Described(id, task)); });
     ++under_way_;
     return id;
+  }
+
+  std::vector<TaskId> SubmitGang(const std::vector<Task>& tasks) override {
+    engine::CheckGang(tasks, CallPython("the engine's most", [&] {
+                        return nb::cast<int>(session_.attr("most_at_once")());
+                      }));
+    for (const Task& task : tasks) CheckTask(task);
+    std::vector<TaskId> ids;
+    CallPython("the engine's submit_gang", [&] {
+      nb::list members;
+      for (const Task& task : tasks) {
+        ids.push_back(++last_id_);
+        members.append(Described(ids.back(), task));
+      }
+      session_.attr("submit_gang")(members, engine::GangAttempts(tasks));
+    });
+    under_way_ += ids.size();
+    return ids;
   }
 
   engine::Completion Next(Deadline deadline) override {
@@ -164,6 +173,26 @@ class PythonSession final : public engine::Session {
   void OnEvent(EventHandler handler) override { on_event_ = std::move(handler); }
 
  private:
+  void CheckTask(const Task& task) const {
+    engine::KindOf(task);  // an unknown one is an error of the driver
+    for (const ObjectRef& input : task.inputs) {
+      if (!uses_.contains(input.hash)) {
+        throw Error(ErrorCode::kNotFound,
+                    "the session does not hold the object " + input.hash.Hex());
+      }
+    }
+  }
+
+  // (id, encoded task, hashes of its inputs, kind, whether it is pure, attempts, seconds it may
+  // run)
+  static nb::tuple Described(TaskId id, const Task& task) {
+    nb::list inputs;
+    for (const ObjectRef& input : task.inputs) inputs.append(PythonBytes(BytesOf(input.hash)));
+    return nb::make_tuple(id, PythonBytes(task.Encode()), inputs, task.kind,
+                          task.mode == engine::TaskMode::kPure, task.attempts,
+                          std::chrono::duration<double>(task.time_limit).count());
+  }
+
   // (id, encoded error or None, hash, size, attempts, wall seconds, CPU seconds)
   engine::Completion CompletionFrom(const nb::tuple& parts) {
     engine::Completion completion;
@@ -210,11 +239,15 @@ class PythonEngine final : public engine::Engine {
 class TaskRunner {
  public:
   // Runs an encoded task. `fetch(index)` gives an input's bytes when the task asks for it; `send`
-  // gets the text of each event. Gives (encoded error or None, result or None, its hash or None,
-  // wall seconds, CPU seconds).
+  // gets the text of each event. `place`: None, or the task's place in a gang: (rank, size,
+  // address, give, take), where give(bytes) sends a message and take(seconds) gives those of all
+  // members, or None when they are not there in time. Gives (encoded error or None, result or
+  // None, its hash or None, wall seconds, CPU seconds).
   nb::tuple Run(std::uint64_t id, const nb::bytes& encoded, std::size_t inputs,
-                const nb::object& fetch, const nb::object& send) {
+                const nb::object& fetch, const nb::object& send, const nb::object& place) {
     const CancelToken token = TokenOf(id);
+    std::optional<engine::GangMember> gang;
+    if (!place.is_none()) gang = MemberFrom(nb::cast<nb::tuple>(place));
     std::optional<Error> error;
     std::optional<Bytes> result;
     Hash hash;
@@ -237,7 +270,7 @@ class TaskRunner {
             [&](const Json& event) {
               CallPython("sending an event", [&] { send(CanonicalDump(event)); });
             },
-            error);
+            error, gang ? &*gang : nullptr);
       } catch (const Error& caught) {
         error = caught;
       }
@@ -260,6 +293,30 @@ class TaskRunner {
   void Cancel(std::uint64_t id) { TokenOf(id).Cancel(); }
 
  private:
+  static engine::GangMember MemberFrom(const nb::tuple& place) {
+    engine::GangMember member;
+    member.place = {nb::cast<int>(place[0]), nb::cast<int>(place[1]),
+                    nb::cast<std::string>(place[2])};
+    member.exchange = [give = nb::object(place[3]), take = nb::object(place[4])](
+                          const std::string& message, const std::function<bool()>& stop) {
+      CallPython("giving a gang's message", [&] { give(PythonBytes(message)); });
+      std::optional<std::vector<std::string>> all;
+      while (!all) {
+        if (stop()) throw Error(ErrorCode::kCancelled, "the task's gang was stopped");
+        CallPython("taking a gang's messages", [&] {
+          const nb::object taken = take(kLookSeconds);
+          if (taken.is_none()) return;
+          all.emplace();
+          for (const nb::handle one : taken) {
+            all->emplace_back(View(nb::cast<nb::bytes>(one)));
+          }
+        });
+      }
+      return *all;
+    };
+    return member;
+  }
+
   CancelToken TokenOf(std::uint64_t id) {
     const nb::ft_lock_guard guard(mutex_);
     return tokens_[id];
@@ -283,16 +340,19 @@ void BindEngines(nb::module_& module) {
       "Registers an engine: start(location, options, least, most) gives its session.");
   module.def(
       "encode_error",
-      [](const std::string& code, const std::string& message) {
-        return PythonBytes(Error(ErrorCodeOf(code), message).Encode());
+      [](const std::string& code, const std::string& message, const nb::object& cause) {
+        if (cause.is_none()) return PythonBytes(Error(ErrorCodeOf(code), message).Encode());
+        const Error because = Error::Decode(View(nb::cast<nb::bytes>(cause)));
+        return PythonBytes(Error(because.code(), message, because).Encode());
       },
-      nb::arg("code"), nb::arg("message"), "An error as completions carry it.");
+      nb::arg("code"), nb::arg("message"), nb::arg("cause") = nb::none(),
+      "An error as completions carry it. cause: another one, whose code it then has.");
   module.def("arm_sync_points", &ArmSyncPointsFromEnvironment,
              "Arms what WINDLASS_SYNC_POINTS names: for tests of a worker's process.");
   nb::class_<TaskRunner>(module, "TaskRunner")
       .def(nb::init<>())
       .def("run", &TaskRunner::Run, nb::arg("id"), nb::arg("task"), nb::arg("inputs"),
-           nb::arg("fetch"), nb::arg("send"))
+           nb::arg("fetch"), nb::arg("send"), nb::arg("place") = nb::none())
       .def("cancel", &TaskRunner::Cancel, nb::arg("id"));
 }
 

@@ -5,6 +5,7 @@
 
 Explainer, Explanation: Shapley values of a model's predictions, for callables and models by name.
 KernelExplainer: shap.KernelExplainer by changing one import.
+gang: a function that several workers run at the same time.
 map: a function over many items, each result remembered.
 run: `windlass run`, a job from its spec.
 Error: the one exception type.
@@ -21,6 +22,7 @@ _PLACES = {
     "Explainer": "._explain",
     "Explanation": "._explanation",
     "KernelExplainer": "._explain",
+    "gang": "._gang",
     "map": "._map",
     "run": "._map",
 }

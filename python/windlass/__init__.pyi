@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 __version__: str
-__all__ = ["Error", "Explainer", "Explanation", "KernelExplainer", "map", "run"]
+__all__ = ["Error", "Explainer", "Explanation", "KernelExplainer", "gang", "map", "run"]
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -113,6 +113,21 @@ class KernelExplainer:
         **ignored: Any,
     ) -> Explanation: ...
 
+class Member:
+    rank: int
+    size: int
+    address: str
+    def exchange(self, message: bytes = b"") -> list[bytes]: ...
+
+def gang(
+    function: Callable[[Member], _Result],
+    size: int,
+    *,
+    engine: str = "local",
+    workers: int | str | None = None,
+    attempts: int = 1,
+    time_limit: float = 0.0,
+) -> list[_Result]: ...
 def map(
     function: Callable[[_Item], _Result],
     items: Iterable[_Item],

@@ -20,7 +20,7 @@ def _plain(value):
     raise Error(f"the spec: {value!r} is nothing that JSON has", "invalid input")
 
 
-def _pickled(what, thing) -> bytes:
+def pickled(what, thing) -> bytes:
     try:
         return _pickler.dumps(thing, protocol=5)
     except Exception as error:
@@ -39,7 +39,7 @@ def load(pickled: bytes):
 
 
 def call(function, item: bytes) -> bytes:
-    return _pickled("the function's result", function(pickle.loads(item)))
+    return pickled("the function's result", function(pickle.loads(item)))
 
 
 def map(function, items, *, engine="local", workers=0, memo=True, time_limit=0.0):
@@ -57,14 +57,14 @@ def map(function, items, *, engine="local", workers=0, memo=True, time_limit=0.0
 
     def next_item():
         for item in given:
-            return _pickled("an item", item)
+            return pickled("an item", item)
         return None
 
-    def on_result(index, pickled):
-        results[index] = pickle.loads(pickled)
+    def on_result(index, result):
+        results[index] = pickle.loads(result)
 
     python = f"python {sys.version_info.major}.{sys.version_info.minor}"
-    _windlass.map(_pickled("the function", function), python, next_item, on_result, engine,
+    _windlass.map(pickled("the function", function), python, next_item, on_result, engine,
                   str(workers), bool(memo), float(time_limit))
     return [results[index] for index in range(len(results))]
 

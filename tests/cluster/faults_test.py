@@ -31,7 +31,8 @@ class Job:
         self.folder = folder
         self._process = subprocess.Popen(
             [*site.network.prefix(host), sys.executable, str(HERE / "job.py"),
-             site.cluster.engine + "?grace=2", str(workers), str(folder), case],
+             f"{site.cluster.engine}?grace=2&node={site.network.addresses[host]}", str(workers),
+             str(folder), case],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def calls(self):
@@ -56,8 +57,11 @@ class Job:
         self._process.kill()
         self._process.communicate(timeout=60)
 
-    def end(self, seconds=240):
+    def end(self):
         self.go()
+        return self.ended()
+
+    def ended(self, seconds=240):
         out, errors = self._process.communicate(timeout=seconds)
         assert out, (self._process.returncode, errors)
         print("#", out.strip()[:300], flush=True)
@@ -191,19 +195,32 @@ def a_node_cut_off(folder):
     job.end_well()
 
 
-@test
-def the_head_restarted(folder):
-    job = Job(folder, host=1, workers=2)
-    job.wait_for_calls(2)
-    site.cluster.kill_node(0)
-    ended = job.end()
-    assert ended["code"] == "unavailable", ended
-    assert "run the same command again" in ended["error"], ended
+def restart_the_head():
     # Without its state in Redis, Ray's nodes do not survive their head.
     for node in range(1, len(site.cluster.nodes)):
         site.cluster.kill_node(node)
     for node in (0, 1):
         site.cluster.start_node(node, 1)
+
+
+@test
+def the_head_lost_when_all_tasks_have_begun(folder):
+    job = Job(folder, host=1, workers=2)
+    job.wait_for_calls(2)
+    site.cluster.kill_node(0)
+    job.end_well()
+    restart_the_head()
+
+
+@test
+def the_head_restarted(folder):
+    job = Job(folder, host=1, workers=2)
+    job.wait_for_calls(2)
+    site.cluster.kill_node(0)
+    ended = job.ended()
+    assert ended["code"] == "unavailable", ended
+    assert "run the same command again" in ended["error"], ended
+    restart_the_head()
     Job(folder, host=1, workers=2).end_well()
 
 

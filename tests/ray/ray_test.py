@@ -182,6 +182,59 @@ def a_worker_killed_by_its_id(folder):
     assert mapped(kills_once, range(12)) == list(range(12))
 
 
+def members_and_their_workers(member):
+    import os
+
+    seen = member.exchange(b"%d %d" % (member.rank, os.getpid()))
+    again = member.exchange(member.address.encode())
+    return member.rank, member.size, seen, again
+
+
+@test
+def a_gang_has_a_process_each_and_one_rendezvous(_):
+    for size in (1, 2, 4):  # 4: on both nodes
+        found = windlass.gang(members_and_their_workers, size, engine=cluster.engine + "?start=90")
+        assert [one[:2] for one in found] == [(rank, size) for rank in range(size)], found
+        assert len({tuple(one[2]) for one in found}) == 1 and len(set(found[0][2])) == size, found
+        assert len(set(found[0][3])) == 1, found  # of this machine
+    no_worker_is_left()
+
+
+@test
+def a_gang_that_loses_a_member_runs_again_as_one(folder):
+    mark = str(folder / "killed")
+
+    def member(place):
+        import os
+        import signal
+
+        pids = place.exchange(b"%d" % os.getpid())
+        if place.rank == 1 and not os.path.exists(mark):
+            open(mark, "w").close()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return pids, place.exchange(b"done")
+
+    found = windlass.gang(member, 2, engine=cluster.engine, attempts=2)
+    assert len({str(one) for one in found}) == 1 and len(set(found[0][0])) == 2, found
+    os.remove(mark)
+    try:
+        windlass.gang(member, 2, engine=cluster.engine)
+    except windlass.Error as error:
+        assert error.code == "unavailable" and "a worker of the gang was lost once" in str(error)
+    else:
+        raise AssertionError("the loss was not told")
+
+
+@test
+def a_gang_larger_than_its_workers_is_refused(_):
+    try:
+        windlass.gang(members_and_their_workers, 3, engine=cluster.engine, workers=2)
+    except windlass.Error as error:
+        assert error.code == "invalid input" and "-w 3" in str(error), error
+    else:
+        raise AssertionError("it ran")
+
+
 @test
 def what_a_cluster_lacks_is_said(_):
     error = error_of(abs, [1], engine=cluster.engine + "?cpus=64&start=3", workers=1)
@@ -201,7 +254,7 @@ def addresses_that_are_none(folder):
 def a_python_without_windlass_is_named(folder):
     lacking = run(folder / "a", check=False, env={"PYTHONPATH": ""})
     assert lacking.returncode == 2, lacking
-    assert "does not import windlass" in lacking.stderr and "pip install" in lacking.stderr, lacking
+    assert "does not import windlass" in lacking.stderr and "install the wheel" in lacking.stderr, lacking
     missing = run(folder / "a", check=False, env={"WINDLASS_PYTHON": "/nowhere/python"})
     assert missing.returncode == 2 and "/nowhere/python" in missing.stderr, missing
 

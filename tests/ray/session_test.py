@@ -5,7 +5,7 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 from support import main, test  # noqa: E402
-from windlass import Error  # noqa: E402
+from windlass import Error, _windlass  # noqa: E402
 from windlass.ray.options import Options, parse  # noqa: E402
 from windlass.ray import session as session_module  # noqa: E402
 from windlass.ray.session import Session  # noqa: E402
@@ -26,6 +26,7 @@ class Cluster:
         self.started, self.killed, self.cancelled, self.puts = [], [], [], []
         self.calls = []  # (handle, call, arguments) that were not answered
         self.lost = set()  # references whose object is gone
+        self.groups, self.ended, self.messages = [], [], []
 
     def watch(self, post, follow_capacity):
         self.post = post
@@ -45,6 +46,16 @@ class Cluster:
 
     def events(self, post, handle, seconds):
         pass
+
+    def start_gang(self, post, size):
+        self.groups.append(f"g{len(self.groups)}")
+        return self.groups[-1], [f"{self.groups[-1]}m{rank}" for rank in range(size)]
+
+    def end_gang(self, group):
+        self.ended.append(group)
+
+    def gathered(self, handle, call, messages):
+        self.messages.append((handle, call, messages))
 
     def cancel(self, handle, number):
         self.cancelled.append((handle, number))
@@ -94,6 +105,19 @@ def die(cluster, handle):
     cluster.calls = [call for call in cluster.calls if call[0] != handle]
     for _, call, _ in dead:
         cluster.post(("done", handle, call, Death("Worker exit detail: end of file"), None))
+
+
+def error_bytes(code, message):
+    return _windlass.encode_error(code, message)
+
+
+def wait_until(session, condition):
+    """Lets the session look after its workers until something is so."""
+    for _ in range(100):
+        if condition():
+            return
+        session.next(0.1)
+    raise AssertionError("it never was so")
 
 
 def raised(function):
@@ -375,6 +399,165 @@ def options_say_what_is_wrong(_):
             ("", {"resources": "gpu"}, "NAME:AMOUNT")):
         error = raised(lambda location=location, options=options: parse(location, options))
         assert words in str(error), error
+
+
+def begin_gang(session, cluster, *numbers, attempts=1, pure=True):
+    """Submits a gang, and has its workers there."""
+    session.submit_gang([(number, b"task", [], "kind", pure, attempts, 0.0)
+                         for number in numbers], attempts)
+    return gang_is_ready(session, cluster, len(numbers))
+
+
+def gang_is_ready(session, cluster, size):
+    handles = [f"{cluster.groups[-1]}m{rank}" for rank in range(size)]
+    for rank, handle in enumerate(handles):
+        cluster.post(("ready", handle, {**FACTS, "address": f"10.0.0.{rank}"}, None))
+    session.next(0)
+    return handles
+
+
+def completions(session, count):
+    return dict((found[0], found) for found in (session.next(1) for _ in range(count)))
+
+
+@test
+def a_gang_takes_the_room_of_idle_workers_and_gives_it_back(_):
+    session, cluster = begin(workers=3)
+    submit(session, 1)
+    handles = begin_gang(session, cluster, 2, 3)
+    # One worker runs a task, the two others make room: three at a time, as -w says.
+    assert sorted(cluster.killed) == ["w1", "w2"] and session.slots() == 1
+    assert [call[0] for call in cluster.calls] == ["w0", *handles]
+    assert [call[2][6] for call in cluster.calls[1:]] == [(0, 2, "10.0.0.0"), (1, 2, "10.0.0.1")]
+    answer(cluster, 2)
+    assert session.next(0) is None  # not before the other one
+    answer(cluster, 1)
+    done = completions(session, 2)
+    assert done[2][:2] == (2, None) and done[3][4] == 1, done
+    assert cluster.ended == ["g0"] and {"g0m0", "g0m1"} <= set(cluster.killed)
+    assert cluster.started == ["w0", "w1", "w2", "w3", "w4"]
+
+
+@test
+def a_busy_worker_makes_room_when_it_has_finished(_):
+    session, cluster = begin(workers=1)
+    submit(session, 1)
+    session.submit_gang([(2, b"task", [], "kind", True, 1, 0.0)], 1)
+    assert not cluster.killed and cluster.groups == ["g0"]
+    answer(cluster, result=[cluster.put(b"large")])
+    assert session.next(1)[0] == 1
+    wait_until(session, lambda: cluster.killed == ["w0"])
+    cluster.lost.add(0)  # it was fetched before
+    assert session.get(b"digest of 1") == b"large"
+
+
+@test
+def a_gang_waits_for_an_earlier_one_and_what_follows_waits_for_it(_):
+    session, cluster = begin(workers=2)
+    begin_gang(session, cluster, 1, 2)
+    session.submit_gang([(number, b"task", [], "kind", True, 1, 0.0) for number in (3, 4)], 1)
+    submit(session, 5)
+    assert cluster.groups == ["g0"] and len(cluster.calls) == 2
+    answer(cluster)
+    answer(cluster)
+    completions(session, 2)
+    assert cluster.groups == ["g0", "g1"]
+    gang_is_ready(session, cluster, 2)
+    assert [call[2][0] for call in cluster.calls] == [3, 4]
+
+
+@test
+def a_lost_member_ends_all_and_all_run_again(_):
+    session, cluster = begin(workers=2)
+    begin_gang(session, cluster, 1, 2)
+    old = cluster.calls[0]
+    die(cluster, "g0m1")
+    session.next(0)
+    assert cluster.ended == ["g0"] and "g0m0" in cluster.killed
+    cluster.calls.clear()
+    gang_is_ready(session, cluster, 2)
+    assert [call[0] for call in cluster.calls] == ["g1m0", "g1m1"]
+    cluster.post(("done", "g0m0", old[1], (None, b"late", b"x", 1, 0, 0, None, 0, []), None))
+    answer(cluster)
+    answer(cluster)
+    done = completions(session, 2)
+    assert done[1][4] == 2 and session.get(b"digest of 1") == b"result", done
+
+
+@test
+def a_gang_that_loses_members_again_and_again_fails(_):
+    session, cluster = begin(workers=2)
+    begin_gang(session, cluster, 1, 2)
+    for _ in range(2):
+        die(cluster, f"{cluster.groups[-1]}m1")
+        session.next(0)
+        gang_is_ready(session, cluster, 2)
+    die(cluster, "g2m1")
+    done = completions(session, 2)
+    assert b"number 1 of a gang of 2: a worker of the gang was lost 3 times" in done[2][1], done
+    assert b"task 1 of a gang of 2 failed" in done[1][1] and done[1][1][0] == 8, done
+
+
+@test
+def a_gang_of_tasks_that_may_run_once_is_not_run_again(_):
+    session, cluster = begin(workers=2)
+    begin_gang(session, cluster, 1, 2, pure=False)
+    die(cluster, "g0m0")
+    assert b"was lost once" in completions(session, 2)[1][1]
+
+
+@test
+def an_error_of_one_is_the_gangs(_):
+    session, cluster = begin(workers=2)
+    begin_gang(session, cluster, 1, 2, attempts=3)
+    answer(cluster, error=b"\x08" + b"again")
+    session.next(0)
+    gang_is_ready(session, cluster, 2)
+    assert cluster.groups == ["g0", "g1"]
+    cluster.calls = cluster.calls[-2:]
+    answer(cluster, 1)
+    answer(cluster, error=error_bytes("invalid input", "bad"))
+    done = completions(session, 2)
+    assert done[1][1] == error_bytes("invalid input", "bad")
+    assert b"task 0 of a gang of 2 failed" in done[2][1] and done[2][4] == 2, done
+
+
+@test
+def messages_go_to_all_once_all_have_given_theirs(_):
+    session, cluster = begin(workers=2)
+    handles = begin_gang(session, cluster, 1, 2)
+    calls = [call[2][1] for call in cluster.calls]
+    cluster.post(("events", handles[1], [(2, calls[1], b"one")], None))
+    session.next(0)
+    assert not cluster.messages
+    cluster.post(("events", handles[0], [(1, calls[0], b"zero"), (1, calls[0], b"next")], None))
+    session.next(0)
+    assert cluster.messages == [(handles[0], calls[0], [b"zero", b"one"]),
+                                (handles[1], calls[1], [b"zero", b"one"])]
+    answer(cluster, 1, sent=1)
+    done = completions(session, 2)
+    assert b"task 0 of a gang waits for exchange 2, which task 1 ended without" in done[1][1], done
+
+
+@test
+def cancelling_one_cancels_the_gang(_):
+    session, cluster = begin(workers=2)
+    begin_gang(session, cluster, 1, 2)
+    session.submit_gang([(3, b"task", [], "kind", True, 1, 0.0)], 1)
+    session.cancel(3)
+    session.cancel(2)
+    done = completions(session, 3)
+    assert all(found[1][0] == 6 for found in done.values()), done
+    assert cluster.ended == ["g0"]
+
+
+@test
+def a_gang_without_room_says_so(_):
+    session, cluster = begin(workers=2, start=1e-9)
+    session.submit_gang([(1, b"task", [], "kind", True, 1, 0.0)], 1)
+    found = session.next(5)
+    assert b"only 0 of the 1 workers of a gang could be started" in found[1], found
+    assert session.most_at_once() == 2
 
 
 main()

@@ -8,6 +8,7 @@ What happens later is told by calling `post(message)` from threads of Ray's or o
     ("head lost", why)
 """
 
+import atexit
 import os
 import queue
 import re
@@ -22,6 +23,7 @@ _CAPACITY_SECONDS = 3.0
 # Ray aborts the process when it has missed the head for a minute; a head that keeps its state in
 # Redis may be back before.
 _HEAD_PATIENCE = 20.0
+_CLOSE_SECONDS = 10.0
 _PUT_ADVICE = "give Ray's object store more room (ray start --object-store-memory)"
 
 
@@ -56,6 +58,8 @@ def _init(ray, options, least):
     if hasattr(ray._private.worker, "print_to_stdstream"):
         ray._private.worker.print_to_stdstream = lambda *_, **__: None
     common = {"log_to_driver": False, "logging_level": "ERROR", "namespace": options.namespace}
+    if options.node:
+        common["_node_ip_address"] = options.node
     here = {"address": "local", "include_dashboard": False, **common}
     if options.address in ("auto", "local"):
         # As many workers as were asked for fit, as threads of the local engine would.
@@ -162,6 +166,10 @@ def _actor_class(ray):
         def cancel(self, number):
             self._worker.cancel(number)
 
+        @ray.method(concurrency_group="control")
+        def gathered(self, call, messages):
+            self._worker.gathered(call, messages)
+
         @ray.method(concurrency_group="events")
         def events(self, seconds):
             return self._worker.events(seconds)
@@ -179,6 +187,7 @@ class _Handle:
         self.actor = actor
         self.run = actor.run
         self.cancel = actor.cancel
+        self.gathered = actor.gathered
         self.events = actor.events
 
 
@@ -186,13 +195,15 @@ class Cluster:
     def __init__(self, ray, options):
         self._ray = ray
         self._options = options
-        kind = _actor_class(ray)
-        resources = dict(options.resources) or None
-        self._actors = kind.options(
-            num_cpus=options.cpus, memory=options.memory, resources=resources, max_restarts=0,
-            max_task_retries=0, scheduling_strategy="SPREAD")
+        self._kind = _actor_class(ray)
+        self._each = {"num_cpus": options.cpus, "memory": options.memory, "max_restarts": 0,
+                      "resources": dict(options.resources) or None, "max_task_retries": 0}
+        self._actors = self._kind.options(**self._each, scheduling_strategy="SPREAD")
         self._closed = threading.Event()
         self._lost = False
+        # Ends workers beside the driver: without a head such a call waits until Ray gives up.
+        self._endings = queue.SimpleQueue()
+        self._ender = self._start_thread("ender", self._end)
 
     def watch(self, post, follow_capacity):
         """Begins to look after the head, and after how many workers there is room for."""
@@ -201,8 +212,10 @@ class Cluster:
             self._start_thread("capacity", self._watch_capacity, post)
 
     def _start_thread(self, name, body, *arguments):
-        threading.Thread(target=body, args=arguments, name=f"windlass-ray-{name}",
-                         daemon=True).start()
+        thread = threading.Thread(target=body, args=arguments, name=f"windlass-ray-{name}",
+                                  daemon=True)
+        thread.start()
+        return thread
 
     def _watch_head(self, post):
         address = self._ray.get_runtime_context().gcs_address
@@ -242,9 +255,34 @@ class Cluster:
         return said
 
     def start_worker(self, post):
-        handle = _Handle(self._actors.remote(os.environ.get("WINDLASS_WORKER_SYNC_POINTS")))
+        return self._started(post, self._actors)
+
+    def _started(self, post, actors):
+        handle = _Handle(actors.remote(os.environ.get("WINDLASS_WORKER_SYNC_POINTS")))
         self._call(post, "ready", handle, handle.actor.hello.remote())
         return handle
+
+    def start_gang(self, post, size):
+        """A placement group, and workers that begin when it has room for all of them."""
+        from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
+
+        options = self._options
+        bundle = {"CPU": options.cpus, **options.resources}
+        if options.memory:
+            bundle["memory"] = options.memory
+        group = self._ray.util.placement_group([bundle] * size, strategy="PACK")
+        return group, [
+            self._started(post, self._kind.options(
+                **self._each, scheduling_strategy=PlacementGroupSchedulingStrategy(
+                    group, placement_group_bundle_index=rank)))
+            for rank in range(size)]
+
+    def end_gang(self, group):
+        """Gives a placement group's room back; its workers end, if they have not."""
+        self._endings.put(lambda: self._ray.util.remove_placement_group(group))
+
+    def gathered(self, handle, call, messages):
+        handle.gathered.remote(call, messages)
 
     def run(self, post, handle, call, arguments):
         reference = handle.run.remote(*arguments)
@@ -262,12 +300,16 @@ class Cluster:
         handle.cancel.remote(number)
 
     def kill(self, handle):
-        if self._lost:
-            return
-        try:
-            self._ray.kill(handle.actor, no_restart=True)
-        except Exception:  # it is dead already, or nobody can be told: Ray ends it with the driver
-            pass
+        self._endings.put(lambda: self._ray.kill(handle.actor, no_restart=True))
+
+    def _end(self):
+        while (ending := self._endings.get()) is not None:
+            if self._lost:
+                continue
+            try:
+                ending()
+            except Exception:  # it has ended, or nobody can be told: Ray ends it with the driver
+                pass
 
     def put(self, data: bytes):
         try:
@@ -291,7 +333,13 @@ class Cluster:
         return not isinstance(reply, self._ray.exceptions.RayTaskError)
 
     def close(self):
+        """After every kill() and end_gang(): waits for them, not for ever."""
         self._closed.set()
+        self._endings.put(None)
+        self._ender.join(timeout=_CLOSE_SECONDS)
+        if self._lost or self._ender.is_alive():
+            # It would wait for the head too, and then abort this process.
+            atexit.unregister(self._ray.shutdown)
 
 
 def _short(error, length=240) -> str:

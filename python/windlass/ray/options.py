@@ -12,6 +12,7 @@ _UNITS = {"": 1, "B": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 @dataclasses.dataclass(frozen=True)
 class Options:
     """address: HOST:PORT, "local" (one is started here), "auto" (a running one, else as "local").
+    node: the address of this machine's node, where it has several.
 
     cpus, memory (bytes, None for any), resources (by name): of each worker. start: seconds until
     the least number of workers must be there. grace: seconds that a task has to stop once it was
@@ -19,6 +20,7 @@ class Options:
     """
 
     address: str = "auto"
+    node: str | None = None
     namespace: str | None = None
     cpus: float = 1.0
     memory: int | None = None
@@ -119,6 +121,7 @@ _READERS = {
     "grace": _seconds,
     "memory": _memory,
     "namespace": _text,
+    "node": _text,
     "resources": _resources,
     "start": _seconds,
 }

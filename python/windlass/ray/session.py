@@ -12,6 +12,7 @@ import time
 from .. import _windlass
 from .._error import Error
 from . import cluster as clusters
+from .gang import Gang, Gangs
 from .options import parse
 
 # A task that runs, and two that the worker has already when it ends.
@@ -68,8 +69,8 @@ class _Result:
 
 
 class _Task:
-    __slots__ = ("again", "asked_to_stop", "attempts", "call", "data", "events", "id", "inputs",
-                 "kind", "limit", "losses", "pure", "runs")
+    __slots__ = ("again", "asked_to_stop", "attempts", "call", "data", "events", "gang", "id",
+                 "inputs", "kind", "limit", "losses", "pure", "rank", "runs")
 
     def __init__(self, number, data, inputs, kind, pure, attempts, limit):
         self.id, self.data, self.inputs, self.kind = number, data, inputs, kind
@@ -78,11 +79,13 @@ class _Task:
         self.call = 0  # which sending of it counts; replies to earlier ones do not
         self.asked_to_stop = None  # when
         self.again = None  # the _Result that was lost
+        self.gang = None  # its Gang, and its rank there
+        self.rank = 0
 
 
 class _Worker:
-    __slots__ = ("facts", "forgotten", "handle", "held", "known", "number", "since", "spoke",
-                 "tasks", "verdict")
+    __slots__ = ("facts", "forgotten", "gang", "handle", "held", "known", "number", "rank",
+                 "retiring", "since", "spoke", "tasks", "verdict")
 
     def __init__(self, number):
         self.number, self.handle, self.facts = number, None, None
@@ -93,6 +96,9 @@ class _Worker:
         self.held = []  # (task, reply) that wait for events sent before them
         self.spoke = 0.0
         self.verdict = None  # why we killed it: (code, message) for the task that it ran
+        self.gang = None  # which it was started for, and its rank there
+        self.rank = 0
+        self.retiring = False  # to make room for a gang, once its tasks have ended
 
     def name(self):
         where = self.facts
@@ -102,6 +108,8 @@ class _Worker:
 class Session:
     """least, most: how many workers must be there to begin, and how many are asked for; 0: as many
     as the cluster has room for, now and later."""
+
+    MOST_LOSSES, RETRYABLE = _MOST_LOSSES, _RETRYABLE
 
     def __init__(self, cluster, options, least, most, own):
         self._cluster, self._options, self._own = cluster, options, own
@@ -115,7 +123,9 @@ class Session:
         self._tasks = {}  # by id, until they complete
         self._asked = set()  # ids that Cancel named; the only thing that two threads touch
         self._workers = {}  # by handle
-        self._ready = []
+        self._ready = []  # workers that are there
+        self._takers = []  # those of them that get tasks: not of gangs, not retiring
+        self._gangs = Gangs(self, cluster, options.start)
         self._out = collections.deque()  # what next() gives
         self._begun = False
         self._broken = None
@@ -143,14 +153,24 @@ class Session:
                     worker.forgotten.append(dropped.number)
 
     def submit(self, number, data, inputs, kind, pure, attempts, limit):
+        self._waiting.append(self._made(number, data, inputs, kind, pure, attempts, limit))
+        self._dispatch()
+
+    def submit_gang(self, members, attempts):
+        """members: for each task what submit() is given; attempts: of all of them together."""
+        self._waiting.append(Gang([self._made(*member) for member in members], attempts))
+        self._dispatch()
+
+    def most_at_once(self):
+        """How many tasks may ever run at the same time: of a cluster that may grow, any number."""
+        return self._most or 2**31 - 1
+
+    def _made(self, number, data, inputs, kind, pure, attempts, limit):
         objects = [self._object(digest) for digest in inputs]
         for given in objects:
             given.reads += 1
-        task = _Task(number, data, objects, kind, pure, attempts, limit)
-        self._tasks[number] = task
-        self._waiting.append(task)
-        if self._begun:
-            self._dispatch()
+        task = self._tasks[number] = _Task(number, data, objects, kind, pure, attempts, limit)
+        return task
 
     def _object(self, digest):
         if digest not in self._objects:  # a task may read what another one gave
@@ -200,13 +220,16 @@ class Session:
 
     def slots(self):
         # Before the workers are there, as many tasks as they will take are to be ready for them.
-        return len(self._ready) if self._begun else max(self._least, len(self._ready))
+        # A gang leaves none: but it will.
+        return max(1 if self._begun else self._least, len(self._takers))
 
     def close(self):
-        self._cluster.close()
         for handle in self._workers:
             self._cluster.kill(handle)
-        self._workers, self._ready = {}, []
+        for gang in self._gangs.running:
+            self._cluster.end_gang(gang.group)
+        self._cluster.close()
+        self._workers, self._ready, self._takers = {}, [], []
 
     # Messages.
 
@@ -224,8 +247,7 @@ class Session:
             if now - self._tended >= _TEND_SECONDS:
                 self._tended = now
                 self._tend(now)
-            if self._begun:
-                self._dispatch()
+            self._dispatch()
 
     def _take_ready(self, handle, facts, _):
         worker = self._workers.get(handle)
@@ -243,7 +265,11 @@ class Session:
         worker.spoke = time.monotonic()
         self._ready.append(worker)
         self._cluster.events(self._post, handle, _EVENTS_SECONDS)
-        if len(self._ready) >= self._least:
+        if worker.gang is not None:
+            self._gangs.ready(worker.gang)
+            return
+        self._takers.append(worker)
+        if len(self._takers) >= self._least:
             self._begun = True
 
     def _mismatch(self, facts):
@@ -261,14 +287,15 @@ class Session:
         return None
 
     def _failed_start(self, worker, error):
-        del self._workers[worker.handle]
-        self._cluster.kill(worker.handle)
+        self.remove(worker)
         self._failed_starts += 1
         if self._failed_starts >= _MOST_FAILED_STARTS:
             self._break(Error(f"{self._failed_starts} workers in a row could not be started: "
                               f"{clusters.cause_of_death(error)}", "unavailable"))
-            return
-        self._balance()
+        elif worker.gang is not None:
+            self._gangs.lost(worker.gang, worker.rank, clusters.cause_of_death(error))
+        else:
+            self._balance()
 
     def _take_done(self, handle, call, reply, _):
         worker = self._workers.get(handle)
@@ -281,7 +308,11 @@ class Session:
                 self._lose(worker, clusters.cause_of_death(reply))
             elif task.call == number:  # of our own code in the worker
                 self._finished(worker, task)
-                self._fail(task, "internal", f"{worker.name()} failed: {reply}")
+                fault = _windlass.encode_error("internal", f"{worker.name()} failed: {reply}")
+                if task.gang is not None:
+                    self._gangs.fail(task.gang, task, fault)
+                else:
+                    self._end(task, (task.id, fault, None, 0, task.runs, 0.0, 0.0))
             return
         if task.call != number:  # it was given to another one
             return
@@ -299,6 +330,12 @@ class Session:
         error, data, digest, size, wall, cpu, lost, _, events = reply
         if task.again is None:
             self._out.extend((task.id, event) for event in events)
+        if task.gang is not None:
+            if lost is not None:
+                self._gangs.lost(task.gang, task.rank, f"{worker.name()}: {lost}")
+            else:
+                self._gangs.ended(task, reply, error)
+            return
         if lost is not None and task.asked_to_stop is None:
             self._again(task, f"{worker.name()}: {lost}")
             return
@@ -330,7 +367,9 @@ class Session:
             task = self._tasks.get(number)
             if task is not None and task.call == call:
                 task.events += 1
-                if task.again is None:
+                if type(text) is bytes:
+                    self._gangs.message(task, text)
+                elif task.again is None:
                     self._out.append((number, text))
         held, worker.held = worker.held, []
         for task, reply in held:
@@ -346,6 +385,11 @@ class Session:
             self._asked.discard(number)
             return
         task.asked_to_stop = time.monotonic()
+        if task.gang is not None:
+            if task.gang in self._waiting:
+                self._waiting.remove(task.gang)
+            self._gangs.cancel(task.gang)
+            return
         if task in self._waiting:
             self._waiting.remove(task)
             self._fail(task, "cancelled", "the task was cancelled before it ran")
@@ -367,22 +411,92 @@ class Session:
     # Workers.
 
     def _balance(self):
-        """Asks for workers that are missing; takes back those that wait for room that is gone."""
-        while len(self._workers) < self._wanted:
-            self._number += 1
-            worker = _Worker(self._number)
-            worker.handle = self._cluster.start_worker(self._post)
-            self._workers[worker.handle] = worker
-        waiting = [w for w in self._workers.values() if w.facts is None]
-        for worker in waiting[: len(self._workers) - self._wanted]:
-            del self._workers[worker.handle]
-            self._cluster.kill(worker.handle)
+        """Asks for workers that are missing; takes back those that wait for room that is gone, or
+        that a gang takes."""
+        wanted = max(0, self._wanted - self._gangs.workers())
+        staying = [w for w in self._workers.values() if w.gang is None and not w.retiring]
+        surplus = len(staying) - wanted
+        for worker in [w for w in self._workers.values() if w.retiring][: max(0, -surplus)]:
+            worker.retiring = False
+            self._takers.append(worker)
+            surplus += 1
+        for _ in range(-surplus):
+            self._add(self._cluster.start_worker(self._post))
+        for worker in [w for w in staying if w.facts is None][: max(0, surplus)]:
+            self.remove(worker)
+            surplus -= 1
+        if surplus > 0 and self._gangs.running:
+            for worker in sorted(self._takers, key=lambda one: len(one.tasks))[:surplus]:
+                worker.retiring = True
+                self._takers.remove(worker)
+                self._retire(worker)
+
+    def _add(self, handle):
+        self._number += 1
+        worker = self._workers[handle] = _Worker(self._number)
+        worker.handle = handle
+        return worker
+
+    def remove(self, worker):
+        """Ends a worker, whatever it does."""
+        if self._workers.pop(worker.handle, None) is None:
+            return
+        for group in (self._ready, self._takers):
+            if worker in group:
+                group.remove(worker)
+        self._cluster.kill(worker.handle)
+
+    def _retire(self, worker):
+        """Ends a worker that is to make room, once it has nothing to do. Large results would be
+        lost with it; those that are, are made again."""
+        if worker.tasks or worker.held:
+            return
+        for result in (*self._arrived.values(), *self._results.values()):
+            if (result.holder == worker.handle and result.data is None
+                    and result.reference is not None):
+                result.data = self.fetch(result.reference)
+        self.remove(worker)
+
+    # What gangs.py calls besides `remove`.
+
+    def make_room(self):
+        if not self._gangs.running:
+            self._deadline = time.monotonic() + self._options.start  # workers start anew
+        self._balance()
+
+    def add_member(self, handle, gang, rank):
+        worker = self._add(handle)
+        worker.gang, worker.rank = gang, rank
+        return worker
+
+    def wait_first(self, gang):
+        self._waiting.appendleft(gang)
+
+    def fetch(self, reference):
+        """Of a worker that is there; None when it cannot be had."""
+        try:
+            return self._cluster.get(reference, _GET_SECONDS)
+        except TimeoutError:
+            return None
+
+    def succeed(self, task, reply, data, attempts):
+        _, _, digest, size, wall, cpu, *_ = reply
+        self._arrived[task.id] = _Result(data, None, None, None)
+        self._end(task, (task.id, None, digest, size, attempts, wall, cpu))
+
+    def complete(self, task, error):
+        self._end(task, (task.id, error, None, 0, task.gang.runs, 0.0, 0.0))
 
     def _lose(self, worker, cause):
         """A worker is gone: the task that it ran counts a loss, those behind it only go back."""
-        del self._workers[worker.handle]
-        self._ready.remove(worker)
-        self._cluster.kill(worker.handle)  # it may only be out of reach
+        self.remove(worker)  # it may only be out of reach
+        if worker.gang is not None:
+            gang, task = worker.gang, worker.gang.tasks[worker.rank]
+            if worker.verdict is not None:
+                self._gangs.fail(gang, task, _windlass.encode_error(*worker.verdict[1:]))
+            else:
+                self._gangs.lost(gang, worker.rank, f"{worker.name()} was lost: {cause}")
+            return
         for task, reply in worker.held:
             self._complete(worker, task, reply)
         tasks = list(worker.tasks)
@@ -419,11 +533,12 @@ class Session:
 
     def _tend(self, now):
         """What has a deadline: the first workers, tasks that overrun, workers that are silent."""
-        if not self._begun and now > self._deadline:
+        self._gangs.tend(now)
+        if not self._begun and not self._gangs.running and now > self._deadline:
             self._break(Error(
-                f"only {len(self._ready)} of {self._least} workers could be started within "
+                f"only {len(self._takers)} of {self._least} workers could be started within "
                 f"{self._options.start:g} s, each with {self._options.cpus:g} CPUs; the cluster "
-                f"has {self._cluster.describe()}. Ask for fewer (-w {max(1, len(self._ready))}), "
+                f"has {self._cluster.describe()}. Ask for fewer (-w {max(1, len(self._takers))}), "
                 "for MIN:MAX, or wait longer (?start=SECONDS)", "deadline exceeded"))
             return
         grace = self._options.grace
@@ -431,6 +546,8 @@ class Session:
             if worker.spoke + _EVENTS_SECONDS + _SILENCE_SECONDS < now:
                 self._lose(worker, f"it has not answered for {now - worker.spoke:.0f} s")
                 continue
+            if worker.retiring:
+                self._retire(worker)
             if not worker.tasks:
                 continue
             task = worker.tasks[0]
@@ -448,24 +565,31 @@ class Session:
             self._lose(worker, worker.verdict[2])
 
     def _dispatch(self):
-        waiting, ready = self._waiting, self._ready
-        while waiting and ready:
-            worker = ready[0]
-            if len(ready) > 1:
-                worker = min(ready, key=lambda one: len(one.tasks))
+        waiting, takers = self._waiting, self._takers
+        while waiting:
             task = waiting[0]
+            if type(task) is Gang:
+                if not self._gangs.fits(task, self._wanted):
+                    return
+                self._gangs.start(waiting.popleft(), self._post)
+                continue
+            if not self._begun or not takers:
+                return
+            worker = takers[0]
+            if len(takers) > 1:
+                worker = min(takers, key=lambda one: len(one.tasks))
             # A task that may run only once waits where it is known not to have begun.
             if len(worker.tasks) >= (_DEPTH if task.pure else 1):
                 return
             waiting.popleft()
-            self._send(worker, task)
+            self.send(worker, task)
         if not waiting:
             self._share()
 
     def _share(self):
         """Gives workers that have nothing to do what others have not begun: a worker that came
         later, or tasks behind a long one."""
-        idle = [worker for worker in self._ready if not worker.tasks]
+        idle = [worker for worker in self._takers if not worker.tasks]
         now = time.monotonic() if idle else 0.0
         for worker in idle:
             giver = max(self._ready, key=lambda one: len(one.tasks))
@@ -476,9 +600,9 @@ class Session:
             task = giver.tasks.pop()
             self._cluster.cancel(giver.handle, task.call)
             task.runs -= 1
-            self._send(worker, task)
+            self.send(worker, task)
 
-    def _send(self, worker, task):
+    def send(self, worker, task, place=None):
         inputs, fresh = [], {}
         for given in task.inputs:
             if given.reference is None and (
@@ -503,7 +627,8 @@ class Session:
             worker.since = time.monotonic()
         worker.tasks.append(task)
         self._cluster.run(self._post, worker.handle, (task, task.call),
-                          (task.id, task.call, task.data, inputs, fresh, forgotten))
+                          (task.id, task.call, task.data, inputs, fresh, forgotten,
+                           *(() if place is None else (place,))))
 
     # Completions.
 

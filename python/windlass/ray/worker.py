@@ -16,6 +16,14 @@ INLINE_BYTES = 64 * 1024
 _FETCH_SECONDS = 300.0
 
 
+def _address() -> str:
+    """At which the cluster knows this node; a machine may have several."""
+    try:
+        return ray._private.worker.global_worker.node.node_ip_address
+    except AttributeError:
+        return ray.util.get_node_ip_address()
+
+
 def facts() -> dict:
     """Who this process is, and what must be the same on the driver and its workers."""
     return {
@@ -23,7 +31,7 @@ def facts() -> dict:
         "python": "{}.{}".format(*sys.version_info),
         "ray": ray.__version__,
         "host": socket.gethostname(),
-        "address": ray.util.get_node_ip_address(),
+        "address": _address(),
         "pid": os.getpid(),
     }
 
@@ -40,10 +48,13 @@ class Worker:
         self._events = collections.deque()  # (task, call, text), oldest first
         self._sent = 0  # of the task that runs: events that left by `events`
         self._changed = threading.Condition()
+        self._call = 0  # the one that runs
+        self._gathered = collections.deque()  # of its gang's exchanges, the messages of all
 
-    def run(self, number, call, task, inputs, fresh, forgotten):
+    def run(self, number, call, task, inputs, fresh, forgotten, place=None):
         """Runs task `number` of `inputs`, each its bytes or the number of an object that this call
-        or an earlier one brought (`fresh`: {number: [reference]}).
+        or an earlier one brought (`fresh`: {number: [reference]}). `place`: (rank, size, address)
+        in its gang.
 
         Gives (error, result, hash, size, wall seconds, CPU seconds, lost, sent, events): an encoded
         error or None; the result's bytes, or [reference] of a large one; why an input could not be
@@ -71,18 +82,24 @@ class Worker:
                 self._events.append((number, call, text))
                 self._changed.notify_all()
 
-        error, result, digest, wall, cpu = self._runner.run(call, task, len(inputs), fetch, send)
+        with self._changed:
+            self._call = call
+            self._gathered.clear()
+        member = None if place is None else (*place, send, self._next_gathered)
+        error, result, digest, wall, cpu = self._runner.run(
+            call, task, len(inputs), fetch, send, member)
         size = 0 if result is None else len(result)
         if size > INLINE_BYTES:
             result = [ray.put(result)]
         with self._changed:
-            events = [text for _, _, text in self._events]
+            events = [text for _, _, text in self._events if type(text) is str]
             self._events.clear()
             sent, self._sent = self._sent, 0
         return error, result, digest, size, wall, cpu, lost, sent, events
 
     def events(self, seconds):
-        """The events since the last call as [(task, call, text)]; waits for the first."""
+        """The events since the last call as [(task, call, text)]; waits for the first. Bytes
+        instead of a text are a message to the task's gang."""
         with self._changed:
             self._changed.wait_for(lambda: self._events, timeout=seconds)
             events = list(self._events)
@@ -93,3 +110,16 @@ class Worker:
     def cancel(self, call):
         """Asks a task to stop, or not to begin."""
         self._runner.cancel(call)
+
+    def gathered(self, call, messages):
+        """The next exchange of the gang is complete: the messages of all, by rank."""
+        with self._changed:
+            if call == self._call:
+                self._gathered.append(messages)
+                self._changed.notify_all()
+
+    def _next_gathered(self, seconds):
+        """Messages of all; None when they are not there in time."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._gathered, timeout=seconds)
+            return self._gathered.popleft() if self._gathered else None

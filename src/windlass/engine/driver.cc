@@ -278,4 +278,28 @@ DriveStats Drive(Session& session, const DriveOptions& options, const CancelToke
   return Driver(session, options, token, reduce).Run(next);
 }
 
+std::vector<Bytes> DriveGang(Session& session, const std::vector<Task>& tasks,
+                             const CancelToken& token) {
+  token.Check();
+  Watcher watcher(session, token);
+  const std::vector<TaskId> ids = session.SubmitGang(tasks);
+  watcher.Add(ids.front());
+  std::vector<Bytes> results(ids.size());
+  std::optional<Error> failed;
+  for (std::size_t left = ids.size(); left > 0; --left) {
+    const Completion completion = session.Next(Clock::now() + DriveOptions().patience);
+    if (completion.error) {
+      // Of the others: it says which one failed.
+      if (!failed || failed->cause() == nullptr) failed = completion.error;
+      continue;
+    }
+    const auto rank = static_cast<std::size_t>(std::ranges::find(ids, completion.id) - ids.begin());
+    results.at(rank) = session.Get(completion.result);
+    session.Drop(completion.result);
+  }
+  token.Check();
+  if (failed) throw *failed;
+  return results;
+}
+
 }  // namespace windlass::engine

@@ -5,6 +5,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "windlass/base/export.h"
 #include "windlass/engine/session.h"
@@ -40,8 +41,15 @@ struct DriveTask {
 // When the token is cancelled, or a task fails, or `next` or `reduce` throw, no further task
 // starts, those in flight are asked to stop, what finishes all the same is still remembered, and
 // the first error is thrown.
-WINDLASS_API DriveStats Drive(Session& session, const DriveOptions& options, const CancelToken& token,
-                 const std::function<std::optional<DriveTask>()>& next,
-                 const std::function<void(std::int64_t index, const Bytes& result)>& reduce);
+WINDLASS_API DriveStats
+Drive(Session& session, const DriveOptions& options, const CancelToken& token,
+      const std::function<std::optional<DriveTask>()>& next,
+      const std::function<void(std::int64_t index, const Bytes& result)>& reduce);
+
+// Runs tasks as one gang and gives their results by rank. Nothing is remembered. Throws the gang's
+// error, which names the task that failed; Error{kCancelled} once the token is cancelled and all of
+// them have ended.
+WINDLASS_API std::vector<Bytes> DriveGang(Session& session, const std::vector<Task>& tasks,
+                                          const CancelToken& token);
 
 }  // namespace windlass::engine

@@ -78,6 +78,9 @@ class BackwardsSession final : public Session {
     open.push_back(tasks.size());
     return tasks.size();
   }
+  std::vector<TaskId> SubmitGang(const std::vector<Task>&) override {
+    throw Error(ErrorCode::kInternal, "the driver submits no gangs");
+  }
   Completion Next(Deadline deadline) override {
     if (stuck || open.empty()) throw Error(ErrorCode::kDeadlineExceeded, "waited for 1 task");
     EXPECT_GT(deadline, Clock::now());

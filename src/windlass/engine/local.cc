@@ -18,6 +18,7 @@
 #include "windlass/base/random.h"
 #include "windlass/base/sync_point.h"
 #include "windlass/engine/deadline_internal.h"
+#include "windlass/engine/local_gang_internal.h"
 #include "windlass/engine/local_internal.h"
 #include "windlass/engine/worker.h"
 
@@ -78,19 +79,35 @@ class LocalSession final : public Session {
   }
 
   TaskId Submit(const Task& task) override {
-    KindOf(task);  // an unknown one is an error of the driver
-    Queued queued;
-    queued.task = options_.chaos ? Task::Decode(task.Encode()) : task;
     TaskId id = 0;
     {
       const std::lock_guard lock(mutex_);
-      for (const ObjectRef& ref : queued.task.inputs) queued.inputs.push_back(Find(ref));
-      id = queued.id = ++last_id_;
-      queue_.push_back(std::move(queued));
-      ++under_way_;
+      Queued queued = Prepared(task);
+      id = Enqueue(std::move(queued));
     }
     work_.notify_one();
     return id;
+  }
+
+  std::vector<TaskId> SubmitGang(const std::vector<Task>& tasks) override {
+    CheckGang(tasks, options_.workers);
+    const auto gang =
+        std::make_shared<LocalGang>(static_cast<int>(tasks.size()), GangAttempts(tasks));
+    std::vector<TaskId> ids;
+    {
+      const std::lock_guard lock(mutex_);
+      std::vector<Queued> members;
+      for (const Task& task : tasks) {
+        members.push_back(Prepared(task));
+        members.back().gang = gang;
+        members.back().rank = static_cast<int>(members.size()) - 1;
+      }
+      // Side by side in the queue: the next workers that are free wait for each other there, so
+      // that nothing later keeps one of them.
+      for (Queued& member : members) ids.push_back(Enqueue(std::move(member)));
+    }
+    work_.notify_all();
+    return ids;
   }
 
   Completion Next(Deadline deadline) override {
@@ -122,18 +139,29 @@ class LocalSession final : public Session {
   void Cancel(TaskId id) override {
     {
       const std::lock_guard lock(mutex_);
+      std::shared_ptr<LocalGang> gang;
       if (const auto running = running_.find(id); running != running_.end()) {
         running->second.token.Cancel();
-        return;
+        gang = running->second.gang;
+        if (!gang) return;
+      } else {
+        const auto queued = std::ranges::find(queue_, id, &Queued::id);
+        if (queued == queue_.end()) return;  // it has finished
+        gang = queued->gang;
       }
-      const auto queued = std::ranges::find(queue_, id, &Queued::id);
-      if (queued == queue_.end()) return;  // it has finished
-      Completion completion;
-      completion.id = id;
-      completion.error = Error(ErrorCode::kCancelled, "the task was cancelled before it ran");
-      completion.attempts = 0;
-      queue_.erase(queued);
-      completed_.push_back(std::move(completion));
+      if (gang) gang->Cancel();
+      const auto is_meant = [&](const Queued& one) {
+        return gang ? one.gang == gang : one.id == id;
+      };
+      for (const Queued& queued : queue_) {
+        if (!is_meant(queued)) continue;
+        Completion completion;
+        completion.id = queued.id;
+        completion.error = Error(ErrorCode::kCancelled, "the task was cancelled before it ran");
+        completion.attempts = 0;
+        completed_.push_back(std::move(completion));
+      }
+      std::erase_if(queue_, is_meant);
     }
     done_.notify_all();
   }
@@ -151,10 +179,28 @@ class LocalSession final : public Session {
     TaskId id = 0;
     Task task;
     std::vector<Bytes> inputs;
+    std::shared_ptr<LocalGang> gang;  // null: alone
+    int rank = 0;
   };
   struct Running {
     CancelToken token;
+    std::shared_ptr<LocalGang> gang;
   };
+
+  Queued Prepared(const Task& task) const {
+    KindOf(task);  // an unknown one is an error of the driver
+    Queued queued;
+    queued.task = options_.chaos ? Task::Decode(task.Encode()) : task;
+    for (const ObjectRef& ref : queued.task.inputs) queued.inputs.push_back(Find(ref));
+    return queued;
+  }
+
+  TaskId Enqueue(Queued queued) {
+    queued.id = ++last_id_;
+    queue_.push_back(std::move(queued));
+    ++under_way_;
+    return last_id_;
+  }
 
   // Queued tasks are forgotten, running ones asked to stop and waited for.
   void Close() {
@@ -162,7 +208,10 @@ class LocalSession final : public Session {
       const std::lock_guard lock(mutex_);
       closing_ = true;
       queue_.clear();
-      for (auto& [id, running] : running_) running.token.Cancel();
+      for (auto& [id, running] : running_) {
+        running.token.Cancel();
+        if (running.gang) running.gang->Cancel();
+      }
     }
     work_.notify_all();
     for (auto& thread : threads_) thread.join();
@@ -218,19 +267,35 @@ class LocalSession final : public Session {
   void RunOne(std::unique_lock<std::mutex>& lock) {
     Queued queued = std::move(queue_.front());
     queue_.pop_front();
-    const CancelToken token = running_[queued.id].token;
+    Running& running = running_[queued.id];
+    running.gang = queued.gang;
+    const CancelToken token = running.token;
     lock.unlock();
     Completion completion;
     completion.id = queued.id;
     const double cpu = ThreadCpuSeconds();
     const auto start = Clock::now();
-    for (completion.attempts = 1;; ++completion.attempts) {
-      Attempt(queued, token, completion);
-      if (!completion.error || !completion.error->retryable() || token.cancelled() ||
-          completion.attempts >= queued.task.attempts) {
-        break;
+    std::optional<Bytes> result;
+    if (queued.gang) {
+      completion.error = queued.gang->Run(
+          queued.rank,
+          [&](const GangMember& member, const CancelToken& stop) {
+            std::optional<Error> error;
+            result = Attempt(queued, stop, &member, error);
+            return error;
+          },
+          completion.attempts);
+    } else {
+      for (completion.attempts = 1;; ++completion.attempts) {
+        completion.error.reset();
+        result = Attempt(queued, token, nullptr, completion.error);
+        if (!completion.error || !completion.error->retryable() || token.cancelled() ||
+            completion.attempts >= queued.task.attempts) {
+          break;
+        }
       }
     }
+    if (!completion.error) Keep(std::move(*result), completion);
     completion.wall_seconds = std::chrono::duration<double>(Clock::now() - start).count();
     completion.cpu_seconds = ThreadCpuSeconds() - cpu;
     queued.inputs.clear();  // before the lock: the last holder frees them
@@ -240,9 +305,9 @@ class LocalSession final : public Session {
     done_.notify_all();
   }
 
-  // Runs the task once and fills the completion's result or its error.
-  void Attempt(const Queued& queued, const CancelToken& token, Completion& completion) {
-    completion.error.reset();
+  // Runs the task once and gives its result, or sets the error.
+  std::optional<Bytes> Attempt(const Queued& queued, const CancelToken& token,
+                               const GangMember* gang, std::optional<Error>& error) {
     TaskInputs inputs;
     inputs.count = queued.inputs.size();
     // In chaos a copy of its own, so that a view kept beyond it is found by a sanitizer.
@@ -256,10 +321,12 @@ class LocalSession final : public Session {
       events_.emplace_back(queued.id, std::move(sent));
       done_.notify_all();
     };
-    std::optional<Bytes> result = worker_.Run(queued.task, inputs, token, send, completion.error);
-    if (!result) return;
+    return worker_.Run(queued.task, inputs, token, send, error, gang);
+  }
+
+  void Keep(Bytes result, Completion& completion) {
     try {
-      completion.result = Put(std::move(*result));
+      completion.result = Put(std::move(result));
     } catch (const std::bad_alloc&) {
       completion.error = Error(ErrorCode::kIo, "out of memory");
     }

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "windlass/base/bytes.h"
 #include "windlass/base/cancel.h"
@@ -43,6 +44,15 @@ class WINDLASS_API Session {
   // Queues a task and returns at once. Throws Error{kNotFound} for an unknown kind or an input
   // that the session does not hold, Error{kUnsupported} for another version of the kind.
   virtual TaskId Submit(const Task& task) = 0;
+
+  // Queues tasks that run at the same time or not at all, each with its place (TaskContext::gang),
+  // and returns at once. They complete one by one, after all of them have ended. When one fails,
+  // the others are asked to stop; they run again together when the fault allows it and the least
+  // `attempts` of them does, and else all of them complete with an error: the one that failed with
+  // its own, the others with one that names it. Cancelling one cancels all.
+  // Throws Error as Submit does, and Error{kInvalidInput} for no task, or more of them than may
+  // ever run at the same time.
+  virtual std::vector<TaskId> SubmitGang(const std::vector<Task>& tasks) = 0;
 
   // The next finished task, in whatever order they finish.
   // Throws Error{kDeadlineExceeded} saying how many tasks it waited for, Error{kInternal} when

@@ -68,4 +68,8 @@ void TaskContext::CheckCancelled() const {
   if (Cancelled()) throw Error(ErrorCode::kCancelled, "the task was stopped");
 }
 
+std::vector<std::string> TaskContext::Exchange(const std::string& /*message*/) {
+  throw Error(ErrorCode::kInternal, "a task that is in no gang has nobody to exchange with");
+}
+
 }  // namespace windlass::engine

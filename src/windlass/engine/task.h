@@ -50,8 +50,15 @@ struct WINDLASS_API Task {
 // `libraries` names the versions of foreign code whose arithmetic the result depends on.
 Hash TaskIdentity(const Task& task, std::string_view libraries);
 
+// A task's place in its gang: tasks that run at the same time, and fail and are retried as one.
+struct GangPlace {
+  int rank = 0;
+  int size = 1;
+  std::string address;  // at which other members reach the machine of this one, without a port
+};
+
 // What a running task may ask of the worker it runs on.
-class TaskContext {
+class WINDLASS_API TaskContext {
  public:
   virtual ~TaskContext() = default;
 
@@ -64,6 +71,16 @@ class TaskContext {
   virtual void Event(const Json& event) = 0;
 
   virtual Bytes Input(std::size_t index) const = 0;
+
+  // Null for a task that was submitted alone.
+  virtual const GangPlace* gang() const { return nullptr; }
+
+  // The gang's rendezvous: gives each member the messages of all of them, by rank, once all have
+  // called it, the n-th call of one together with the n-th calls of the others. For what members
+  // need to find each other (a port, a token), not for data. Throws Error{kCancelled} when the task
+  // is to stop, because another member failed for instance, {kInternal} when a member has ended
+  // without calling it, or where there is no gang.
+  virtual std::vector<std::string> Exchange(const std::string& message);
 
   // A value made from an input once a worker and kept as long as it is of use: `load` runs when
   // the worker does not have it. Keyed by the input's content, the task's hints and T; it may

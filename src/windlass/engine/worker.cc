@@ -61,8 +61,8 @@ class Worker::Cache {
 class Worker::Context final : public TaskContext {
  public:
   Context(Cache& cache, const Task& task, const TaskInputs& inputs, const CancelToken& token,
-          const std::function<void(const Json&)>& send)
-      : cache_(cache), task_(task), inputs_(inputs), token_(token), send_(send) {
+          const std::function<void(const Json&)>& send, const GangMember* gang)
+      : cache_(cache), task_(task), inputs_(inputs), token_(token), send_(send), gang_(gang) {
     StartClock();
   }
   void StartClock() {
@@ -79,6 +79,11 @@ class Worker::Context final : public TaskContext {
                               index, inputs_.count));
     }
     return inputs_.get(index);
+  }
+  const GangPlace* gang() const override { return gang_ == nullptr ? nullptr : &gang_->place; }
+  std::vector<std::string> Exchange(const std::string& message) override {
+    if (gang_ == nullptr) return TaskContext::Exchange(message);
+    return gang_->exchange(message, [this] { return Cancelled(); });
   }
 
  protected:
@@ -100,6 +105,7 @@ class Worker::Context final : public TaskContext {
   const TaskInputs& inputs_;
   const CancelToken& token_;
   const std::function<void(const Json&)>& send_;
+  const GangMember* const gang_;
   std::optional<Deadline> deadline_;
 };
 
@@ -113,14 +119,28 @@ const TaskKind& KindOf(const Task& task) {
   return kind;
 }
 
+void CheckGang(const std::vector<Task>& tasks, int most) {
+  if (tasks.empty()) throw Error(ErrorCode::kInvalidInput, "a gang of no task was submitted");
+  if (tasks.size() > static_cast<std::size_t>(most)) {
+    throw Error(ErrorCode::kInvalidInput,
+                fmt::format("a gang of {} tasks needs as many workers at the same time, and there "
+                            "are {}; ask for more (-w {})",
+                            tasks.size(), most, tasks.size()));
+  }
+}
+
+int GangAttempts(const std::vector<Task>& tasks) {
+  return std::ranges::min_element(tasks, {}, &Task::attempts)->attempts;
+}
+
 Worker::Worker(bool chaos) : chaos_(chaos), cache_(std::make_unique<Cache>()) {}
 Worker::~Worker() = default;
 
 std::optional<Bytes> Worker::Run(const Task& task, const TaskInputs& inputs,
                                  const CancelToken& token,
                                  const std::function<void(const Json&)>& send,
-                                 std::optional<Error>& error) {
-  Context context(*cache_, task, inputs, token, send);
+                                 std::optional<Error>& error, const GangMember* gang) {
+  Context context(*cache_, task, inputs, token, send, gang);
   try {
     context.CheckCancelled();
     SyncPoint("engine.task.start");

@@ -5,6 +5,8 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "windlass/base/bytes.h"
 #include "windlass/base/cancel.h"
@@ -19,10 +21,24 @@ namespace windlass::engine {
 // for another version of it.
 WINDLASS_API const TaskKind& KindOf(const Task& task);
 
+// Throws Error{kInvalidInput} for a gang of no task, or of more than `most`.
+WINDLASS_API void CheckGang(const std::vector<Task>& tasks, int most);
+
+// How often a gang may run in all: the least that its tasks say.
+WINDLASS_API int GangAttempts(const std::vector<Task>& tasks);
+
 // A running task's inputs, fetched when it asks for them.
 struct TaskInputs {
   std::size_t count = 0;
   std::function<Bytes(std::size_t index)> get;  // may throw Error; thread safe
+};
+
+// A running task's place in its gang and the rendezvous there; see TaskContext::Exchange.
+struct GangMember {
+  GangPlace place;
+  std::function<std::vector<std::string>(const std::string& message,
+                                         const std::function<bool()>& stop)>
+      exchange;  // gives up with Error{kCancelled} when `stop` says so
 };
 
 // Holds what tasks made from their inputs (TaskContext::Cached) for later ones. Thread safe.
@@ -38,9 +54,10 @@ class WINDLASS_API Worker {
   // Runs the task once and gives its result, or nothing and sets `error`: whatever the task
   // threw, Error{kDeadlineExceeded} when it ran longer than its limit, Error{kCancelled} after
   // `token`. Throws nothing itself. `send` is called for each event, from the task's thread.
+  // `gang`: null for a task alone.
   std::optional<Bytes> Run(const Task& task, const TaskInputs& inputs, const CancelToken& token,
                            const std::function<void(const Json&)>& send,
-                           std::optional<Error>& error);
+                           std::optional<Error>& error, const GangMember* gang = nullptr);
 
  private:
   class Cache;
