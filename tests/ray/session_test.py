@@ -80,6 +80,7 @@ class Cluster:
 def begin(workers=2, ready=None, most=None, **options):
     cluster = Cluster()
     session = Session(cluster, Options(**options), workers, workers if most is None else most, OWN)
+    session.slots()
     for handle in cluster.started[:ready]:
         cluster.post(("ready", handle, FACTS, None))
     session.next(0)
@@ -558,6 +559,19 @@ def a_gang_without_room_says_so(_):
     found = session.next(5)
     assert b"only 0 of the 1 workers of a gang could be started" in found[1], found
     assert session.most_at_once() == 2
+
+
+@test
+def a_session_of_gangs_starts_no_other_workers(_):
+    cluster = Cluster()
+    session = Session(cluster, Options(), 2, 2, OWN)
+    begin_gang(session, cluster, 1, 2)
+    answer(cluster)
+    answer(cluster)
+    completions(session, 2)
+    assert not cluster.started and cluster.ended == ["g0"]
+    submit(session, 3)
+    assert cluster.started == ["w0", "w1"]
 
 
 main()

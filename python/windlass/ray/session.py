@@ -132,9 +132,11 @@ class Session:
         self._number = 0
         self._failed_starts = 0
         self._tended = 0.0
-        self._deadline = time.monotonic() + options.start
+        self._deadline = 0.0
         self._wanted = most if most else cluster.capacity()
-        self._balance()
+        # Whether there is more to do than gangs, which have workers of their own. None is started
+        # to be ended at once: Ray has been seen to lose its CPU then.
+        self._pooled = False
         cluster.watch(self._post, follow_capacity=not most)
 
     # What PythonSession calls.
@@ -154,6 +156,8 @@ class Session:
 
     def submit(self, number, data, inputs, kind, pure, attempts, limit):
         self._waiting.append(self._made(number, data, inputs, kind, pure, attempts, limit))
+        if not self._pooled:
+            self._start_pool()
         self._dispatch()
 
     def submit_gang(self, members, attempts):
@@ -220,6 +224,8 @@ class Session:
 
     def slots(self):
         # Before the workers are there, as many tasks as they will take are to be ready for them.
+        if not self._pooled:  # whoever asks will have tasks
+            self._start_pool()
         # A gang leaves none: but it will.
         return max(1 if self._begun else self._least, len(self._takers))
 
@@ -410,10 +416,15 @@ class Session:
 
     # Workers.
 
+    def _start_pool(self):
+        self._pooled = True
+        self._deadline = time.monotonic() + self._options.start
+        self._balance()
+
     def _balance(self):
         """Asks for workers that are missing; takes back those that wait for room that is gone, or
         that a gang takes."""
-        wanted = max(0, self._wanted - self._gangs.workers())
+        wanted = max(0, self._wanted - self._gangs.workers()) if self._pooled else 0
         staying = [w for w in self._workers.values() if w.gang is None and not w.retiring]
         surplus = len(staying) - wanted
         for worker in [w for w in self._workers.values() if w.retiring][: max(0, -surplus)]:
@@ -534,7 +545,8 @@ class Session:
     def _tend(self, now):
         """What has a deadline: the first workers, tasks that overrun, workers that are silent."""
         self._gangs.tend(now)
-        if not self._begun and not self._gangs.running and now > self._deadline:
+        if (self._pooled and not self._begun and not self._gangs.running
+                and now > self._deadline):
             self._break(Error(
                 f"only {len(self._takers)} of {self._least} workers could be started within "
                 f"{self._options.start:g} s, each with {self._options.cpus:g} CPUs; the cluster "
