@@ -43,6 +43,9 @@ class Context {
 
   // Adds what a driver loop did to the counts of tasks in run.json.
   virtual void Count(const engine::DriveStats& stats) = 0;
+
+  // A line for whoever watches, now: in the job's log, and on standard error unless quiet.
+  virtual void Announce(const std::string& line) = 0;
 };
 
 class Capability : public Registrable {
@@ -50,6 +53,10 @@ class Capability : public Registrable {
   static constexpr std::string_view kRegistryKind = "kind of spec";
 
   virtual const Schema& schema() const = 0;
+
+  // Whether it runs until it is asked to stop, which is its success. It writes no outputs, and so
+  // needs no folder for them.
+  virtual bool is_service() const { return false; }
 
   // Runs a normalised spec to its end. What it returns is printed as the command's result and
   // must, like the outputs, be a function of spec and data only. Throws Error.
