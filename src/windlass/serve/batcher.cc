@@ -10,6 +10,7 @@ Batcher::Batcher(const job::Service& service, const BatcherOptions& options,
     : service_(service),
       options_(options),
       batched_(std::move(batched)),
+      costs_(service.operations().size()),
       queues_(service.operations().size()) {
   for (int r = 0; r < std::max(1, options.replicas); ++r) {
     threads_.emplace_back([this] { Work(); });
@@ -25,7 +26,22 @@ Batcher::~Batcher() {
   for (std::thread& thread : threads_) thread.join();
 }
 
+// Down at once, up slowly: a thread that was interrupted says nothing of the model.
+void Batcher::Cost::Learn(double ns) {
+  const double before = row_ns.load(std::memory_order_relaxed);
+  row_ns.store(ns < before ? (ns + before) / 2 : before + (ns - before) / 8,
+               std::memory_order_relaxed);
+}
+
 bool Batcher::Add(Request request) {
+  const double expected = costs_[request.operation].row_ns.load(std::memory_order_relaxed) *
+                          static_cast<double>(request.rows);
+  if (expected < static_cast<double>(options_.at_once.count())) {
+    Batch alone;
+    alone.push_back(std::move(request));
+    Run(alone);
+    return true;
+  }
   bool wake = false;
   {
     const std::lock_guard lock(mutex_);
@@ -124,7 +140,10 @@ void Batcher::RunTogether(Batch& batch) {
     if (gone) throw Error(ErrorCode::kCancelled, "nobody waits for it any more");
   };
   job::ServiceResult result;
+  const auto begun = Clock::now();
   service_.Run(batch.front().operation, x, rows, check, result);
+  const std::chrono::duration<double, std::nano> took = Clock::now() - begun;
+  costs_[batch.front().operation].Learn(took.count() / static_cast<double>(rows));
   batched_(batch.front().operation, rows);
   std::int64_t first = 0;
   for (const Request& request : batch) {

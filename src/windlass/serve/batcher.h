@@ -1,6 +1,7 @@
 // Puts rows of several requests together: one call of the service for many of them.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
@@ -27,6 +28,9 @@ struct BatcherOptions {
   // batch is closed as soon as a replica is free.
   std::chrono::microseconds batch_wait{10'000};
   std::size_t queue = 1024;  // requests that wait, at the most
+  // A request that is expected to take less is computed on the thread that brings it: handing it
+  // over and back would cost more. 0: never.
+  std::chrono::nanoseconds at_once{20'000};
 };
 
 class Batcher {
@@ -43,7 +47,7 @@ class Batcher {
     std::span<const double> x;  // [rows, columns]; must stay until `done`
     std::int64_t rows = 0;
     std::function<bool()> abandoned;           // whether nobody waits for it any more
-    std::function<void(const Outcome&)> done;  // called once, on a replica's thread
+    std::function<void(const Outcome&)> done;  // called once, on a replica's thread or in Add
   };
 
   // `batched` is told the rows of each call of the service. `service` must outlive the batcher.
@@ -56,6 +60,7 @@ class Batcher {
   // Says whether it was taken: false when the queue is full. Thread safe.
   bool Add(Request request);
 
+  // Requests that wait.
   std::size_t queued() const;
 
  private:
@@ -65,6 +70,12 @@ class Batcher {
   };
   using Batch = std::vector<Request>;
 
+  // What a row of an operation takes, as seen so far. A guess: races do no harm.
+  struct Cost {
+    std::atomic<double> row_ns = 1e9;
+    void Learn(double ns);
+  };
+
   void Work();
   Batch Take(std::unique_lock<std::mutex>& lock);
   void Run(Batch& batch);
@@ -73,6 +84,7 @@ class Batcher {
   const job::Service& service_;
   const BatcherOptions options_;
   const std::function<void(std::size_t, std::int64_t)> batched_;
+  std::vector<Cost> costs_;   // by operation
   mutable std::mutex mutex_;  // guards what follows
   std::condition_variable work_;
   std::vector<std::deque<Queued>> queues_;  // by operation

@@ -1,6 +1,7 @@
 #include "windlass/serve/capability.h"
 
 #include <fmt/format.h>
+#include <malloc.h>
 
 #include <memory>
 #include <thread>
@@ -18,6 +19,8 @@ namespace {
 constexpr auto kLook = std::chrono::milliseconds(50);  // at the wish to stop
 constexpr auto kGrace = std::chrono::seconds(5);       // to write the last answers
 
+constexpr int kKeptBytes = 128 << 20;
+
 class Serve final : public job::Capability {
  public:
   explicit Serve(std::string service)
@@ -30,6 +33,10 @@ class Serve final : public job::Capability {
     const ServeOptions options = ReadServeOptions(spec);
     Core core(Registry::Global().Find<job::ServiceKind>(service_).Make(spec), options.name,
               options.batcher);
+    // What a request freed, the next one needs: giving it back to the system each time costs more
+    // than many models do.
+    ::mallopt(M_TRIM_THRESHOLD, kKeptBytes);
+    ::mallopt(M_MMAP_THRESHOLD, kKeptBytes / 4);
     HttpServer server(options.http, core);
     context.Announce(fmt::format("serving {} at {}/v2/models/{}{}", service_, server.url(),
                                  options.name, options.http.token.empty() ? "" : ", with a token"));

@@ -36,6 +36,8 @@ double ParseAmount(std::string_view text, std::span<const Unit> units, std::stri
   return number * unit->factor;
 }
 
+constexpr int kIoThreads = 4;  // they parse, too
+
 void CheckName(const std::string& name) {
   const auto plain = [](unsigned char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
@@ -149,6 +151,7 @@ ServeOptions ReadServeOptions(const Json& spec) {
   const int cores = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
   const int replicas = spec.at("replicas").get<int>();
   options.batcher.replicas = replicas == 0 ? cores : replicas;
+  options.http.threads = std::min(cores, kIoThreads);
   options.batcher.max_batch = spec.at("max_batch_size").get<std::int64_t>();
   options.batcher.batch_wait = ParseDuration(text("batch_wait"), "batch_wait");
   options.batcher.queue = spec.at("queue").get<std::size_t>();

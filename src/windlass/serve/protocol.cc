@@ -141,9 +141,20 @@ Protocol::Protocol(const job::Service& service, std::string model)
   for (const job::ServiceOperation& operation : service.operations()) {
     auto& described = described_.emplace_back();
     for (const job::ServiceOutput& output : operation.outputs) {
-      described.push_back(fmt::format(R"({{"name":{},"datatype":"{}","shape":[)",
-                                      CanonicalDump(Json(output.name)),
-                                      output.words.empty() ? "FP64" : kText));
+      std::string& json = described.emplace_back(
+          fmt::format(R"({{"name":{},"datatype":"{}","shape":[)", CanonicalDump(Json(output.name)),
+                      output.words.empty() ? "FP64" : kText));
+      if (output.per_row) continue;
+      for (const std::int64_t n : output.shape) json += std::to_string(n) + ',';
+      if (json.back() == ',') json.pop_back();
+      json += R"(],"data":[)";
+      for (const double value : output.numbers) {
+        AppendNumber(json, value);
+        json += ',';
+      }
+      for (const std::string& word : output.words) json += CanonicalDump(Json(word)) + ',';
+      if (json.back() == ',') json.pop_back();
+      json += "]}";
     }
   }
 }
@@ -313,19 +324,17 @@ EncodedAnswer Protocol::Encode(std::size_t operation, const RowsRequest& request
     const job::ServiceOutput& output = outputs[k];
     if (w > 0) json += ',';
     json += described_[operation][k];
-    if (output.per_row) AppendInteger(json, request.rows);
-    for (std::size_t d = 0; d < output.shape.size(); ++d) {
-      if (d > 0 || output.per_row) json += ',';
-      AppendInteger(json, output.shape[d]);
+    if (!output.per_row) continue;  // never as bytes
+    AppendInteger(json, request.rows);
+    for (const std::int64_t n : output.shape) {
+      json += ',';
+      AppendInteger(json, n);
     }
     json += ']';
-    std::span<const double> values = output.numbers;
-    if (output.per_row) {
-      values = std::span(result.values[k])
-                   .subspan(static_cast<std::size_t>(first) * output.width(),
-                            static_cast<std::size_t>(request.rows) * output.width());
-    }
-    if (as_bytes && output.words.empty()) {
+    const auto values = std::span(result.values[k])
+                            .subspan(static_cast<std::size_t>(first) * output.width(),
+                                     static_cast<std::size_t>(request.rows) * output.width());
+    if (as_bytes) {
       binary = true;
       json += fmt::format(R"(,"parameters":{{"binary_data_size":{}}}}})", values.size_bytes());
       AppendRaw(bytes, values);
@@ -336,7 +345,6 @@ EncodedAnswer Protocol::Encode(std::size_t operation, const RowsRequest& request
       AppendNumber(json, value);
       json += ',';
     }
-    for (const std::string& word : output.words) json += CanonicalDump(Json(word)) + ',';
     if (json.back() == ',') json.pop_back();
     json += "]}";
   }

@@ -82,8 +82,8 @@ class Protocol {
   std::string model_;
   std::unordered_map<std::string, std::size_t> columns_;  // by name
   std::vector<std::unordered_map<std::string, std::size_t>> codes_;
-  std::vector<std::vector<std::string>>
-      described_;  // of each operation's outputs, JSON up to shape
+  // Of each operation's outputs the JSON up to the shape, or of those that are not per_row all.
+  std::vector<std::vector<std::string>> described_;
 };
 
 }  // namespace windlass::serve
