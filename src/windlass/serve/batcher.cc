@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "windlass/base/sync_point.h"
+
 namespace windlass::serve {
 
 Batcher::Batcher(const job::Service& service, const BatcherOptions& options,
@@ -140,6 +142,7 @@ void Batcher::RunTogether(Batch& batch) {
     if (gone) throw Error(ErrorCode::kCancelled, "nobody waits for it any more");
   };
   job::ServiceResult result;
+  SyncPoint("serve.batch");
   const auto begun = Clock::now();
   service_.Run(batch.front().operation, x, rows, check, result);
   const std::chrono::duration<double, std::nano> took = Clock::now() - begun;
