@@ -367,6 +367,10 @@ class HttpServer::Impl {
     endpoint_ = tcp::endpoint(ip, options_.port);
     acceptor_->open(endpoint_.protocol(), error);
     if (!error) acceptor_->set_option(tcp::acceptor::reuse_address(true), error);
+    if (!error && options_.shared_port) {
+      using SharedPort = asio::detail::socket_option::boolean<SOL_SOCKET, SO_REUSEPORT>;
+      acceptor_->set_option(SharedPort(true), error);
+    }
     if (!error) acceptor_->bind(endpoint_, error);
     if (!error) acceptor_->listen(tcp::acceptor::max_listen_connections, error);
     if (error) {

@@ -112,6 +112,7 @@ class HttpHandler {
 struct HttpServerOptions {
   std::string address = "127.0.0.1";  // IPv4 or IPv6, or "localhost"
   std::uint16_t port = 0;             // 0: any that is free
+  bool shared_port = false;           // others may listen there too; the system deals connections
   int threads = 1;                    // for I/O
   std::string token;                  // who asks must send it as a bearer token; empty: anyone may
   std::size_t max_header_bytes = 16U << 10;        // 431 beyond

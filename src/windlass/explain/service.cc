@@ -4,6 +4,7 @@
 #include <memory>
 #include <utility>
 
+#include "windlass/base/byte_reader.h"
 #include "windlass/base/error.h"
 #include "windlass/explain/capability.h"
 #include "windlass/explain/explainer.h"
@@ -21,22 +22,34 @@ enum ExplainOutput : std::size_t { kAttributions, kPrediction, kBaseValue, kGrou
 
 class ExplainService final : public job::Service {
  public:
-  explicit ExplainService(const Json& spec)
-      : prepared_(MakePlan(spec)), go_on_(spec.at("on_error") == "row") {
-    Plan plan = prepared_.plan;
-    model::AddReach(plan.model, prepared_.reach);
+  // Throws Error{kCorrupt}.
+  explicit ExplainService(const Bytes& bytes) {
+    ByteReader reader(bytes.view(), "a service of explanations");
+    const Json known = ParseJson(reader.ReadString(), "a service of explanations");
+    Plan plan = Plan::Decode(Bytes(reader.ReadString()));
+    reader.Finish();
+    std::vector<std::string> groups_names;
+    try {
+      model::AddReach(plan.model, known.at("reach").get<std::string>());
+      accepts_missing_ = known.at("accepts_missing");
+      go_on_ = known.at("go_on");
+      described_ = known.at("described");
+      for (const Json& group : described_.at("groups")) groups_names.push_back(group.at("name"));
+      for (const Json& column : known.at("columns")) {
+        columns_.push_back({column.at("name"), column.at("categories")});
+      }
+    } catch (const Json::exception&) {
+      throw Error(ErrorCode::kCorrupt, "what a service of explanations needs cannot be read");
+    }
     explainer_ = MakeExplainer(plan);
     model_ = model::LoadModel(plan.model);
-    for (const table::Column& column : prepared_.columns) {
-      columns_.push_back({column.name, column.categories});
-    }
-    const std::int64_t outputs = std::ssize(prepared_.output_names);
-    const std::int64_t players = std::ssize(prepared_.groups);
+    const std::int64_t outputs = std::ssize(plan.outputs);
+    const std::int64_t players = plan.players();
     operations_.push_back({"infer", {{"predict", {model_->outputs()}}}});
     job::ServiceOutput base_value{"base_value", {outputs}, false};
     base_value.numbers.assign(explainer_->base_value().begin(), explainer_->base_value().end());
     job::ServiceOutput groups{"groups", {players}, false};
-    for (const Group& group : prepared_.groups) groups.words.push_back(group.name);
+    groups.words = std::move(groups_names);
     operations_.push_back({"explain",
                            {{"attributions", {outputs, players}},
                             {"prediction", {outputs}},
@@ -45,27 +58,17 @@ class ExplainService final : public job::Service {
     auto& explain = operations_.back().outputs;
     intervals_ = HasIntervals(plan);
     if (intervals_) explain.push_back({"half_width", {outputs, players}});
-    if (plan.interactions) explain.push_back({"interactions", {outputs, Pairs(players)}});
+    interactions_ = plan.interactions;
+    if (interactions_) explain.push_back({"interactions", {outputs, Pairs(players)}});
     // A library's blocking may depend on how many rows it is given.
     alone_ = !model_->library().empty();
   }
 
   const std::vector<job::ServiceColumn>& columns() const override { return columns_; }
-  bool accepts_missing() const override { return prepared_.accepts_missing; }
+  bool accepts_missing() const override { return accepts_missing_; }
   const std::vector<job::ServiceOperation>& operations() const override { return operations_; }
 
-  Json Describe() const override {
-    Json groups = Json::array();
-    for (const Group& group : prepared_.groups) {
-      groups.push_back({{"name", group.name}, {"columns", group.columns}});
-    }
-    return {{"method", MethodName(prepared_.plan.method)},
-            {"reason", prepared_.reason},
-            {"notes", prepared_.notes},
-            {"link", LinkName(prepared_.plan.link)},
-            {"outputs", prepared_.output_names},
-            {"groups", std::move(groups)}};
-  }
+  Json Describe() const override { return described_; }
 
   void Run(std::size_t operation, std::span<const double> x, std::int64_t rows,
            const std::function<void()>& check, job::ServiceResult& result) const override {
@@ -108,12 +111,14 @@ class ExplainService final : public job::Service {
     result.values[kPrediction] = std::move(found.prediction);
     std::size_t next = kOptional;
     if (intervals_) result.values[next++] = std::move(found.half_width);
-    if (prepared_.plan.interactions) result.values[next++] = std::move(found.interactions);
+    if (interactions_) result.values[next++] = std::move(found.interactions);
   }
 
-  PreparedPlan prepared_;
-  bool go_on_;
+  Json described_;
+  bool accepts_missing_ = false;
+  bool go_on_ = false;  // a row without attributions stays NaN
   bool intervals_ = false;
+  bool interactions_ = false;
   bool alone_ = false;
   std::shared_ptr<const Explainer> explainer_;
   std::unique_ptr<model::Model> model_;
@@ -137,7 +142,7 @@ class ExplainServiceKind final : public job::ServiceKind {
     return fields;
   }
 
-  std::unique_ptr<const job::Service> Make(const Json& spec) const override {
+  Bytes Prepare(const Json& spec) const override {
     Json whole = spec;
     whole["cohorts"] = nullptr;
     if (whole.at("data").is_null()) whole["data"] = whole.at("background");
@@ -146,7 +151,34 @@ class ExplainServiceKind final : public job::ServiceKind {
                   "no background: --background TABLE gives rows that stand for what is not known "
                   "(trees with --tree-mode path need none, but --data for the columns' names)");
     }
-    return std::make_unique<ExplainService>(whole);
+    const PreparedPlan prepared = MakePlan(whole);
+    Json groups = Json::array();
+    for (const Group& group : prepared.groups) {
+      groups.push_back({{"name", group.name}, {"columns", group.columns}});
+    }
+    Json columns = Json::array();
+    for (const table::Column& column : prepared.columns) {
+      columns.push_back({{"name", column.name}, {"categories", column.categories}});
+    }
+    const Json known = {{"columns", std::move(columns)},
+                        {"accepts_missing", prepared.accepts_missing},
+                        {"go_on", whole.at("on_error") == "row"},
+                        {"reach", prepared.reach},
+                        {"described",
+                         {{"method", MethodName(prepared.plan.method)},
+                          {"reason", prepared.reason},
+                          {"notes", prepared.notes},
+                          {"link", LinkName(prepared.plan.link)},
+                          {"outputs", prepared.output_names},
+                          {"groups", std::move(groups)}}}};
+    std::string bytes;
+    AppendString(bytes, CanonicalDump(known));
+    AppendString(bytes, prepared.plan.Encode().view());
+    return Bytes(std::move(bytes));
+  }
+
+  std::unique_ptr<const job::Service> Make(const Bytes& prepared) const override {
+    return std::make_unique<ExplainService>(prepared);
   }
 };
 

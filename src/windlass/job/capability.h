@@ -26,7 +26,8 @@ class Context {
  public:
   virtual ~Context() = default;
 
-  virtual engine::Session& session() = 0;
+  virtual const std::string& engine() const = 0;
+  virtual engine::Session& session() = 0;  // a service has none
   virtual store::Store* memo() = 0;  // null when nothing is remembered
   virtual const CancelToken& token() = 0;
   virtual Progress& progress() = 0;

@@ -153,12 +153,13 @@ class RunContext final : public Context {
   RunContext(const RunOptions& options, JobRecord& record, store::Store* memo, bool service)
       : options_(options),
         memo_(memo),
-        session_(engine::StartSession(
-            options.engine, service ? engine::WorkerCount::Parse("-1") : options.workers)),
         progress_(service ? Progress::Style::kQuiet : options.progress, &record) {
-    if (!service) staging_.emplace(options.out);
+    if (service) return;
+    staging_.emplace(options.out);
+    session_ = engine::StartSession(options.engine, options.workers);
   }
 
+  const std::string& engine() const override { return options_.engine; }
   engine::Session& session() override { return *session_; }
   store::Store* memo() override { return memo_; }
   const CancelToken& token() override { return options_.token; }
@@ -199,7 +200,7 @@ class RunContext final : public Context {
               {"recalled", stats_.recalled},
               {"cpu_s", stats_.task_cpu_seconds},
               {"wall_s", stats_.task_wall_seconds}}},
-            {"workers", session_->Slots()}};
+            {"workers", session_ ? session_->Slots() : 0}};
   }
 
   std::optional<Staging>& staging() { return staging_; }

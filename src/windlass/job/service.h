@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "windlass/base/bytes.h"
 #include "windlass/base/json.h"
 #include "windlass/base/registry.h"
 #include "windlass/job/schema.h"
@@ -75,8 +76,13 @@ class ServiceKind : public Registrable {
 
   virtual std::vector<Field> fields() const = 0;  // of the spec that it is made from
 
-  // Throws Error{kInvalidInput, kNotFound} saying what in the spec is wrong.
-  virtual std::unique_ptr<const Service> Make(const Json& spec) const = 0;
+  // Reads all that the service needs. Throws Error{kInvalidInput, kNotFound} saying what in the
+  // spec is wrong.
+  virtual Bytes Prepare(const Json& spec) const = 0;
+
+  // From what Prepare gave, here or on another machine. Throws Error{kCorrupt}, and what making a
+  // model throws.
+  virtual std::unique_ptr<const Service> Make(const Bytes& prepared) const = 0;
 };
 
 }  // namespace windlass::job

@@ -1,25 +1,22 @@
 #include "windlass/serve/capability.h"
 
 #include <fmt/format.h>
-#include <malloc.h>
 
 #include <memory>
 #include <thread>
 #include <utility>
 
 #include "windlass/base/error.h"
+#include "windlass/base/object_spec.h"
 #include "windlass/job/capability.h"
 #include "windlass/job/progress.h"
-#include "windlass/serve/core.h"
 #include "windlass/serve/options.h"
+#include "windlass/serve/replica.h"
 
 namespace windlass::serve {
 namespace {
 
 constexpr auto kLook = std::chrono::milliseconds(50);  // at the wish to stop
-constexpr auto kGrace = std::chrono::seconds(5);       // to write the last answers
-
-constexpr int kKeptBytes = 128 << 20;
 
 class Serve final : public job::Capability {
  public:
@@ -30,39 +27,57 @@ class Serve final : public job::Capability {
   bool is_service() const override { return true; }
 
   Json Run(const Json& spec, job::Context& context) const override {
-    const ServeOptions options = ReadServeOptions(spec);
-    Core core(Registry::Global().Find<job::ServiceKind>(service_).Make(spec), options.name,
-              options.batcher);
-    // What a request freed, the next one needs: giving it back to the system each time costs more
-    // than many models do.
-    ::mallopt(M_TRIM_THRESHOLD, kKeptBytes);
-    ::mallopt(M_MMAP_THRESHOLD, kKeptBytes / 4);
-    HttpServer server(options.http, core);
-    context.Announce(fmt::format("serving {} at {}/v2/models/{}{}", service_, server.url(),
-                                 options.name, options.http.token.empty() ? "" : ", with a token"));
+    ReadServeOptions(spec);  // what is wrong with them is said before anything is loaded
+    const auto& kind = Registry::Global().Find<job::ServiceKind>(service_);
+    const ObjectSpec engine = ObjectSpec::Parse(context.engine(), {"local", "ray"});
+    if (engine.name != "local") return RunElsewhere(spec, kind.Prepare(spec), engine, context);
+    engine.AllowOnly({});
+    Replica replica(service_, spec, kind.Prepare(spec));
+    Announce(spec, replica.Listen(/*shared=*/false), context);
     context.progress().Begin("requests", 0);
     std::uint64_t seen = 0;
     const auto advance = [&] {
-      const std::uint64_t answered = core.metrics().answered();
-      context.progress().Advance(static_cast<std::int64_t>(answered - seen));
+      const std::uint64_t answered = replica.requests();
+      if (answered != seen) context.progress().Advance(static_cast<std::int64_t>(answered - seen));
       seen = answered;
     };
     while (!context.token().cancelled()) {
       std::this_thread::sleep_for(kLook);
-      if (core.metrics().answered() != seen) advance();
+      advance();
     }
     context.Announce("stopping: what was accepted is finished first");
-    const bool finished = server.Shutdown(Clock::now() + options.http.answer_timeout + kGrace);
+    const bool finished = replica.Shutdown();
     advance();
     if (!finished) {
       throw Error(ErrorCode::kDeadlineExceeded,
                   fmt::format("{} connections were still busy when the time for answers was over",
-                              server.connections()));
+                              replica.connections()));
     }
-    return {{"requests", core.metrics().answered()}, {"rows", core.metrics().rows()}};
+    return {{"requests", replica.requests()}, {"rows", replica.rows()}};
   }
 
  private:
+  static void Announce(const Json& spec, const std::string& url, job::Context& context) {
+    context.Announce(fmt::format("serving at {}/v2/models/{}{}", url,
+                                 spec.at("name").get<std::string>(),
+                                 spec.at("token").is_null() ? "" : ", with a token"));
+  }
+
+  Json RunElsewhere(const Json& spec, Bytes prepared, const ObjectSpec& engine,
+                    job::Context& context) const {
+    const auto& host = Registry::Global().Find<ServiceHost>(engine.name);
+    context.progress().Begin("requests", 0);
+    host.Serve(
+        {service_,
+         spec,
+         std::move(prepared),
+         engine.location,
+         {engine.options.begin(), engine.options.end()}},
+        [&](const std::string& line) { context.Announce(line); },
+        [&] { return context.token().cancelled(); });
+    return Json::object();
+  }
+
   static std::vector<job::Field> Fields(const std::string& service) {
     std::vector<job::Field> fields = Registry::Global().Find<job::ServiceKind>(service).fields();
     for (job::Field& field : ServeFields()) fields.push_back(std::move(field));
