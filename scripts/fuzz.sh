@@ -61,6 +61,16 @@ put("oip_fuzz", "error", '\2\0{"error": "no", "extensions": ["binary_tensor_data
 binary = '{"outputs": [' + tensor + '"parameters": {"binary_data_size": 16}}]}'
 put("oip_fuzz", "binary", bytes([10, 16 * 255 // (len(binary) + 16) + 1]) + binary.encode()
     + struct.pack("<2d", 0.25, 0.5))
+# A service's requests: a byte that says which columns there are, and as above.
+asked = '{"id": "1", "inputs": [{"name": "x", "datatype": "FP32", "shape": [2, 2], '
+put("serve_fuzz", "rows", '\0\0{"inputs": [{"name": "x", "datatype": "FP64", "shape": [1, 3], '
+    '"data": [[0.5, 1e-3, null]]}], "outputs": [{"name": "sum"}]}')
+put("serve_fuzz", "columns", '\1\0{"inputs": [{"name": "c1", "datatype": "BYTES", "shape": [2, 1], '
+    '"data": ["red", "blue"]}, {"name": "c0", "datatype": "INT64", "shape": [2], "data": [1, 2]}]}')
+binary = asked + ('"parameters": {"binary_data_size": 16}}], "parameters": '
+                  '{"binary_data_output": true}}')
+put("serve_fuzz", "binary", bytes([128 + 1, 16 * 255 // (len(binary) + 16) + 1]) + binary.encode()
+    + struct.pack("<4f", 0.25, 1, 0.5, 2))
 for descr, width in (("<f8", 8), (">f4", 4), ("<f2", 2), ("|b1", 1), ("<i8", 8), ("|u1", 1)):
     for order in ("False", "True"):
         header = f"{{'descr': '{descr}', 'fortran_order': {order}, 'shape': (3, 2), }}".ljust(117)

@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.."
 deps=${WINDLASS_DEPS:-$PWD/.deps}
 
 packages=(g++ make cmake ninja-build ccache pkg-config python3 python3-dev python3-venv
-  libcurl4-openssl-dev libfmt-dev libspdlog-dev nlohmann-json3-dev libcli11-dev libhwy-dev libsodium-dev libzip-dev
+  libboost-dev libcurl4-openssl-dev libfmt-dev libspdlog-dev nlohmann-json3-dev libcli11-dev libhwy-dev libsodium-dev libzip-dev
   libxxhash-dev libyaml-cpp-dev librandom123-dev libgtest-dev libgmock-dev)
 for extra in "$@"; do
   case $extra in

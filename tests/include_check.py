@@ -15,11 +15,12 @@ ALLOWED = {
     "table": ["base", "store"],
     "model": ["base", "store", "table"],
     "explain": ["base", "store", "engine", "job", "table", "model"],
+    "serve": ["base", "store", "engine", "job", "table", "model"],
     "compare": ["base", "store", "engine", "job", "table"],
     "cluster": ["base", "store", "engine", "job"],
     "bench": ["base", "store", "engine", "job", "table", "model", "explain"],
     "cli": ["base", "store", "engine", "job", "table", "model", "explain", "compare",
-            "cluster", "bench"],
+            "serve", "cluster", "bench"],
 }
 INCLUDE = re.compile(r'^\s*#include "windlass/(\w+)/([^"]+)"')
 

@@ -11,5 +11,6 @@ void BindGang(nanobind::module_& module);
 void BindRun(nanobind::module_& module);
 void BindCallables(nanobind::module_& module);
 void BindHost(nanobind::module_& module);
+void BindServices(nanobind::module_& module);
 
 }  // namespace windlass::python

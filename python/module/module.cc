@@ -32,6 +32,7 @@ NB_MODULE(_windlass, module) {
   python::BindRun(module);
   python::BindCallables(module);
   python::BindHost(module);
+  python::BindServices(module);
   module.def("version", &Version);
   module.def("build_hash", &BuildHash);
   module.def(

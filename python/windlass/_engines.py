@@ -1,4 +1,4 @@
-"""Engines of this process that are written in Python. Importing this registers them."""
+"""Engines, and hosts of services, that are written in Python. Importing this registers them."""
 
 from . import _windlass
 
@@ -9,4 +9,11 @@ def _start_ray(location, options, least, most):
     return start(location, options, least, most)
 
 
+def _serve_on_ray(*arguments):
+    from .ray.serve import run
+
+    run(*arguments)
+
+
 _windlass.register_engine("ray", _start_ray)
+_windlass.register_service_host("ray", _serve_on_ray)

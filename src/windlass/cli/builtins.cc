@@ -7,6 +7,7 @@
 #include "windlass/engine/local.h"
 #include "windlass/explain/capability.h"
 #include "windlass/model/model.h"
+#include "windlass/serve/capability.h"
 
 namespace windlass {
 
@@ -18,6 +19,7 @@ void RegisterBuiltins() {
     model::RegisterModelFormats(registry);
     explain::RegisterExplain(registry);
     compare::RegisterCompare(registry);
+    serve::RegisterServe(registry);  // what was registered so far
   });
 }
 

@@ -107,6 +107,7 @@ int ParseAndRun(int argc, char** argv, CLI::App& app) {
   AddBenchCommand(app, outcome);
   AddJobCommands(app, outcome);
   AddClusterCommands(app, outcome);
+  AddServeCommand(app, outcome);
   AddStoreCommands(app, outcome);
   AddTaskCommands(app, outcome);
   app.parse(argc, argv);

@@ -27,6 +27,7 @@ struct RunFlags {
   bool json = false;
 
   void AddTo(CLI::App& command, bool out_required);
+  void AddServiceFlagsTo(CLI::App& command);  // of a service, which has no outputs
   job::RunOptions Finish() const;
 };
 
@@ -49,6 +50,7 @@ void AddRunCommand(CLI::App& app, Outcome& outcome);
 void AddBenchCommand(CLI::App& app, Outcome& outcome);
 void AddJobCommands(CLI::App& app, Outcome& outcome);
 void AddClusterCommands(CLI::App& app, Outcome& outcome);
+void AddServeCommand(CLI::App& app, Outcome& outcome);
 void AddStoreCommands(CLI::App& app, Outcome& outcome);
 void AddTaskCommands(CLI::App& app, Outcome& outcome);
 

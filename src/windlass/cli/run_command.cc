@@ -36,6 +36,16 @@ void RunFlags::AddTo(CLI::App& command, bool out_required) {
   command.add_flag("--json", json, "Print the result as JSON");
 }
 
+void RunFlags::AddServiceFlagsTo(CLI::App& command) {
+  no_memo = true;
+  command.add_option("--engine", options.engine, "Where it runs")->capture_default_str();
+  command.add_flag("--detach", detach,
+                   "Run in the background, as a job that goes on when the terminal is closed, and "
+                   "print its id; windlass job follows and stops it");
+  command.add_flag("-q,--quiet", quiet, "Say nothing but errors");
+  command.add_flag("--json", json, "Print the result as JSON");
+}
+
 job::RunOptions RunFlags::Finish() const {
   if (resume && no_memo) {
     throw Error(ErrorCode::kUsage, "--resume goes by the memo table, which --no-memo turns off");

@@ -69,8 +69,10 @@ void SpecFlags::AddTo(CLI::App& command, bool require) {
 void SpecFlags::CheckRequired() const {
   for (const job::Field& field : SchemaOf(kind_).fields()) {
     if (!field.required || Given(field.name)) continue;
+    std::string command = kind_;  // "serve_explain": windlass serve explain
+    std::ranges::replace(command, '_', ' ');
     throw Error(ErrorCode::kUsage, fmt::format("{} is required: {}; see windlass {} --help",
-                                               FlagOf(field.name), field.help, kind_));
+                                               FlagOf(field.name), field.help, command));
   }
 }
 

@@ -19,17 +19,16 @@
 #include "windlass/explain/output.h"
 #include "windlass/explain/report.h"
 #include "windlass/explain/row_digest.h"
+#include "windlass/explain/service.h"
 #include "windlass/explain/shapley.h"
 #include "windlass/explain/task.h"
 #include "windlass/job/capability.h"
 #include "windlass/job/progress.h"
 
 namespace windlass::explain {
-namespace {
-
-using job::FieldType;
 
 const job::Schema& ExplainSchema() {
+  using job::FieldType;
   static const job::Schema schema(
       "explain", 1,
       {{"model",
@@ -130,6 +129,8 @@ const job::Schema& ExplainSchema() {
         0.5}});
   return schema;
 }
+
+namespace {
 
 class Explain final : public job::Capability {
  public:
@@ -336,6 +337,7 @@ class Explain final : public job::Capability {
 
 void RegisterExplain(Registry& registry) {
   RegisterExplainTask(registry);
+  RegisterExplainService(registry);
   registry.Add<job::Capability>("explain", std::make_shared<Explain>());
 }
 

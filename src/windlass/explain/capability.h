@@ -2,10 +2,13 @@
 #pragma once
 
 #include "windlass/base/registry.h"
+#include "windlass/job/schema.h"
 
 namespace windlass::explain {
 
-// Registers the kind of spec and the kind of task.
+const job::Schema& ExplainSchema();
+
+// Registers the kind of spec, the kind of task and the service.
 void RegisterExplain(Registry& registry);
 
 }  // namespace windlass::explain

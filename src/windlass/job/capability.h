@@ -26,7 +26,8 @@ class Context {
  public:
   virtual ~Context() = default;
 
-  virtual engine::Session& session() = 0;
+  virtual const std::string& engine() const = 0;
+  virtual engine::Session& session() = 0;  // a service has none
   virtual store::Store* memo() = 0;  // null when nothing is remembered
   virtual const CancelToken& token() = 0;
   virtual Progress& progress() = 0;
@@ -43,6 +44,9 @@ class Context {
 
   // Adds what a driver loop did to the counts of tasks in run.json.
   virtual void Count(const engine::DriveStats& stats) = 0;
+
+  // A line for whoever watches, now: in the job's log, and on standard error unless quiet.
+  virtual void Announce(const std::string& line) = 0;
 };
 
 class Capability : public Registrable {
@@ -50,6 +54,10 @@ class Capability : public Registrable {
   static constexpr std::string_view kRegistryKind = "kind of spec";
 
   virtual const Schema& schema() const = 0;
+
+  // Whether it runs until it is asked to stop, which is its success. It writes no outputs, and so
+  // needs no folder for them.
+  virtual bool is_service() const { return false; }
 
   // Runs a normalised spec to its end. What it returns is printed as the command's result and
   // must, like the outputs, be a function of spec and data only. Throws Error.

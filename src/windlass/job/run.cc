@@ -5,9 +5,11 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include <cstdio>
 #include <exception>
 #include <map>
 #include <new>
+#include <optional>
 #include <vector>
 
 #include "windlass/base/build_info.h"
@@ -147,20 +149,26 @@ class Staging {
 
 class RunContext final : public Context {
  public:
-  RunContext(const RunOptions& options, JobRecord& record, store::Store* memo)
+  // A service has its own workers, no outputs, and answers instead of progress.
+  RunContext(const RunOptions& options, JobRecord& record, store::Store* memo, bool service)
       : options_(options),
-        staging_(options.out),
         memo_(memo),
-        session_(engine::StartSession(options.engine, options.workers)),
-        progress_(options.progress, &record) {}
+        progress_(service ? Progress::Style::kQuiet : options.progress, &record) {
+    if (service) return;
+    staging_.emplace(options.out);
+    session_ = engine::StartSession(options.engine, options.workers);
+  }
 
+  const std::string& engine() const override { return options_.engine; }
   engine::Session& session() override { return *session_; }
   store::Store* memo() override { return memo_; }
   const CancelToken& token() override { return options_.token; }
   Progress& progress() override { return progress_; }
   std::int64_t batch() const override { return options_.batch; }
 
-  std::filesystem::path Output(std::string_view name) override { return staging_.Add(name); }
+  std::filesystem::path Output(std::string_view name) override {
+    return staging_.value().Add(name);
+  }
 
   void Timing(std::string_view phase, double wall_seconds, double cpu_seconds) override {
     const std::string name(phase);
@@ -176,6 +184,14 @@ class RunContext final : public Context {
     stats_.task_wall_seconds += stats.task_wall_seconds;
   }
 
+  void Announce(const std::string& line) override {
+    Log(LogLevel::kInfo, line);
+    // Of a job that another process began standard error is its log.
+    if (options_.progress == Progress::Style::kQuiet || options_.record != nullptr) return;
+    std::fputs((line + "\n").c_str(), stderr);
+    std::fflush(stderr);
+  }
+
   Json Facts() const {
     return {{"timings", timings_},
             {"tasks",
@@ -184,14 +200,14 @@ class RunContext final : public Context {
               {"recalled", stats_.recalled},
               {"cpu_s", stats_.task_cpu_seconds},
               {"wall_s", stats_.task_wall_seconds}}},
-            {"workers", session_->Slots()}};
+            {"workers", session_ ? session_->Slots() : 0}};
   }
 
-  Staging& staging() { return staging_; }
+  std::optional<Staging>& staging() { return staging_; }
 
  private:
   const RunOptions& options_;
-  Staging staging_;
+  std::optional<Staging> staging_;
   store::Store* memo_;
   std::unique_ptr<engine::Session> session_;
   Progress progress_;
@@ -222,13 +238,15 @@ JobInfo NewJob(const Json& spec, std::string_view what, const RunOptions& option
   JobInfo info;
   info.kind = KindOf(spec, what);
   info.spec = Registry::Global().Find<Capability>(info.kind).schema().Normalise(spec, what);
-  if (options.out.empty()) {
-    throw Error(ErrorCode::kUsage, "where should the outputs go? --out DIR is missing");
+  if (!Registry::Global().Find<Capability>(info.kind).is_service()) {
+    if (options.out.empty()) {
+      throw Error(ErrorCode::kUsage, "where should the outputs go? --out DIR is missing");
+    }
+    // It goes into JSON.
+    WithContext([&] { CanonicalDump(Json(options.out.string())); },
+                [] { return std::string("--out"); });
+    info.out = std::filesystem::absolute(options.out).string();
   }
-  // It goes into JSON.
-  WithContext([&] { CanonicalDump(Json(options.out.string())); },
-              [] { return std::string("--out"); });
-  info.out = std::filesystem::absolute(options.out).string();
   info.restart_of = options.restart_of;
   info.restarts = options.restarts;
   info.run = {{"out", info.out},
@@ -255,7 +273,7 @@ RunResult Run(const Json& spec, std::string_view what, const RunOptions& options
   const LogFile log(record->log_path());
   try {
     Log(LogLevel::kInfo, fmt::format("job {} begins: {}", record->id(), CanonicalDump(normal)));
-    RunContext context(options, *record, memo.get());
+    RunContext context(options, *record, memo.get(), capability.is_service());
     SyncPoint("job.start");
     record->Start();
     RunResult result;
@@ -273,8 +291,11 @@ RunResult Run(const Json& spec, std::string_view what, const RunOptions& options
     result.run["windlass"] = {{"version", Version()}, {"build", BuildHash()}};
     result.run["timings"]["total_wall_s"] = result.seconds;
     result.run["timings"]["total_cpu_s"] = ProcessCpuSeconds() - cpu;
-    WriteFileAtomically(context.staging().Add("run.json"), result.run.dump(2) + "\n");
-    const std::vector<std::string> outputs = context.staging().Commit();
+    std::vector<std::string> outputs;
+    if (context.staging()) {
+      WriteFileAtomically(context.staging()->Add("run.json"), result.run.dump(2) + "\n");
+      outputs = context.staging()->Commit();
+    }
     Log(LogLevel::kInfo, fmt::format("job {} succeeded in {:.3f} s", record->id(), result.seconds));
     if (!options.keep_record) {
       record->Remove();

@@ -18,7 +18,7 @@ namespace windlass::job {
 class JobRecord;
 
 struct RunOptions {
-  std::filesystem::path out;  // where outputs go
+  std::filesystem::path out;  // where outputs go; of a service nowhere
   std::string engine = "local";
   engine::WorkerCount workers;
   std::int64_t batch = 0;  // 0: the plan's

@@ -11,6 +11,7 @@
 
 #include "windlass/base/error.h"
 #include "windlass/base/json.h"
+#include "windlass/base/token.h"
 #include "windlass/model/formats_internal.h"
 #include "windlass/model/oip_client_internal.h"
 #include "windlass/model/oip_protocol.h"

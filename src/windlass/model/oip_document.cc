@@ -19,11 +19,25 @@ constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 // take many times their size.
 class Handler final : public nlohmann::json_sax<Json> {
  public:
-  Handler(OipDocument& document, std::string_view json, std::string_view what)
-      : document_(document), json_(json), what_(what) {}
+  Handler(OipDocument& document, std::string_view json, std::string_view what, OipSender sender)
+      : document_(document),
+        json_(json),
+        what_(what),
+        request_(sender == OipSender::kClient),
+        valued_(request_ ? &document.inputs : &document.outputs) {}
 
   bool null() override { return Number(kNaN, "null"); }
-  bool boolean(bool value) override { return Number(value ? 1 : 0, "true or false"); }
+  bool boolean(bool value) override {
+    if (place() == Place::kTensorParameters && key_ == "binary_data") {
+      tensor().binary_wanted = value;
+      return true;
+    }
+    if (place() == Place::kParameters && key_ == "binary_data_output") {
+      document_.binary_outputs = value;
+      return true;
+    }
+    return Number(value ? 1 : 0, "true or false");
+  }
   bool number_integer(number_integer_t value) override { return Integer(value); }
   bool number_unsigned(number_unsigned_t value) override {
     if (place() == Place::kTensorParameters && key_ == "binary_data_size") {
@@ -44,6 +58,8 @@ class Handler final : public nlohmann::json_sax<Json> {
       case Place::kRoot:
         if (key_ == "name" || key_ == "model_name") {
           document_.name = std::move(value);
+        } else if (key_ == "id") {
+          document_.id = std::move(value);
         } else if (key_ == "platform") {
           document_.platform = std::move(value);
         } else if (key_ == "error" || key_ == "detail" || key_ == "message") {
@@ -67,6 +83,10 @@ class Handler final : public nlohmann::json_sax<Json> {
         }
         break;
       case Place::kData:
+        if (request_) {
+          document_.texts.push_back(std::move(value));
+          break;
+        }
         Fail(fmt::format("{} holds text (\"{}\"); numbers were expected", Tensor(),
                          OipExcerpt(value)));
       case Place::kTensors:
@@ -82,9 +102,11 @@ class Handler final : public nlohmann::json_sax<Json> {
     if (place() == Place::kTensors) {
       tensors_->emplace_back();
       tensor().first_value = document_.values.size();
+      tensor().first_text = document_.texts.size();
       seen_ = {};
       return Push(Place::kTensor);
     }
+    if (place() == Place::kRoot && key_ == "parameters") return Push(Place::kParameters);
     if (place() == Place::kTensor && key_ == "parameters") return Push(Place::kTensorParameters);
     if (place() == Place::kTensor && (key_ == "shape" || key_ == "data")) NoArray();
     if (place() == Place::kData || place() == Place::kShape) return Number(0, "an object");
@@ -108,10 +130,12 @@ class Handler final : public nlohmann::json_sax<Json> {
   bool end_object() override {
     if (place() == Place::kTensor) {
       // Also what bounds the memory of a list of many small tensors.
-      if (!seen_[0] || !seen_[1] || !seen_[2]) {
+      const bool asked_for = request_ && tensors_ == &document_.outputs;
+      if (!seen_[0] || (!asked_for && (!seen_[1] || !seen_[2]))) {
         Fail("a tensor lacks its \"name\", \"datatype\" or \"shape\"");
       }
       tensor().values = document_.values.size() - tensor().first_value;
+      tensor().texts = document_.texts.size() - tensor().first_text;
     }
     places_.pop_back();
     return true;
@@ -133,7 +157,7 @@ class Handler final : public nlohmann::json_sax<Json> {
       case Place::kTensors: return Number(0, "a list");
       case Place::kTensor:
         if (key_ == "shape") return Push(Place::kShape);
-        if (key_ == "data" && tensors_ == &document_.outputs) {
+        if (key_ == "data" && tensors_ == valued_) {
           // Two bytes a number at the least: no growth, and so no copies.
           document_.values.reserve(json_.size() / 2 + 1);
           return Push(Place::kData);
@@ -172,6 +196,7 @@ class Handler final : public nlohmann::json_sax<Json> {
     kTensors,
     kTensor,
     kTensorParameters,
+    kParameters,
     kShape,
     kData,
     kVersions,
@@ -226,6 +251,8 @@ class Handler final : public nlohmann::json_sax<Json> {
   OipDocument& document_;
   std::string_view json_;
   std::string_view what_;
+  const bool request_;
+  const std::deque<OipTensor>* const valued_;  // whose "data" are kept
   std::vector<Place> places_;
   std::string key_;
   std::deque<OipTensor>* tensors_ = nullptr;
@@ -235,9 +262,11 @@ class Handler final : public nlohmann::json_sax<Json> {
 
 }  // namespace
 
-OipDocument ParseOipDocument(std::string_view json, std::string_view what) {
+OipDocument ParseOipDocument(std::string_view json, std::string_view what, OipSender sender) {
   const auto begin = json.find_first_not_of(" \t\r\n");
-  if (begin == std::string_view::npos) ThrowOipAnswer(what, "an empty answer; JSON was expected");
+  if (begin == std::string_view::npos)
+    ThrowOipAnswer(what, fmt::format("an empty {}; JSON was expected",
+                                     sender == OipSender::kClient ? "body" : "answer"));
   if (json[begin] == '<') {
     ThrowOipAnswer(what, fmt::format("HTML instead of JSON (a proxy's page?): {}",
                                      OipExcerpt(json.substr(begin))));
@@ -247,7 +276,7 @@ OipDocument ParseOipDocument(std::string_view json, std::string_view what) {
         what, fmt::format("a JSON object was expected, not {}", OipExcerpt(json.substr(begin))));
   }
   OipDocument document;
-  Handler handler(document, json, what);
+  Handler handler(document, json, what, sender);
   Json::sax_parse(json.begin(), json.end(), &handler);
   return document;
 }

@@ -117,17 +117,6 @@ void AppendData(const OipSignature& signature, const OipSignature::Input& input,
   if (!signature.binary && rows * count > 0) out.pop_back();
 }
 
-// Bytes of a tensor behind the document, as numbers.
-void AppendBinary(OipType type, std::string_view bytes, std::vector<double>& values) {
-  WithType(type, [&]<typename T>(T value) {
-    values.reserve(values.size() + bytes.size() / sizeof(T));
-    for (std::size_t at = 0; at + sizeof(T) <= bytes.size(); at += sizeof(T)) {
-      std::memcpy(&value, bytes.data() + at, sizeof(T));
-      values.push_back(static_cast<double>(value));
-    }
-  });
-}
-
 // The JSON of an input up to its values, which are bytes behind the document or follow here.
 std::string HeadOf(const OipSignature& signature, const OipSignature::Input& input,
                    std::size_t rows, std::size_t columns) {
@@ -207,7 +196,7 @@ std::vector<double> BinaryValues(const Output& output, OipType type, std::uint64
         what, fmt::format("output {}, but has {} bytes", DescribeOipTensor(*output.tensor), size));
   }
   std::vector<double> values;
-  AppendBinary(type, output.bytes, values);
+  AppendOipNumbers(type, output.bytes, values);
   return values;
 }
 
@@ -242,6 +231,16 @@ std::optional<OipType> OipTypeOf(std::string_view name) {
     if (facts.name == name) return facts.type;
   }
   return std::nullopt;
+}
+
+void AppendOipNumbers(OipType type, std::string_view bytes, std::vector<double>& values) {
+  WithType(type, [&]<typename T>(T value) {
+    values.reserve(values.size() + bytes.size() / sizeof(T));
+    for (std::size_t at = 0; at + sizeof(T) <= bytes.size(); at += sizeof(T)) {
+      std::memcpy(&value, bytes.data() + at, sizeof(T));
+      values.push_back(static_cast<double>(value));
+    }
+  });
 }
 
 void ThrowOipAnswer(std::string_view what, std::string_view message) {

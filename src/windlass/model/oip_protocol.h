@@ -32,7 +32,7 @@ std::string_view OipTypeName(OipType type);  // "FP64"
 std::optional<OipType> OipTypeOf(std::string_view name);
 std::size_t OipTypeSize(OipType type);
 
-// A tensor as it stands in a document; of an answer, with its values.
+// A tensor as it stands in a document; of an answer or a request, with its values.
 struct OipTensor {
   std::string name;
   std::string datatype;
@@ -40,6 +40,9 @@ struct OipTensor {
   std::optional<std::uint64_t> binary_size;  // its values are bytes behind the document
   std::size_t first_value = 0;               // in OipDocument::values
   std::size_t values = 0;
+  std::size_t first_text = 0;  // in OipDocument::texts, where its values are texts
+  std::size_t texts = 0;
+  std::optional<bool> binary_wanted;  // of an output that a request asks for
 };
 
 // What any of the protocol's documents says; other keys are passed over.
@@ -49,15 +52,26 @@ struct OipDocument {
   std::vector<std::string> versions;
   std::vector<std::string> extensions;
   std::optional<std::string> error;
+  std::string id;                      // of a request
+  std::optional<bool> binary_outputs;  // whether a request wants them as bytes
   bool has_outputs = false;
   std::deque<OipTensor> inputs;  // a deque: grows without copies
   std::deque<OipTensor> outputs;
-  std::vector<double> values;  // of the outputs' "data", null as NaN, booleans as 0 and 1
+  // Of the outputs' "data", of a request of the inputs': null as NaN, booleans as 0 and 1.
+  std::vector<double> values;
+  std::vector<std::string> texts;  // of the inputs of a request
 };
+
+// Who wrote a document: a server its own, or a client a request.
+enum class OipSender : std::uint8_t { kServer, kClient };
 
 // Reads a document from untrusted bytes, in memory of at most ten times their size. `what` names
 // the sender in messages. Throws Error{kInvalidInput}.
-OipDocument ParseOipDocument(std::string_view json, std::string_view what);
+OipDocument ParseOipDocument(std::string_view json, std::string_view what,
+                             OipSender sender = OipSender::kServer);
+
+// Appends the numbers that the bytes of a tensor hold; a rest shorter than one is passed over.
+void AppendOipNumbers(OipType type, std::string_view bytes, std::vector<double>& values);
 
 // What a model wants, from its metadata and the user's options.
 struct OipSignature {

@@ -13,6 +13,7 @@
 #include "windlass/base/file.h"
 #include "windlass/base/http.h"
 #include "windlass/base/json.h"
+#include "windlass/base/token.h"
 #include "windlass/model/model.h"
 #include "windlass/model/oip_client_internal.h"
 
