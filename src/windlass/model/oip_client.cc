@@ -11,7 +11,6 @@
 #include <utility>
 
 #include "windlass/base/error.h"
-#include "windlass/base/file.h"
 #include "windlass/base/random.h"
 #include "windlass/model/oip_client_internal.h"
 #include "windlass/model/oip_protocol.h"
@@ -23,7 +22,6 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kLongestWait{10'000};
 constexpr milliseconds kLook{20};  // at the user's wish to stop
-constexpr std::size_t kMostTokenBytes = 64 * 1024;
 
 void Wait(milliseconds time, const std::function<bool()>& cancelled) {
   const Deadline deadline = Clock::now() + time;
@@ -103,44 +101,6 @@ HttpResponse ExchangeOip(HttpConnection& connection, HttpRequest request,
     Wait(std::max(Jittered(wait), asked), cancelled);
     wait = std::min(2 * wait, kLongestWait);
   }
-}
-
-void CheckTokenReference(const std::string& reference) {
-  const bool good = (reference.starts_with("env:") && reference.size() > 4) ||
-                    (reference.starts_with("file:") && reference.size() > 5);
-  if (good) return;
-  throw Error(ErrorCode::kInvalidInput,
-              "option token says where the token is, token=env:NAME or token=file:PATH, and never "
-              "what it is");
-}
-
-std::string ReadToken(const std::string& reference) {
-  CheckTokenReference(reference);
-  std::string token;
-  if (reference.starts_with("env:")) {
-    const char* value = std::getenv(reference.c_str() + 4);
-    if (value == nullptr || *value == 0) {
-      throw Error(ErrorCode::kNotFound,
-                  fmt::format("token={}: there is no such environment variable, or it is empty",
-                              reference));
-    }
-    token = value;
-  } else {
-    token = WithContext([&] { return ReadFile(reference.substr(5)); },
-                        [&] { return fmt::format("token={}", reference); });
-  }
-  while (!token.empty() && (token.back() == '\n' || token.back() == '\r' || token.back() == ' ')) {
-    token.pop_back();
-  }
-  const bool printable =
-      std::ranges::all_of(token, [](unsigned char c) { return c > ' ' && c < 0x7f; });
-  if (token.empty() || token.size() > kMostTokenBytes || !printable) {
-    throw Error(ErrorCode::kInvalidInput,
-                fmt::format("token={}: what is there is no token: one word of printable characters "
-                            "was expected",
-                            reference));
-  }
-  return token;
 }
 
 struct OipPool::Batch {

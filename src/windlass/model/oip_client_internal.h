@@ -30,11 +30,6 @@ struct OipPatience {
 HttpResponse ExchangeOip(HttpConnection& connection, HttpRequest request,
                          const OipPatience& patience, const std::function<bool()>& cancelled);
 
-// The value of `env:NAME` or `file:PATH`, a token. Throws Error{kInvalidInput, kNotFound, kIo}; no
-// message repeats what is no such reference.
-std::string ReadToken(const std::string& reference);
-void CheckTokenReference(const std::string& reference);
-
 // Threads that make requests, each with a connection that it keeps.
 class OipPool {
  public:
