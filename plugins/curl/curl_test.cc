@@ -172,7 +172,8 @@ TEST(Curl, WritesTheBodyOfAGoodAnswerWhereItIsTold) {
 }
 
 TEST(Curl, NamesCertificatesThatCannotBeRead) {
-  HttpRequest request = To("https://127.0.0.1:1/");
+  RawServer server(Always(""));
+  HttpRequest request = To("https" + server.url().substr(4));
   request.ca_file = "/nowhere/ca.pem";
   EXPECT_THAT(ErrorOf(ErrorCode::kIo, request), HasSubstr("/nowhere/ca.pem"));
 }

@@ -45,7 +45,6 @@ void RunAndPrint(const Json& spec, const std::string& what, const RunFlags& flag
 // Error{kUnsupported} for ray://.
 bool NeedsPython(std::string_view engine);
 
-
 // Runs the same command line in Python ($WINDLASS_PYTHON, else python3), on these standard streams:
 // passes signals on, and gives its exit code. Throws Error that says what to install, or which
 // signal killed it.

@@ -149,11 +149,17 @@ class GatewayHandler final : public HttpHandler {
 
 class GatewayHome final : public JobHome {
  public:
-  GatewayHome(std::string url, std::string token, std::string ca_file)
+  GatewayHome(std::string url, std::string token, std::string ca_file,
+              std::function<bool()> cancelled)
       : url_(std::move(url)),
         token_(std::move(token)),
         ca_file_(std::move(ca_file)),
-        connection_(Http().Connect()) {}
+        connection_(Http().Connect()),
+        cancelled_(std::move(cancelled)) {}
+
+  void IgnoreInterrupts() override {
+    cancelled_ = [] { return false; };
+  }
 
   std::optional<job::JobInfo> Record(std::string_view id) override {
     const HttpResponse response = Ask("GET", Path(id));
@@ -236,11 +242,8 @@ class GatewayHome final : public JobHome {
   }
 
   HttpResponse Do(const HttpRequest& request) {
-    return WithContext(
-        [&] {
-          return connection_->Do(request, [] { return ProcessCancelToken().cancelled(); });
-        },
-        [&] { return "the store gateway at " + url_; });
+    return WithContext([&] { return connection_->Do(request, cancelled_); },
+                       [&] { return "the store gateway at " + url_; });
   }
 
   HttpResponse Ask(const std::string& method, const std::string& path) {
@@ -271,6 +274,7 @@ class GatewayHome final : public JobHome {
   std::string token_;
   std::string ca_file_;
   std::unique_ptr<HttpConnection> connection_;
+  std::function<bool()> cancelled_;
 };
 
 bool IsLoopback(std::string_view host) {
@@ -282,7 +286,8 @@ std::uint16_t PortOfUrl(std::string_view url) {
   const auto colon = url.rfind(':');
   std::uint16_t port = 0;
   if (colon != url.npos && colon > 5) {
-    const auto [end, error] = std::from_chars(url.data() + colon + 1, url.data() + url.size(), port);
+    const auto [end, error] =
+        std::from_chars(url.data() + colon + 1, url.data() + url.size(), port);
     if (error != std::errc() || end != url.data() + url.size()) port = 0;
   }
   return port == 0 ? kPort : port;
@@ -353,14 +358,13 @@ std::string StartGateway(const RayEngine& engine, RayApi& api) {
 void CheckBuild(const RayEngine& engine, const FoundGateway& gateway) {
   // What one's own wheel brings is compared when the job begins.
   if (!engine.wheel.empty() || gateway.wheel || gateway.build == BuildHash()) return;
-  throw Error(ErrorCode::kUnsupported,
-              fmt::format("Windlass on the cluster at {} is build {}, and this command is build {}: "
-                          "install the same on both sides, or let the wheel of this one travel "
-                          "with the job (?wheel=FILE)",
-                          engine.url, gateway.build, BuildHash()));
+  throw Error(
+      ErrorCode::kUnsupported,
+      fmt::format("Windlass on the cluster at {} is build {}, and this command is build {}: "
+                  "install the same on both sides, or let the wheel of this one travel "
+                  "with the job (?wheel=FILE)",
+                  engine.url, gateway.build, BuildHash()));
 }
-
-void CheckCancelled() { ProcessCancelToken().Check(); }
 
 }  // namespace
 
@@ -379,8 +383,9 @@ void ServeGateway(const GatewayOptions& options, const CancelToken& token,
 }
 
 std::unique_ptr<JobHome> ConnectGateway(const std::string& url, const std::string& token,
-                                        const std::string& ca_file) {
-  return std::make_unique<GatewayHome>(url, token, ca_file);
+                                        const std::string& ca_file,
+                                        std::function<bool()> cancelled) {
+  return std::make_unique<GatewayHome>(url, token, ca_file, std::move(cancelled));
 }
 
 std::unique_ptr<JobHome> OpenJobHome(const RayEngine& engine, RayApi& api, bool start,
@@ -400,7 +405,7 @@ std::unique_ptr<JobHome> OpenJobHome(const RayEngine& engine, RayApi& api, bool 
   std::string started;
   std::optional<Deadline> reached;  // until then it must have answered
   for (bool told = false;; std::this_thread::sleep_for(kLook)) {
-    CheckCancelled();
+    if (api.cancelled()()) throw Error(ErrorCode::kCancelled, "interrupted");
     const auto gateway = FindGateway(engine, api);
     if (!gateway && !start) return nullptr;
     if (!gateway && started.empty()) {
@@ -412,7 +417,8 @@ std::unique_ptr<JobHome> OpenJobHome(const RayEngine& engine, RayApi& api, bool 
     if (gateway && gateway->running) {
       CheckBuild(engine, *gateway);
       const std::string url = UrlOf(engine, gateway->port);
-      auto home = std::make_unique<GatewayHome>(url, gateway->token, engine.ca_file);
+      auto home =
+          std::make_unique<GatewayHome>(url, gateway->token, engine.ca_file, api.cancelled());
       try {
         home->Introduce();
         return home;

@@ -35,7 +35,8 @@ void ServeGateway(const GatewayOptions& options, const CancelToken& token,
 
 // A gateway that answers at `url`.
 std::unique_ptr<JobHome> ConnectGateway(const std::string& url, const std::string& token,
-                                        const std::string& ca_file);
+                                        const std::string& ca_file,
+                                        std::function<bool()> cancelled);
 
 // The home of the cluster's jobs as the engine says how it is reached: the shared folder, or the
 // gateway. One that runs there is taken; with `start`, one is started beside the head where none

@@ -19,8 +19,7 @@ Hash HashOfFile(const std::filesystem::path& path) {
   std::ifstream file(path, std::ios::binary);
   std::string piece(kPiece, '\0');
   Hasher hasher;
-  while (file.read(piece.data(), static_cast<std::streamsize>(piece.size())) ||
-         file.gcount() > 0) {
+  while (file.read(piece.data(), static_cast<std::streamsize>(piece.size())) || file.gcount() > 0) {
     hasher.Update(std::string_view(piece).substr(0, static_cast<std::size_t>(file.gcount())));
   }
   if (!file.eof()) throw Error(ErrorCode::kIo, fmt::format("cannot read {}", path.string()));
@@ -66,12 +65,11 @@ class FolderHome final : public JobHome {
     CheckOutputName(output.name);
     std::error_code error;
     const std::filesystem::path from = OutputsFolder(home_, id) / output.name;
-    std::filesystem::copy_file(from, to, error);
+    std::filesystem::copy_file(from, to, std::filesystem::copy_options::overwrite_existing, error);
     if (!error) return;
-    throw Error(error == std::errc::no_such_file_or_directory ? ErrorCode::kNotFound
-                                                              : ErrorCode::kIo,
-                fmt::format("cannot copy {} to {}: {}", from.string(), to.string(),
-                            error.message()));
+    throw Error(
+        error == std::errc::no_such_file_or_directory ? ErrorCode::kNotFound : ErrorCode::kIo,
+        fmt::format("cannot copy {} to {}: {}", from.string(), to.string(), error.message()));
   }
 
   void Remove(std::string_view id, bool record) override {
@@ -108,8 +106,7 @@ JobResult JobResult::FromJson(const Json& json) {
       CheckOutputName(output.name);
     }
   } catch (const Json::exception& error) {
-    throw Error(ErrorCode::kCorrupt,
-                fmt::format("this is no result of a job: {}", error.what()));
+    throw Error(ErrorCode::kCorrupt, fmt::format("this is no result of a job: {}", error.what()));
   }
   return result;
 }

@@ -49,11 +49,14 @@ class JobHome {
  public:
   virtual ~JobHome() = default;
 
+  // As RayApi's.
+  virtual void IgnoreInterrupts() {}
+
   virtual std::optional<job::JobInfo> Record(std::string_view id) = 0;
   virtual std::vector<job::JobInfo> Records() = 0;
   // Throws Error{kNotFound}.
   virtual JobResult Result(std::string_view id) = 0;
-  // Writes one output to the file `to`, which is not there yet; whether it came over whole is for
+  // Writes one output to the file `to`, over what is there; whether it came over whole is for
   // who asked to see.
   virtual void Fetch(std::string_view id, const JobOutput& output,
                      const std::filesystem::path& to) = 0;

@@ -59,30 +59,30 @@ bool MayPass(const Error& error) {
   return error.code() == ErrorCode::kUnavailable || error.code() == ErrorCode::kDeadlineExceeded;
 }
 
-RayApi::RayApi(const RayEngine& engine)
+RayApi::RayApi(const RayEngine& engine, const CancelToken& token)
     : engine_(engine),
       connection_(Http().Connect()),
-      cancelled_([] { return ProcessCancelToken().cancelled(); }) {}
+      cancelled_([token] { return token.cancelled(); }) {}
 
 RayApi::~RayApi() = default;
 
 void RayApi::Refuse(const HttpResponse& response) const {
   const std::string cluster = "the cluster at " + engine_.url;
   if (response.status == 401) {
-    throw Error(ErrorCode::kInvalidInput,
-                fmt::format("{} asks for a token, and {}; give it by RAY_AUTH_TOKEN, "
-                            "RAY_AUTH_TOKEN_PATH, ~/.ray/auth_token, ?token=env:NAME or "
-                            "?token=file:PATH",
-                            cluster,
-                            token_from_.empty() ? "there is none here" : "did not get it"));
+    throw Error(
+        ErrorCode::kInvalidInput,
+        fmt::format("{} asks for a token, and {}; give it by RAY_AUTH_TOKEN, "
+                    "RAY_AUTH_TOKEN_PATH, ~/.ray/auth_token, ?token=env:NAME or "
+                    "?token=file:PATH",
+                    cluster, token_from_.empty() ? "there is none here" : "did not get it"));
   }
   if (response.status == 403) {
-    throw Error(ErrorCode::kInvalidInput,
-                fmt::format("{} refuses {}; RAY_AUTH_TOKEN, RAY_AUTH_TOKEN_PATH, "
-                            "~/.ray/auth_token, ?token=env:NAME and ?token=file:PATH give one",
-                            cluster,
-                            token_from_.empty() ? "who has no token"
-                                                : "the token from " + token_from_));
+    throw Error(
+        ErrorCode::kInvalidInput,
+        fmt::format("{} refuses {}; RAY_AUTH_TOKEN, RAY_AUTH_TOKEN_PATH, "
+                    "~/.ray/auth_token, ?token=env:NAME and ?token=file:PATH give one",
+                    cluster,
+                    token_from_.empty() ? "who has no token" : "the token from " + token_from_));
   }
   if (response.status >= 300 && response.status < 400) {
     throw Error(ErrorCode::kInvalidInput,
@@ -114,8 +114,8 @@ HttpResponse RayApi::Ask(const std::string& method, const std::string& path, std
   request.deadline = Clock::now() + limit;
   request.headers.emplace_back("Accept", "application/json");
   if (!request.body.empty()) {
-    request.headers.emplace_back("Content-Type", method == "PUT" ? "application/octet-stream"
-                                                                  : "application/json");
+    request.headers.emplace_back("Content-Type",
+                                 method == "PUT" ? "application/octet-stream" : "application/json");
   }
   // Each time: tokens in files are renewed.
   auto [token, from] = FindToken(engine_);
@@ -164,8 +164,7 @@ bool RayApi::HasPackage(const std::string& name) {
 }
 
 void RayApi::PutPackage(const std::string& name, std::string bytes) {
-  const HttpResponse response =
-      Ask("PUT", "/api/packages/gcs/" + name, std::move(bytes), kUpload);
+  const HttpResponse response = Ask("PUT", "/api/packages/gcs/" + name, std::move(bytes), kUpload);
   if (response.status != 200) Refuse(response);
 }
 

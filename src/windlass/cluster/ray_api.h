@@ -20,11 +20,16 @@ namespace windlass::cluster {
 // {kIo} for what Ray refuses. Messages name the address and never a token. For one thread.
 class RayApi {
  public:
-  explicit RayApi(const RayEngine& engine);
+  explicit RayApi(const RayEngine& engine, const CancelToken& token = ProcessCancelToken());
   ~RayApi();
 
   // From here on the user's interrupts do not matter: for asking a job to stop.
-  void IgnoreInterrupts() { cancelled_ = [] { return false; }; }
+  void IgnoreInterrupts() {
+    cancelled_ = [] { return false; };
+  }
+
+  // Whether the user has interrupted.
+  const std::function<bool()>& cancelled() const { return cancelled_; }
 
   // {"version", "ray_version", "session_name", ...}
   Json Version();

@@ -148,9 +148,9 @@ RayEngine RayEngine::Parse(std::string_view text) {
         while (engine.gateway.ends_with('/')) engine.gateway.pop_back();
         if (!engine.gateway.empty() && !engine.gateway.starts_with("http://") &&
             !engine.gateway.starts_with("https://")) {
-          throw Error(ErrorCode::kInvalidInput,
-                      fmt::format("option gateway={}: http(s)://HOST:PORT was expected",
-                                  engine.gateway));
+          throw Error(
+              ErrorCode::kInvalidInput,
+              fmt::format("option gateway={}: http(s)://HOST:PORT was expected", engine.gateway));
         }
         engine.wheel = option("wheel");
         if (const std::string python = option("python"); !python.empty()) engine.python = python;

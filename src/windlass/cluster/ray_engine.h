@@ -8,6 +8,8 @@
 #include <utility>
 #include <vector>
 
+#include "windlass/base/export.h"
+
 namespace windlass::cluster {
 
 // Holds no secret: a token and the values of headers are references (base/secret.h).
@@ -28,7 +30,7 @@ struct RayEngine {
   int restarts = 3;                    // at most so often, of a job that the cluster forgot
 
   // Whether an engine is one of these. Throws Error{kUnsupported} for ray://, saying why.
-  static bool Is(std::string_view engine);
+  WINDLASS_API static bool Is(std::string_view engine);
 
   // Throws Error{kInvalidInput} naming what is wrong with it.
   static RayEngine Parse(std::string_view engine);

@@ -106,8 +106,7 @@ void ReadFailure(const Json& details, job::JobInfo& info) {
     info.failure = 2;
   }
   if (info.error.empty() && exit == 127) {
-    info.error =
-        "the cluster has no such Python: ?python=PATH names another; " + OneLine(message);
+    info.error = "the cluster has no such Python: ?python=PATH names another; " + OneLine(message);
     info.failure = 2;
   }
   if (info.error.empty()) {
@@ -247,8 +246,8 @@ std::string RayJobs::WaitsForWorkers(const job::JobInfo& info) {
   for (const auto& [name, pair] : usage.items()) {
     if (name != "CPU" && name != "GPU") continue;
     if (!pair.is_array() || pair.size() != 2) continue;
-    has += fmt::format("{}{} of {} {}s are in use", has.empty() ? "" : ", ",
-                       pair[0].get<double>(), pair[1].get<double>(), name);
+    has += fmt::format("{}{} of {} {}s are in use", has.empty() ? "" : ", ", pair[0].get<double>(),
+                       pair[1].get<double>(), name);
   }
   return has.empty() ? words : words + "; " + has;
 }

@@ -39,14 +39,14 @@ constexpr milliseconds kLongest{1000};
 constexpr seconds kSilence{5};  // of a cluster, before it is spoken of
 
 Error EndOf(const job::JobInfo& info) {
-  const ErrorCode code = info.exit_code() == 2     ? ErrorCode::kInvalidInput
-                         : info.exit_code() == 130 ? ErrorCode::kCancelled
+  const ErrorCode code = info.exit_code() == 2                ? ErrorCode::kInvalidInput
+                         : info.exit_code() == 130            ? ErrorCode::kCancelled
                          : info.state == job::JobState::kDied ? ErrorCode::kUnavailable
                                                               : ErrorCode::kIo;
-  std::string text = fmt::format("job {} {}: {}", info.id,
-                                 info.state == job::JobState::kCancelled ? "was cancelled"
-                                                                         : JobStateName(info.state),
-                                 info.error.empty() ? "nothing is known of why" : info.error);
+  std::string text = fmt::format(
+      "job {} {}: {}", info.id,
+      info.state == job::JobState::kCancelled ? "was cancelled" : JobStateName(info.state),
+      info.error.empty() ? "nothing is known of why" : info.error);
   if (info.state == job::JobState::kDied) {
     text += "; run the same command again: what it finished is remembered";
   }
@@ -58,21 +58,21 @@ struct Prepared {
   RayEngine engine;
   job::JobInfo info;  // as the user sees it
   Inputs inputs;
-  Package package;
 };
 
 Prepared Prepare(const Json& spec, std::string_view what, const job::RunOptions& options) {
   Prepared prepared;
   prepared.engine = RayEngine::Parse(options.engine);
   prepared.info = job::NewJob(spec, what, options);
-  if (!Registry::Global().Plugins().empty()) {
-    // The one for HTTP is loaded later.
+  for (const std::string& plugin : Registry::Global().Plugins()) {
+    // Our own are there as well, and loaded where they are needed.
+    if (std::filesystem::path(plugin).filename().string().starts_with("windlass_")) continue;
     throw Error(ErrorCode::kUnsupported,
-                "--plugin goes with engines of this machine; on a cluster a plug-in is part of "
-                "what is installed there");
+                fmt::format("--plugin {} goes with engines of this machine; on a cluster a plug-in "
+                            "is part of what is installed there",
+                            plugin));
   }
-  const job::Schema& schema =
-      Registry::Global().Find<job::Capability>(prepared.info.kind).schema();
+  const job::Schema& schema = Registry::Global().Find<job::Capability>(prepared.info.kind).schema();
   prepared.inputs = FindInputs(prepared.info.spec, schema.inputs(), prepared.engine.shared);
   return prepared;
 }
@@ -91,11 +91,12 @@ void CheckRay(RayApi& api, const RayEngine& engine, const Say& say) {
 void Submit(const Prepared& prepared, const std::string& id, const job::RunOptions& options,
             std::int64_t restarts, const std::string& restart_of, RayApi& api) {
   const RayEngine& engine = prepared.engine;
-  const std::string told = Json{{"spec", prepared.inputs.spec},
-                                {"given", prepared.info.spec},
-                                {"restarts", restarts},
-                                {"restart_of", restart_of}}
-                               .dump();
+  const std::string told = Json{
+      {"spec", prepared.inputs.spec},
+      {"given", prepared.info.spec},
+      {"restarts", restarts},
+      {"restart_of",
+       restart_of}}.dump();
   // As Ray's engine does when its worker has it no more.
   Json environment = {{"WINDLASS_COMMAND_BUILD", BuildHash()},
                       {"RAY_JOB_STOP_WAIT_TIME_S", std::to_string(kToStop.count())}};
@@ -116,18 +117,13 @@ void Submit(const Prepared& prepared, const std::string& id, const job::RunOptio
     Upload(api, std::move(package));
   }
   AddWheel(engine, api, runtime);
-  Json ours = {{"kind", prepared.info.kind},
-               {"build", BuildHash()},
-               {"out", prepared.info.out},
-               {"run", prepared.info.run},
-               {"restarts", restarts},
-               {"restart_of", restart_of},
+  Json ours = {{"kind", prepared.info.kind},  {"build", BuildHash()}, {"out", prepared.info.out},
+               {"run", prepared.info.run},    {"restarts", restarts}, {"restart_of", restart_of},
                {"submitted_ms", job::NowMs()}};
   ours["spec"] = prepared.info.spec;
   if (ours.dump().size() > kMostInMetadata) ours.erase("spec");
-  std::string entrypoint =
-      fmt::format("exec {} -m windlass run --submitted {} --engine '{}' -w {}", engine.python, id,
-                  engine.ray, options.workers.Text());
+  std::string entrypoint = fmt::format("exec {} -m windlass run --submitted {} --engine '{}' -w {}",
+                                       engine.python, id, engine.ray, options.workers.Text());
   if (options.batch > 0) entrypoint += fmt::format(" -b {}", options.batch);
   if (!options.memo) entrypoint += " --no-memo";
   Json request = {{"entrypoint", std::move(entrypoint)},
@@ -176,7 +172,13 @@ class LogPrinter {
     }
   }
 
-  void Anew() { at_ = 0, begun_ = false; }
+  // The job has ended: why it failed is said by the error that it ends with.
+  void End(bool failed) {
+    if (failed) held_.clear();
+    Flush();
+  }
+
+  void Anew() { at_ = 0, begun_ = false, held_.clear(); }
 
  private:
   void Line(std::string_view line) {
@@ -184,14 +186,25 @@ class LogPrinter {
       begun_ = line.starts_with("Running entrypoint for job ");
       return;
     }
-    if (line.starts_with("windlass: ")) return;  // becomes the command's own last word
     if (line.starts_with(job::Progress::kMark)) return;  // it is drawn
-    std::fputs((inputs_.InWordsOfTheUser(std::string(line)) + "\n").c_str(), stderr);
+    Flush();
+    const std::string text = inputs_.InWordsOfTheUser(std::string(line));
+    if (line.starts_with("windlass: ")) {
+      held_ = text;
+    } else {
+      std::fputs((text + "\n").c_str(), stderr);
+    }
+  }
+
+  void Flush() {
+    if (!held_.empty()) std::fputs((held_ + "\n").c_str(), stderr);
+    held_.clear();
   }
 
   const Inputs& inputs_;
   std::size_t at_ = 0;
   bool begun_ = false;
+  std::string held_;  // a line that may be the last one
 };
 
 // One job, followed to its end through all that may happen to the cluster.
@@ -227,6 +240,16 @@ class Follower {
     }
   }
 
+  // Interrupted while it was submitted: it may be there or not.
+  void Leave() {
+    api_.IgnoreInterrupts();
+    try {
+      api_.Stop(id_);
+    } catch (const Error& error) {
+      say_(fmt::format("job {} may have begun: {}", id_, error.what()));
+    }
+  }
+
   void Sleep(milliseconds time) const {
     for (const Deadline end = Clock::now() + time;;) {
       if (!stopping_) options_.token.Check();
@@ -244,7 +267,7 @@ class Follower {
         options_(options),
         record_(record),
         say_(say),
-        api_(engine_),
+        api_(engine_, options.token),
         printer_(prepared.inputs),
         progress_(options.progress, &record) {}
 
@@ -271,8 +294,14 @@ class Follower {
   void Begin(const std::string& id, std::int64_t restarts, const std::string& restart_of) {
     const bool quiet = options_.progress == job::Progress::Style::kQuiet;
     home_ = OpenJobHome(engine_, api_, /*start=*/true, quiet ? [](const std::string&) {} : say_);
-    Submit(prepared_, id, options_, restarts, restart_of, api_);
     id_ = id;
+    try {
+      Submit(prepared_, id, options_, restarts, restart_of, api_);
+    } catch (const Error& error) {
+      if (error.code() == ErrorCode::kCancelled) Leave();
+      // The answer may have been lost on its way, not the request.
+      if (!MayPass(error) || !Patiently([&] { return api_.Find(id).has_value(); })) throw;
+    }
     Log(LogLevel::kInfo, fmt::format("submitted to {} as {}", engine_.url, id));
   }
 
@@ -290,9 +319,10 @@ class Follower {
     }
     ++again_;
     const std::string id = fmt::format("{}-r{}", record_.id(), again_);
-    say_(fmt::format("the cluster at {} has forgotten job {}: its head was replaced; submits it "
-                     "again as {}, which goes on from what is remembered",
-                     engine_.url, id_, id));
+    say_(
+        fmt::format("the cluster at {} has forgotten job {}: its head was replaced; submits it "
+                    "again as {}, which goes on from what is remembered",
+                    engine_.url, id_, id));
     const std::string before = id_;
     printer_.Anew();
     Patiently([&] {
@@ -309,6 +339,10 @@ class Follower {
     for (;;) {
       try {
         const auto details = Patiently([&] { return api_.Find(id_); });
+        if (!details && stopping_) {
+          throw Error(ErrorCode::kCancelled,
+                      fmt::format("the cluster has forgotten job {}, which was to stop", id_));
+        }
         if (!details) {
           Again();
           continue;
@@ -317,6 +351,7 @@ class Follower {
         if (!info) throw Error(ErrorCode::kInternal, "the job's metadata have changed");
         Look(*info);
         if (info->ended()) {
+          printer_.End(info->state != job::JobState::kSucceeded);
           info->error = prepared_.inputs.InWordsOfTheUser(info->error);
           return *std::move(info);
         }
@@ -362,10 +397,12 @@ class Follower {
   void Stop() {
     stopping_ = true;
     api_.IgnoreInterrupts();
+    if (home_) home_->IgnoreInterrupts();
     progress_.End();
-    say_(fmt::format("asks job {} to stop, and waits until it has; interrupting again leaves it: "
-                     "windlass job show {} --engine {}",
-                     id_, id_, engine_.url));
+    say_(
+        fmt::format("asks job {} to stop, and waits until it has; interrupting again leaves it: "
+                    "windlass job show {} --engine {}",
+                    id_, id_, engine_.url));
     Patiently([&] {
       api_.Stop(id_);
       return true;
@@ -427,7 +464,7 @@ job::RunResult RunOnRay(const Json& spec, std::string_view what, const job::RunO
 std::string SubmitToRay(const Json& spec, std::string_view what, const job::RunOptions& options,
                         const Say& say) {
   const Prepared prepared = Prepare(spec, what, options);
-  RayApi api(prepared.engine);
+  RayApi api(prepared.engine, options.token);
   CheckRay(api, prepared.engine, say);
   OpenJobHome(prepared.engine, api, /*start=*/true, say);
   const std::string id = job::NewJobId();
@@ -460,8 +497,8 @@ Submitted Submitted::Read() {
   if (variable == nullptr && !std::filesystem::exists(kFile, unreadable)) {
     throw Error(ErrorCode::kUsage, "--submitted is for jobs that --engine http:// submits");
   }
-  const Json told = ParseJson(variable != nullptr ? std::string(variable) : ReadFile(kFile),
-                              "the submitted job");
+  const Json told =
+      ParseJson(variable != nullptr ? std::string(variable) : ReadFile(kFile), "the submitted job");
   try {
     Submitted submitted;
     submitted.spec = told.at("spec");

@@ -16,8 +16,8 @@ namespace windlass::cluster {
 // as it comes; the outputs are brought here. A job that the cluster forgot is submitted again.
 //
 // `say` is told what a person should know. Throws Error as job::Run does, and what RayApi throws.
-job::RunResult RunOnRay(const Json& spec, std::string_view what, const job::RunOptions& options,
-                        const Say& say);
+WINDLASS_API job::RunResult RunOnRay(const Json& spec, std::string_view what,
+                                     const job::RunOptions& options, const Say& say);
 
 // Submits a spec and gives the job's id once the cluster has it. Nothing of it stays here.
 std::string SubmitToRay(const Json& spec, std::string_view what, const job::RunOptions& options,

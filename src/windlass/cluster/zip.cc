@@ -62,9 +62,9 @@ void ZipWriter::Add(std::string_view name, std::string_view content) {
   Add32(directory_, 0x02014b50);
   Add16(directory_, 3 << 8 | 20);  // made on Unix
   directory_ += common;
-  Add16(directory_, 0);                    // no comment
-  Add16(directory_, 0);                    // disk
-  Add16(directory_, 0);                    // binary
+  Add16(directory_, 0);                             // no comment
+  Add16(directory_, 0);                             // disk
+  Add16(directory_, 0);                             // binary
   Add32(directory_, std::uint64_t{0100644} << 16);  // a file, rw-r--r--
   Add32(directory_, offset);
   directory_ += name;

@@ -56,11 +56,12 @@ std::unique_ptr<Session> StartSession(std::string_view engine, WorkerCount worke
   const std::string& name = spec.name.empty() ? spec.location : spec.name;
   if (!registry.Has<Engine>(name)) {
     if (name.starts_with("http:") || name.starts_with("https:")) {
-      throw Error(ErrorCode::kUnsupported,
-                  fmt::format("engine {}: a cluster's Jobs API takes whole jobs, from commands that "
-                              "run a spec (windlass explain, windlass run); this runs tasks of its "
-                              "own, for which local and ray are engines",
-                              name));
+      throw Error(
+          ErrorCode::kUnsupported,
+          fmt::format("engine {}: a cluster's Jobs API takes whole jobs, from commands that "
+                      "run a spec (windlass explain, windlass run); this runs tasks of its "
+                      "own, for which local and ray are engines",
+                      name));
     }
     std::vector<std::string> names = known;
     if (std::ranges::find(names, "ray") == names.end()) names.emplace_back("ray");

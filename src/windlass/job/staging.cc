@@ -5,6 +5,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "windlass/base/error.h"
@@ -59,8 +60,8 @@ Staging::~Staging() {
 }
 
 std::filesystem::path Staging::Add(std::string_view name) {
-  names_.emplace_back(name);
-  return folder_->path() / names_.back();
+  if (std::ranges::find(names_, name) == names_.end()) names_.emplace_back(name);
+  return folder_->path() / name;
 }
 
 std::vector<std::string> Staging::Commit() {

@@ -21,7 +21,7 @@ class Staging {
   Staging(const Staging&) = delete;
   Staging& operator=(const Staging&) = delete;
 
-  // Where to write the file that is to be called `name`.
+  // Where to write the file that is to be called `name`; also once more.
   std::filesystem::path Add(std::string_view name);
 
   // All files or none: when one cannot be put in place, those before it are taken away again and
