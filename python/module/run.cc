@@ -5,6 +5,7 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/tuple.h>
 
+#include <cstdio>
 #include <memory>
 #include <optional>
 #include <string>
@@ -15,7 +16,6 @@
 #include "errors.h"
 #include "interruptible.h"
 #include "windlass/base/json.h"
-#include "windlass/base/log.h"
 #include "windlass/base/registry.h"
 #include "windlass/cluster/ray_engine.h"
 #include "windlass/cluster/ray_run.h"
@@ -113,8 +113,9 @@ std::string Run(const std::string& spec, const std::string& out, const std::stri
     options.token = token;
     const Json parsed = ParseJson(spec, "the spec");
     if (!cluster::RayEngine::Is(engine)) return job::Run(parsed, "the spec", options);
-    return cluster::RunOnRay(parsed, "the spec", options,
-                             [](const std::string& text) { Log(LogLevel::kWarning, text); });
+    return cluster::RunOnRay(parsed, "the spec", options, [](const std::string& text) {
+      std::fputs(("windlass: " + text + "\n").c_str(), stderr);
+    });
   });
   return Json{{"job", result.job_id}, {"result", result.result}, {"run", result.run}}.dump();
 }

@@ -9,6 +9,8 @@ import os
 import pathlib
 import re
 import signal
+import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -156,6 +158,104 @@ def a_token_is_asked_for_and_kept(folder):
     for path in [*pathlib.Path(os.environ["WINDLASS_HOME"]).rglob("*"),
                  *(folder / "a").rglob("*"), *pathlib.Path(store).rglob("*")]:
         assert not path.is_file() or TOKEN.encode() not in path.read_bytes(), path
+
+
+class Proxy:
+    """Passes connections on to the dashboard, with TLS where a certificate is given."""
+
+    def __init__(self, certificate=None):
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._open = []
+        self._context = None
+        if certificate:
+            self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            self._context.load_cert_chain(certificate)
+        self.port = self._listener.getsockname()[1]
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self):
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._pass, args=(client,), daemon=True).start()
+
+    def _pass(self, client):
+        with contextlib.suppress(OSError):
+            if self._context:
+                client = self._context.wrap_socket(client, server_side=True)
+            server = socket.create_connection(("127.0.0.1", int(cluster.url.rpartition(":")[2])))
+            self._open += [client, server]
+            back = threading.Thread(target=self._copy, args=(server, client), daemon=True)
+            back.start()
+            self._copy(client, server)
+
+    @staticmethod
+    def _copy(source, sink):
+        with contextlib.suppress(OSError):
+            while piece := source.recv(65536):
+                sink.sendall(piece)
+        with contextlib.suppress(OSError):
+            sink.shutdown(socket.SHUT_RDWR)
+
+    def close(self):
+        for one in (self._listener, *self._open):
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+            one.close()
+
+
+@test
+def tls_with_certificates_of_its_own(folder):
+    certificate = folder / "certificate.pem"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
+                    "-keyout", certificate, "-out", folder / "ca.pem", "-subj", "/CN=127.0.0.1",
+                    "-addext", "subjectAltName=IP:127.0.0.1"], check=True, capture_output=True)
+    with open(certificate, "a") as file:
+        file.write((folder / "ca.pem").read_text())
+    proxy = Proxy(certificate)
+    secure = f"https://127.0.0.1:{proxy.port}?gateway={gateway}&store={store}"
+    distrusted = run(folder / "a", where=secure, check=False)
+    assert distrusted.returncode == 1 and "certificate" in distrusted.stderr, distrusted
+    run(folder / "a", "--no-memo", where=f"{secure}&ca={folder}/ca.pem")
+    assert outputs(folder / "a") == local(folder)
+    proxy.close()
+
+
+@test
+def a_cluster_that_falls_silent_keeps_the_job(folder):
+    proxy, hold = Proxy(), folder / "hold"
+    python = python_with(folder, WINDLASS_SYNC_POINTS=f"explain.block@5=hold:{hold}")
+    process = background(folder / "a", where=f"http://127.0.0.1:{proxy.port}?gateway={gateway}&"
+                                             f"store={store}&python={python}&patience=3")
+    wait_for(hold.exists, 120, "the job's fifth block")
+    proxy.close()
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 1, (process.returncode, errors)
+    said = re.search(r"has not answered for 3 s; job (\S+) may go on there: windlass job show \1 "
+                     "--engine http", errors)
+    assert said, errors
+    assert not (folder / "a").exists()
+    hold.unlink()
+    jobs("wait", said[1], "--quiet")
+    jobs("fetch", said[1], "--out", folder / "a")
+    assert outputs(folder / "a") == local(folder)
+
+
+@test
+def python_asks_a_cluster_as_well(folder):
+    spec = {"kind": "explain", "model": str(ADULT / "model.json"), "link": "logit",
+            "data": str(ADULT / "adult.parquet"), "groups": str(ADULT / "groups.json"),
+            "background": str(ADULT / "background.parquet")}
+    program = (f"import json, sys, windlass\ntold = windlass.run({spec!r}, {str(folder / 'a')!r}, "
+               f"engine={engine()!r}, workers=2, batch=64)\nprint(json.dumps(told))\n"
+               f"windlass.run({spec!r}, {str(folder / 'b')!r}, engine={engine()!r}, workers=2)\n")
+    told = subprocess.run([BIN / "python", "-c", program], capture_output=True, text=True,
+                          timeout=300, env={**os.environ, "PYTHONPATH": PACKAGE}, check=False)
+    assert told.returncode == 0, told
+    assert json.loads(told.stdout)["result"]["rows"] == 2560, told
+    assert outputs(folder / "a") == outputs(folder / "b") == local(folder)
 
 
 @test
