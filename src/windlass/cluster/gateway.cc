@@ -25,7 +25,7 @@ namespace {
 constexpr int kProtocol = 1;
 constexpr std::uint16_t kPort = 8266;
 constexpr std::string_view kJobs = "/v1/jobs";
-constexpr auto kAnswer = std::chrono::seconds(30);
+constexpr auto kGatewayAnswer = std::chrono::seconds(30);
 constexpr auto kToStart = std::chrono::seconds(240);
 constexpr auto kToBeReached = std::chrono::seconds(20);
 constexpr auto kLook = std::chrono::milliseconds(200);
@@ -235,7 +235,7 @@ class GatewayHome final : public JobHome {
     request.method = method;
     request.url = url_ + path;
     request.ca_file = ca_file_;
-    request.deadline = Clock::now() + kAnswer;
+    request.deadline = Clock::now() + kGatewayAnswer;
     request.most_bytes = kMostTold;
     if (!token_.empty()) request.headers.emplace_back("Authorization", "Bearer " + token_);
     return request;
@@ -296,9 +296,7 @@ std::uint16_t PortOfUrl(std::string_view url) {
 struct FoundGateway {
   std::string id;
   std::string token;
-  std::string build;
   std::uint16_t port = kPort;
-  bool wheel = false;
   bool running = false;
 };
 
@@ -314,9 +312,7 @@ std::optional<FoundGateway> FindGateway(const RayEngine& engine, RayApi& api) {
       FoundGateway found;
       found.id = details.at("submission_id");
       found.token = details.at("runtime_env").at("env_vars").at(kTokenVariable);
-      found.build = told.at("build");
       found.port = told.at("port");
-      found.wheel = told.at("wheel");
       found.running = status == "RUNNING";
       return found;
     } catch (const Json::exception&) {
@@ -338,32 +334,18 @@ std::string StartGateway(const RayEngine& engine, RayApi& api) {
   if (!engine.store.empty()) environment["WINDLASS_HOME"] = engine.store;
   Json runtime = {{"env_vars", std::move(environment)}};
   AddWheel(engine, api, runtime);
-  api.Submit({{"entrypoint",
-               fmt::format("exec {} -m windlass store serve --address {} --port {} --token env:{}",
-                           engine.python, IsLoopback(engine.host) ? "127.0.0.1" : "0.0.0.0", port,
-                           kTokenVariable)},
-              {"submission_id", id},
-              {"runtime_env", std::move(runtime)},
-              {"entrypoint_resources", {{std::string(kHeadResource), kHeadShare}}},
-              {"metadata",
-               {{std::string(kGatewayMetadata), Json{{"protocol", kProtocol},
-                                                     {"build", BuildHash()},
-                                                     {"store", engine.store},
-                                                     {"port", port},
-                                                     {"wheel", !engine.wheel.empty()}}
-                                                    .dump()}}}});
+  api.Submit(
+      {{"entrypoint",
+        fmt::format("exec {} -m windlass store serve --address {} --port {} --token env:{}",
+                    ShellQuoted(engine.python), IsLoopback(engine.host) ? "127.0.0.1" : "0.0.0.0",
+                    port, kTokenVariable)},
+       {"submission_id", id},
+       {"runtime_env", std::move(runtime)},
+       {"entrypoint_resources", {{std::string(kHeadResource), kHeadShare}}},
+       {"metadata",
+        {{std::string(kGatewayMetadata),
+          Json{{"protocol", kProtocol}, {"store", engine.store}, {"port", port}}.dump()}}}});
   return id;
-}
-
-void CheckBuild(const RayEngine& engine, const FoundGateway& gateway) {
-  // What one's own wheel brings is compared when the job begins.
-  if (!engine.wheel.empty() || gateway.wheel || gateway.build == BuildHash()) return;
-  throw Error(
-      ErrorCode::kUnsupported,
-      fmt::format("Windlass on the cluster at {} is build {}, and this command is build {}: "
-                  "install the same on both sides, or let the wheel of this one travel "
-                  "with the job (?wheel=FILE)",
-                  engine.url, gateway.build, BuildHash()));
 }
 
 }  // namespace
@@ -379,7 +361,7 @@ void ServeGateway(const GatewayOptions& options, const CancelToken& token,
   HttpServer server(server_options, handler);
   ready(server.url());
   while (!token.cancelled()) std::this_thread::sleep_for(kLook);
-  server.Shutdown(Clock::now() + kAnswer);
+  server.Shutdown(Clock::now() + kGatewayAnswer);
 }
 
 std::unique_ptr<JobHome> ConnectGateway(const std::string& url, const std::string& token,
@@ -415,7 +397,6 @@ std::unique_ptr<JobHome> OpenJobHome(const RayEngine& engine, RayApi& api, bool 
       continue;
     }
     if (gateway && gateway->running) {
-      CheckBuild(engine, *gateway);
       const std::string url = UrlOf(engine, gateway->port);
       auto home =
           std::make_unique<GatewayHome>(url, gateway->token, engine.ca_file, api.cancelled());

@@ -15,17 +15,6 @@ namespace {
 
 constexpr std::size_t kPiece = std::size_t{1} << 20;
 
-Hash HashOfFile(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::string piece(kPiece, '\0');
-  Hasher hasher;
-  while (file.read(piece.data(), static_cast<std::streamsize>(piece.size())) || file.gcount() > 0) {
-    hasher.Update(std::string_view(piece).substr(0, static_cast<std::size_t>(file.gcount())));
-  }
-  if (!file.eof()) throw Error(ErrorCode::kIo, fmt::format("cannot read {}", path.string()));
-  return hasher.Finish();
-}
-
 class FolderHome final : public JobHome {
  public:
   explicit FolderHome(std::filesystem::path home) : home_(std::move(home)) {}
@@ -109,6 +98,17 @@ JobResult JobResult::FromJson(const Json& json) {
     throw Error(ErrorCode::kCorrupt, fmt::format("this is no result of a job: {}", error.what()));
   }
   return result;
+}
+
+Hash HashOfFile(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::string piece(kPiece, '\0');
+  Hasher hasher;
+  while (file.read(piece.data(), static_cast<std::streamsize>(piece.size())) || file.gcount() > 0) {
+    hasher.Update(std::string_view(piece).substr(0, static_cast<std::size_t>(file.gcount())));
+  }
+  if (!file.eof()) throw Error(ErrorCode::kIo, fmt::format("cannot read {}", path.string()));
+  return hasher.Finish();
 }
 
 std::filesystem::path OutputsFolder(const std::filesystem::path& home, std::string_view id) {

@@ -32,6 +32,8 @@ struct JobResult {
   static JobResult FromJson(const Json& json);  // Throws Error{kCorrupt}.
 };
 
+Hash HashOfFile(const std::filesystem::path& path);  // Throws Error{kIo}.
+
 // Where a submitted job of this id writes its outputs.
 std::filesystem::path OutputsFolder(const std::filesystem::path& home, std::string_view id);
 

@@ -93,6 +93,12 @@ std::int64_t Bounded(const ObjectSpec& spec, const std::string& key, std::int64_
 
 }  // namespace
 
+std::string ShellQuoted(std::string_view word) {
+  std::string quoted = "'";
+  for (const char c : word) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return quoted + "'";
+}
+
 bool RayEngine::Is(std::string_view engine) {
   if (engine.starts_with("ray://")) {
     throw Error(ErrorCode::kUnsupported,

@@ -36,4 +36,7 @@ struct RayEngine {
   static RayEngine Parse(std::string_view engine);
 };
 
+// A word of a command line as a shell reads it.
+std::string ShellQuoted(std::string_view word);
+
 }  // namespace windlass::cluster

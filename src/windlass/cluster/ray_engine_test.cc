@@ -73,6 +73,11 @@ TEST(RayEngine, ReadsOptions) {
   EXPECT_EQ(RayEngine::Parse("http://head?shared=/mnt/both").store, "/mnt/both/windlass");
 }
 
+TEST(RayEngine, QuotesForAShell) {
+  EXPECT_EQ(ShellQuoted("ray?cpus=2"), "'ray?cpus=2'");
+  EXPECT_EQ(ShellQuoted("a'; rm x"), "'a'\\''; rm x'");
+}
+
 TEST(RayEngine, RefusesWrongOptions) {
   EXPECT_THAT(EngineError("http://head?tokn=env:T"), HasSubstr("did you mean \"token\"?"));
   EXPECT_THAT(EngineError("http://head?token=HUSH"),

@@ -24,7 +24,7 @@ std::int64_t NumberOf(const Json& json, const char* key) {
 }
 
 // Ray's text in one line, without what only repeats the log.
-std::string OneLine(std::string text) {
+std::string InOneLine(std::string text) {
   for (char& c : text) {
     if (static_cast<unsigned char>(c) < ' ') c = ' ';
   }
@@ -50,6 +50,15 @@ std::string LastLineThatBegins(std::string_view text, std::string_view beginning
   return found;
 }
 
+// The last line that says something.
+std::string LastWords(const std::string& text) {
+  const auto end = text.find_last_not_of(" \r\n");
+  if (end == text.npos) return "nothing";
+  const auto line = text.rfind('\n', end);
+  const std::size_t begin = line == text.npos ? 0 : line + 1;
+  return text.substr(begin, end + 1 - begin);
+}
+
 std::string SignalName(int signal) {
   const char* name = ::sigabbrev_np(signal);
   return fmt::format("SIG{}{}", name != nullptr ? name : std::to_string(signal),
@@ -59,15 +68,16 @@ std::string SignalName(int signal) {
 std::string WhyFailed(const Json& details, const std::string& message) {
   const std::string type = TextOf(details, "error_type");
   if (type == "RUNTIME_ENV_SETUP_FAILURE") {
-    return "Ray could not set up the job's environment: " + OneLine(message);
+    return "Ray could not set up the job's environment: " + InOneLine(message);
   }
   if (type == "JOB_SUPERVISOR_ACTOR_DIED") {
-    return "the node that ran its driver was lost, or the driver's supervisor: " + OneLine(message);
+    return "the node that ran its driver was lost, or the driver's supervisor: " +
+           InOneLine(message);
   }
   if (type == "JOB_SUPERVISOR_ACTOR_UNSCHEDULABLE") {
-    return "the cluster has no node for its driver: " + OneLine(message);
+    return "the cluster has no node for its driver: " + InOneLine(message);
   }
-  return OneLine(message);
+  return InOneLine(message);
 }
 
 // How the job ended whose driver did: by Ray's status, its driver's exit code and last words.
@@ -100,20 +110,25 @@ void ReadFailure(const Json& details, job::JobInfo& info) {
   info.failure = exit == 2 ? 2 : 1;
   if (message.find("No module named windlass") != message.npos ||
       message.find("No module named 'windlass") != message.npos) {
+    const auto environment = details.find("runtime_env");
+    const bool wheel = environment != details.end() && environment->is_object() &&
+                       environment->contains("py_modules");
     info.error =
-        "the cluster's Python has no windlass: use an image that has it (deploy/Dockerfile), or "
-        "let the wheel travel with the job (?wheel=FILE)";
+        wheel ? "the wheel that travelled with the job is none for the cluster's Python; one for "
+                "its version is needed"
+              : "the cluster's Python has no windlass: use an image that has it "
+                "(deploy/Dockerfile), or let the wheel travel with the job (?wheel=FILE)";
+    info.error += fmt::format(" ({})", InOneLine(LastWords(message)));
     info.failure = 2;
   }
   if (info.error.empty() && exit == 127) {
-    info.error = "the cluster has no such Python: ?python=PATH names another; " + OneLine(message);
+    info.error =
+        "the cluster has no such Python: ?python=PATH names another; " + InOneLine(message);
     info.failure = 2;
   }
   if (info.error.empty()) {
-    const auto words = message.find_last_not_of(" \r\n");
-    const auto line = words == message.npos ? words : message.rfind('\n', words);
-    info.error = fmt::format("its driver ended with exit code {}: {}", exit,
-                             OneLine(line == message.npos ? message : message.substr(line + 1)));
+    info.error =
+        fmt::format("its driver ended with exit code {}: {}", exit, InOneLine(LastWords(message)));
   }
 }
 
@@ -125,7 +140,7 @@ void ReadState(const Json& details, job::JobInfo& info) {
   const std::string status = TextOf(details, "status");
   if (status == "PENDING") {
     info.state = job::JobState::kPending;
-    info.waits_for = "Ray to start its driver: " + OneLine(TextOf(details, "message"));
+    info.waits_for = "Ray to start its driver: " + InOneLine(TextOf(details, "message"));
   } else if (status == "RUNNING") {
     info.state = job::JobState::kRunning;
   } else if (status == "SUCCEEDED") {

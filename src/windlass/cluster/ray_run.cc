@@ -12,7 +12,6 @@
 #include "windlass/base/build_info.h"
 #include "windlass/base/error.h"
 #include "windlass/base/file.h"
-#include "windlass/base/hash.h"
 #include "windlass/base/log.h"
 #include "windlass/base/object_spec.h"
 #include "windlass/cluster/gateway.h"
@@ -122,8 +121,9 @@ void Submit(const Prepared& prepared, const std::string& id, const job::RunOptio
                {"submitted_ms", job::NowMs()}};
   ours["spec"] = prepared.info.spec;
   if (ours.dump().size() > kMostInMetadata) ours.erase("spec");
-  std::string entrypoint = fmt::format("exec {} -m windlass run --submitted {} --engine '{}' -w {}",
-                                       engine.python, id, engine.ray, options.workers.Text());
+  std::string entrypoint =
+      fmt::format("exec {} -m windlass run --submitted {} --engine {} -w {}",
+                  ShellQuoted(engine.python), id, ShellQuoted(engine.ray), options.workers.Text());
   if (options.batch > 0) entrypoint += fmt::format(" -b {}", options.batch);
   if (!options.memo) entrypoint += " --no-memo";
   Json request = {{"entrypoint", std::move(entrypoint)},
@@ -142,7 +142,7 @@ job::RunResult Fetch(JobHome& home, const std::string& id, job::Staging& staging
   for (const JobOutput& output : told.outputs) {
     const std::filesystem::path to = staging.Add(output.name);
     home.Fetch(id, output, to);
-    if (std::filesystem::file_size(to) != output.size || HashOf(ReadFile(to)) != output.hash) {
+    if (std::filesystem::file_size(to) != output.size || HashOfFile(to) != output.hash) {
       throw Error(ErrorCode::kCorrupt,
                   fmt::format("{} of job {} did not come over whole", output.name, id));
     }
