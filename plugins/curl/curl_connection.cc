@@ -7,6 +7,7 @@
 #include <cctype>
 #include <chrono>
 #include <cstring>
+#include <exception>
 #include <mutex>
 
 #include "windlass/base/error.h"
@@ -46,20 +47,32 @@ void Start() {
 struct Answer {
   HttpResponse response;
   std::size_t most_bytes = 0;
+  std::size_t body_bytes = 0;
   std::size_t header_bytes = 0;
   bool too_long = false;
+  const std::function<void(std::string_view)>* write = nullptr;
+  CURL* easy = nullptr;
+  std::exception_ptr thrown;  // by write
 };
 
 std::size_t OnBody(char* data, std::size_t size, std::size_t count, void* user) noexcept {
   Answer& answer = *static_cast<Answer*>(user);
   const std::size_t bytes = size * count;
-  if (bytes > answer.most_bytes - answer.response.body.size()) {
+  if (bytes > answer.most_bytes - answer.body_bytes) {
     answer.too_long = true;
     return 0;
   }
+  answer.body_bytes += bytes;
+  long status = 0;
+  if (*answer.write) ::curl_easy_getinfo(answer.easy, CURLINFO_RESPONSE_CODE, &status);
   try {
-    answer.response.body.append(data, bytes);
+    if (status == 200) {
+      (*answer.write)({data, bytes});
+    } else {
+      answer.response.body.append(data, bytes);
+    }
   } catch (...) {
+    answer.thrown = std::current_exception();
     return 0;
   }
   return bytes;
@@ -104,6 +117,8 @@ class Connection final : public HttpConnection {
   HttpResponse Do(const HttpRequest& request, const std::function<bool()>& cancelled) override {
     Answer answer;
     answer.most_bytes = request.most_bytes;
+    answer.write = &request.write;
+    answer.easy = easy_.get();
     const std::unique_ptr<curl_slist, FreeList> headers = Headers(request);
     ::curl_easy_reset(easy_.get());  // connections stay open
     error_[0] = 0;
@@ -120,14 +135,17 @@ class Connection final : public HttpConnection {
     Set(CURLOPT_HEADERDATA, &answer);
     Set(CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(milliseconds(kConnect).count()));
     Set(CURLOPT_TCP_NODELAY, 1L);
-    if (request.method == "POST") {
+    if (!request.ca_file.empty()) Set(CURLOPT_CAINFO, request.ca_file.c_str());
+    if (request.method == "POST" || !request.body.empty()) {
       Set(CURLOPT_POST, 1L);
       Set(CURLOPT_POSTFIELDS, request.body.data());
       Set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request.body.size()));
-    } else if (request.method != "GET") {
+    }
+    if (request.method != "GET" && request.method != "POST") {
       Set(CURLOPT_CUSTOMREQUEST, request.method.c_str());
     }
     const CURLcode code = Perform(request.deadline, cancelled);
+    if (answer.thrown) std::rethrow_exception(answer.thrown);
     if (code != CURLE_OK) Throw(code, request, answer);
     long status = 0;
     ::curl_easy_getinfo(easy_.get(), CURLINFO_RESPONSE_CODE, &status);

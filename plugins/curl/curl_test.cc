@@ -138,6 +138,46 @@ TEST(Curl, SendsWhatItIsGiven) {
   EXPECT_TRUE(seen.ends_with(std::string("\r\n\r\na\0b", 7)));
 }
 
+TEST(Curl, PutsABody) {
+  std::string seen;
+  RawServer server([&](const std::string& request, int fd) {
+    seen = request;
+    Say(fd, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    return true;
+  });
+  HttpRequest request = To(server.url());
+  request.method = "PUT";
+  request.body = "content";
+  EXPECT_EQ(Ask(request).status, 200);
+  EXPECT_THAT(seen, HasSubstr("PUT /path HTTP/1.1\r\n"));
+  EXPECT_THAT(seen, HasSubstr("\r\n\r\ncontent"));
+}
+
+TEST(Curl, WritesTheBodyOfAGoodAnswerWhereItIsTold) {
+  RawServer good(Always("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nbody"));
+  std::string written;
+  HttpRequest request = To(good.url());
+  request.write = [&](std::string_view piece) { written += piece; };
+  EXPECT_EQ(Ask(request).body, "");
+  EXPECT_EQ(written, "body");
+
+  request.write = [](std::string_view) { throw Error(ErrorCode::kIo, "the disk is full"); };
+  EXPECT_EQ(ErrorOf(ErrorCode::kIo, request), "the disk is full");
+
+  RawServer bad(Always("HTTP/1.1 404 Not Found\r\nContent-Length: 4\r\n\r\nnone"));
+  request = To(bad.url());
+  request.write = [&](std::string_view piece) { written += piece; };
+  EXPECT_EQ(Ask(request).body, "none");
+  EXPECT_EQ(written, "body");
+}
+
+TEST(Curl, NamesCertificatesThatCannotBeRead) {
+  RawServer server(Always(""));
+  HttpRequest request = To("https" + server.url().substr(4));
+  request.ca_file = "/nowhere/ca.pem";
+  EXPECT_THAT(ErrorOf(ErrorCode::kIo, request), HasSubstr("/nowhere/ca.pem"));
+}
+
 TEST(Curl, KeepsItsConnection) {
   RawServer server(Always("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"));
   const auto connection = MakeConnection();

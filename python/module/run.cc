@@ -5,6 +5,7 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/tuple.h>
 
+#include <cstdio>
 #include <memory>
 #include <optional>
 #include <string>
@@ -17,6 +18,8 @@
 #include "pickled.h"
 #include "windlass/base/json.h"
 #include "windlass/base/registry.h"
+#include "windlass/cluster/ray_engine.h"
+#include "windlass/cluster/ray_run.h"
 #include "windlass/engine/driver.h"
 #include "windlass/engine/session.h"
 #include "windlass/store/store.h"
@@ -97,7 +100,11 @@ std::string Run(const std::string& spec, const std::string& out, const std::stri
     options.memo = memo;
     options.progress = progress ? job::Progress::DefaultStyle() : job::Progress::Style::kQuiet;
     options.token = token;
-    return job::Run(ParseJson(spec, "the spec"), "the spec", options);
+    const Json parsed = ParseJson(spec, "the spec");
+    if (!cluster::RayEngine::Is(engine)) return job::Run(parsed, "the spec", options);
+    return cluster::RunOnRay(parsed, "the spec", options, [](const std::string& text) {
+      std::fputs(("windlass: " + text + "\n").c_str(), stderr);
+    });
   });
   return Json{{"job", result.job_id}, {"result", result.result}, {"run", result.run}}.dump();
 }

@@ -10,9 +10,13 @@ def main() -> int:
     # Set by the native command, which runs here what needs Python.
     build = os.environ.pop("WINDLASS_COMMAND_BUILD", None)
     if build not in (None, _windlass.build_hash()):
+        version = ".".join(map(str, sys.version_info[:3]))
+        other = ("let the wheel of the command travel with the job (?wheel=FILE)"
+                 if "--submitted" in sys.argv or "serve" in sys.argv else
+                 "set WINDLASS_PYTHON to a Python that has it")
         print(f"windlass: the command is build {build}, but the package windlass of "
-              f"{sys.executable} is build {_windlass.build_hash()}: install the same of both, or "
-              "set WINDLASS_PYTHON to a Python that has it", file=sys.stderr)
+              f"{sys.executable} (Python {version}) is build {_windlass.build_hash()}: install the "
+              f"same of both, or {other}", file=sys.stderr)
         return 2
     return _windlass.command(["windlass", *sys.argv[1:]])
 

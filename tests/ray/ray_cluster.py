@@ -57,11 +57,12 @@ class Cluster:
     """A node for each of `cpus`, the first of them the head.
 
     hosts: for each node the words before its commands and its address; without it all nodes are
-    on this machine's loopback.
+    on this machine's loopback. dashboard: with Ray's dashboard, and so its Jobs API, at `url`.
     """
 
-    def __init__(self, cpus=(2, 2), hosts=None, environment=None):
+    def __init__(self, cpus=(2, 2), hosts=None, environment=None, dashboard=False):
         self._hosts = hosts
+        self._dashboard = free_port() if dashboard else None
         self._folder = tempfile.TemporaryDirectory(prefix="wl-ray-")  # socket paths are short
         self._environment = {**os.environ, **ENVIRONMENT, **(environment or {})}
         self.port = 6379 if hosts else free_port()
@@ -80,6 +81,10 @@ class Cluster:
     @property
     def engine(self):
         return f"ray:{self.address}"
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self._dashboard}"
 
     @property
     def folder(self):
@@ -102,9 +107,10 @@ class Cluster:
 
     def _start(self, number, cpus):
         prefix, address = self._hosts[number] if self._hosts else ([], "127.0.0.1")
-        where = (["--head", f"--port={self.port}", "--include-dashboard=false",
-                  f"--temp-dir={self._folder.name}"] if number == 0
-                 else [f"--address={self.address}"])
+        board = ([f"--dashboard-port={self._dashboard}", "--include-dashboard=true"]
+                 if self._dashboard else ["--include-dashboard=false"])
+        where = (["--head", f"--port={self.port}", f"--temp-dir={self._folder.name}", *board]
+                 if number == 0 else [f"--address={self.address}"])
         # Nodes of one machine must not choose the same ones.
         ports = [f"--{name}-port={free_port()}" for name in
                  ("dashboard-agent-grpc", "dashboard-agent-listen", "metrics-export",

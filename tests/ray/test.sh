@@ -9,5 +9,9 @@ PYTHON=$(sed -n 's/^Python_EXECUTABLE:[A-Z]*=//p' "$build/CMakeCache.txt")
 [ -n "$PYTHON" ] || PYTHON=$(sed -n 's/^_Python_EXECUTABLE:INTERNAL=//p' "$build/CMakeCache.txt")
 export PYTHON
 bin=$(../../scripts/test_env.sh ray Ray)
-WINDLASS=$build/bin/windlass PYTHONPATH=$build/python PYTHONDONTWRITEBYTECODE=1 \
-  exec "$bin/python" "${2:-ray_test.py}"
+export WINDLASS=$build/bin/windlass PYTHONPATH=$build/python PYTHONDONTWRITEBYTECODE=1
+shift
+[ $# -gt 0 ] || set -- ray_test.py rest_test.py
+status=0
+for test; do "$bin/python" "$test" || status=1; done
+exit $status

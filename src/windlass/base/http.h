@@ -20,7 +20,11 @@ struct HttpRequest {
   std::string url;                                           // http:// or https://, no user in it
   std::vector<std::pair<std::string, std::string>> headers;  // in no message and no log
   std::string body;
+  std::string ca_file;         // certificates to trust instead of the system's; empty: those
   std::size_t most_bytes = 0;  // of the answer's body
+  // Where the body of an answer with status 200 goes instead of HttpResponse::body, in pieces. What
+  // it throws leaves Do.
+  std::function<void(std::string_view)> write;
   Deadline deadline{};         // for all of it
 };
 

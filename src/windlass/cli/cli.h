@@ -3,11 +3,13 @@
 
 #include <CLI/CLI.hpp>
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 
 #include "windlass/base/json.h"
 #include "windlass/job/run.h"
+#include "windlass/job/source.h"
 
 namespace windlass::cli {
 
@@ -31,12 +33,18 @@ struct RunFlags {
   job::RunOptions Finish() const;
 };
 
+// The jobs of this machine (engine empty or "local"), or of a cluster (http://HOST:8265).
+std::unique_ptr<job::JobSource> JobsOf(const std::string& engine);
+
+// Tells a person, on standard error.
+void Say(const std::string& text);
+
 // Runs a spec and prints its result, or with --detach the job's id: for people, or as JSON.
 void RunAndPrint(const Json& spec, const std::string& what, const RunFlags& flags);
 
-// Whether an engine is written in Python and this process is not Python.
+// Whether an engine is written in Python and this process is not Python. Throws
+// Error{kUnsupported} for ray://.
 bool NeedsPython(std::string_view engine);
-
 
 // Runs the same command line in Python ($WINDLASS_PYTHON, else python3), on these standard streams:
 // passes signals on, and gives its exit code. Throws Error that says what to install, or which

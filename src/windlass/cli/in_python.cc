@@ -19,6 +19,7 @@
 #include "windlass/base/object_spec.h"
 #include "windlass/base/registry.h"
 #include "windlass/cli/cli.h"
+#include "windlass/cluster/ray_engine.h"
 #include "windlass/engine/session.h"
 
 extern char** environ;
@@ -81,6 +82,7 @@ int Wait(pid_t pid) {
 }  // namespace
 
 bool NeedsPython(std::string_view engine) {
+  if (cluster::RayEngine::Is(engine)) return false;
   return ObjectSpec::Parse(engine, {"ray"}).name == "ray" &&
          !Registry::Global().Has<engine::Engine>("ray");
 }

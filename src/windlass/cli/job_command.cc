@@ -15,6 +15,9 @@
 #include "windlass/base/error.h"
 #include "windlass/cli/cli.h"
 #include "windlass/cli/print.h"
+#include "windlass/cluster/gateway.h"
+#include "windlass/cluster/ray_jobs.h"
+#include "windlass/cluster/ray_run.h"
 #include "windlass/job/local_jobs.h"
 #include "windlass/store/store.h"
 
@@ -102,6 +105,8 @@ class Watch {
 
 struct JobCommand {
   std::string id;
+  std::string engine = "local";
+  std::string out;
   bool json = false;
   bool all = false;
   bool follow = false;
@@ -111,8 +116,6 @@ struct JobCommand {
   double older_than_days = 7;
   double stop_timeout = 30;
   double wait_timeout = kLongestWait;
-
-  static job::LocalJobs Source() { return job::LocalJobs(store::HomeFolder()); }
 
   std::set<job::JobState> States() const {
     std::set<job::JobState> wanted;
@@ -132,7 +135,7 @@ struct JobCommand {
   void List() const {
     const auto wanted = States();
     if (all && most) throw Error(ErrorCode::kUsage, "give -n or --all, not both");
-    auto jobs = Source().List();
+    auto jobs = JobsOf(engine)->List();
     if (!wanted.empty()) {
       std::erase_if(jobs, [&](const auto& job) { return !wanted.contains(job.state); });
     }
@@ -172,7 +175,7 @@ struct JobCommand {
   }
 
   void Show() const {
-    const job::JobInfo job = Source().Find(id);
+    const job::JobInfo job = JobsOf(engine)->Find(id);
     if (json) {
       PrintJson(job.ToJson());
       return;
@@ -195,12 +198,16 @@ struct JobCommand {
       if (value.is_null() || key == "kind") continue;
       rows.push_back({"spec." + key, value.is_string() ? value.get<std::string>() : value.dump()});
     }
-    if (job.resumable()) rows.push_back({"resume with", "windlass run --job " + job.id});
+    if (job.resumable()) {
+      rows.push_back({"resume with", fmt::format("windlass run --job {}{}", job.id,
+                                                 engine == "local" ? "" : " --engine " + engine)});
+    }
     std::cout << FormatTable(rows);
   }
 
   int Logs() const {
-    auto source = Source();
+    const auto jobs = JobsOf(engine);
+    job::JobSource& source = *jobs;
     std::string whole;
     const auto write = [&](std::string_view text) {
       if (json) {
@@ -224,8 +231,7 @@ struct JobCommand {
   }
 
   void Stop() const {
-    auto source = Source();
-    const job::StopResult result = job::StopJob(source, id, Milliseconds(stop_timeout));
+    const job::StopResult result = job::StopJob(*JobsOf(engine), id, Milliseconds(stop_timeout));
     if (json) {
       Json answer = result.job.ToJson();
       answer["had_ended"] = result.had_ended;
@@ -245,10 +251,10 @@ struct JobCommand {
   }
 
   int Wait() const {
-    auto source = Source();
+    const auto jobs = JobsOf(engine);
     std::optional<Watch> watch(quiet);
     const job::JobInfo job =
-        job::WaitForJob(source, source.Find(id).id, Milliseconds(wait_timeout),
+        job::WaitForJob(*jobs, jobs->Find(id).id, Milliseconds(wait_timeout),
                         [&watch](const job::JobInfo& info) { watch->Look(info); });
     watch.reset();
     if (json) {
@@ -259,9 +265,24 @@ struct JobCommand {
     return job.exit_code();
   }
 
+  void Fetch() const {
+    if (!cluster::RayEngine::Is(engine)) {
+      throw Error(ErrorCode::kUsage,
+                  "the outputs of this machine's jobs are in their folders already; --engine "
+                  "http://HOST:8265 names a cluster");
+    }
+    const job::RunResult result =
+        cluster::FetchFromRay(engine, id, out, quiet ? [](const std::string&) {} : cli::Say);
+    if (json) {
+      PrintJson({{"job", result.job_id}, {"result", result.result}, {"run", result.run}});
+    } else if (!quiet) {
+      std::cout << fmt::format("Brought the outputs of job {}.\n", result.job_id);
+    }
+  }
+
   void Prune() const {
     const auto before = job::NowMs() - static_cast<std::int64_t>(older_than_days * 86400e3);
-    const auto removed = Source().Prune(before);
+    const auto removed = JobsOf(engine)->Prune(before);
     if (json) {
       PrintJson({{"removed", removed}});
     } else {
@@ -272,9 +293,26 @@ struct JobCommand {
 
 }  // namespace
 
+void Say(const std::string& text) { std::cerr << "windlass: " << text << "\n"; }
+
+std::unique_ptr<job::JobSource> JobsOf(const std::string& engine) {
+  if (engine == "local") return std::make_unique<job::LocalJobs>(store::HomeFolder());
+  if (!cluster::RayEngine::Is(engine)) {
+    throw Error(ErrorCode::kUsage,
+                fmt::format("--engine {}: jobs are those of this machine (local), also where their "
+                            "tasks run elsewhere, or of a cluster that was given them "
+                            "(http://HOST:8265)",
+                            engine));
+  }
+  const auto where = cluster::RayEngine::Parse(engine);
+  cluster::RayApi api(where);
+  return std::make_unique<cluster::RayJobs>(where,
+                                            cluster::OpenJobHome(where, api, /*start=*/false, Say));
+}
+
 void AddJobCommands(CLI::App& app, Outcome& outcome) {
   auto command = std::make_shared<JobCommand>();
-  auto* group = app.add_subcommand("job", "Jobs that ran or run here");
+  auto* group = app.add_subcommand("job", "Jobs that ran or run here, or on a cluster (--engine)");
   group->require_subcommand(1);
   auto* list = group->add_subcommand("list",
                                      "A table of jobs, newest first: on a terminal those that have "
@@ -284,13 +322,17 @@ void AddJobCommands(CLI::App& app, Outcome& outcome) {
   auto* stop = group->add_subcommand("stop", "Stop a job; what it finished stays remembered");
   auto* wait =
       group->add_subcommand("wait", "Wait until a job has ended; the exit code is its own");
+  auto* fetch = group->add_subcommand("fetch", "Bring the outputs of a cluster's job here");
   auto* prune = group->add_subcommand("prune", "Remove the records of jobs that ended");
-  for (auto* sub : {show, logs, stop, wait}) {
+  for (auto* sub : {show, logs, stop, wait, fetch}) {
     sub->add_option("id", command->id, "The job's id, or a beginning that no other shares")
         ->required();
   }
-  for (auto* sub : {list, show, logs, stop, wait, prune}) {
+  for (auto* sub : {list, show, logs, stop, wait, fetch, prune}) {
     sub->add_flag("--json", command->json, "Print JSON");
+    sub->add_option("--engine", command->engine,
+                    "Whose jobs: local, or http://HOST:8265, a Ray cluster's")
+        ->capture_default_str();
   }
   list->add_option("-n", command->most, "So many, the newest");
   list->add_flag("--all", command->all, "All of them, also on a terminal");
@@ -310,6 +352,9 @@ void AddJobCommands(CLI::App& app, Outcome& outcome) {
                    "Seconds, after which waiting fails; default: as long as it takes")
       ->check(CLI::Range(0.0, kLongestWait));
   wait->add_flag("-q,--quiet", command->quiet, "No progress and no last word");
+  fetch->add_option("--out,-o", command->out,
+                    "Folder for the outputs; default: where the job was to bring them");
+  fetch->add_flag("-q,--quiet", command->quiet, "No last word");
   prune->add_option("--older-than", command->older_than_days, "Days since they ended")
       ->capture_default_str()
       ->check(CLI::NonNegativeNumber);
@@ -318,6 +363,7 @@ void AddJobCommands(CLI::App& app, Outcome& outcome) {
   logs->final_callback([command, &outcome] { outcome.exit_code = command->Logs(); });
   stop->final_callback([command] { command->Stop(); });
   wait->final_callback([command, &outcome] { outcome.exit_code = command->Wait(); });
+  fetch->final_callback([command] { command->Fetch(); });
   prune->final_callback([command] { command->Prune(); });
 }
 

@@ -9,6 +9,9 @@
 #include "windlass/base/registry.h"
 #include "windlass/cli/cli.h"
 #include "windlass/cli/print.h"
+#include "windlass/cluster/job_home.h"
+#include "windlass/cluster/ray_engine.h"
+#include "windlass/cluster/ray_run.h"
 #include "windlass/job/detach.h"
 #include "windlass/job/local_jobs.h"
 #include "windlass/store/store.h"
@@ -24,7 +27,11 @@ void RunFlags::AddTo(CLI::App& command, bool out_required) {
       "Workers: -1 sequential, 0 one a core (default), a number, or MIN:MAX");
   command.add_option("-b,--batch", options.batch, "Rows a task takes; default: the plan's")
       ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 40));
-  command.add_option("--engine", options.engine, "Where tasks run")->capture_default_str();
+  command
+      .add_option("--engine", options.engine,
+                  "Where tasks run: local, ray (a Ray cluster), or http://HOST:8265, a Ray cluster "
+                  "that runs the whole job")
+      ->capture_default_str();
   command.add_flag("--no-memo", no_memo, "Neither look results up nor remember them");
   command.add_flag("--resume", resume,
                    "Go on from what an earlier, interrupted run of the same spec finished (this is "
@@ -61,8 +68,31 @@ namespace {
 
 constexpr const char* kBegun = "--begun";
 
+void SubmitAndPrint(const Json& spec, const std::string& what, const RunFlags& flags,
+                    const job::RunOptions& options) {
+  const std::string id =
+      cluster::SubmitToRay(spec, what, options, flags.quiet ? [](const std::string&) {} : Say);
+  if (flags.json) {
+    std::cout << Json{{"job", id}, {"engine", options.engine}}.dump(2) << "\n";
+  } else if (flags.quiet) {
+    std::cout << id << "\n";
+  } else {
+    std::cout << fmt::format(
+        "Job {0} is the cluster's now.\n"
+        "Follow it:       windlass job logs -f {0} --engine '{1}'\n"
+        "Wait for it:     windlass job wait {0} --engine '{1}'\n"
+        "Its outputs:     windlass job fetch {0} --engine '{1}'\n"
+        "Stop it:         windlass job stop {0} --engine '{1}'\n",
+        id, options.engine);
+  }
+}
+
 void DetachAndPrint(const Json& spec, const std::string& what, const RunFlags& flags) {
   const job::RunOptions options = flags.Finish();
+  if (cluster::RayEngine::Is(options.engine)) {
+    SubmitAndPrint(spec, what, flags, options);
+    return;
+  }
   // The engine stands in the record too; here it says at once that the job must run in Python.
   const job::JobInfo info =
       job::Detach(spec, what, options, {"windlass", "run", "--engine", options.engine, kBegun});
@@ -92,7 +122,10 @@ void RunAndPrint(const Json& spec, const std::string& what, const RunFlags& flag
     DetachAndPrint(spec, what, flags);
     return;
   }
-  const job::RunResult result = job::Run(spec, what, flags.Finish());
+  const job::RunOptions options = flags.Finish();
+  const job::RunResult result = cluster::RayEngine::Is(options.engine)
+                                    ? cluster::RunOnRay(spec, what, options, Say)
+                                    : job::Run(spec, what, options);
   if (flags.json) {
     std::cout << Json{{"job", result.job_id}, {"result", result.result}, {"run", result.run}}.dump(
                      2)
@@ -115,11 +148,14 @@ struct RunCommand {
   std::string file;
   std::string job;
   std::string begun;
+  std::string submitted;
   RunFlags flags;
 
   void Run() {
     if (!begun.empty()) {
       RunBegun();
+    } else if (!submitted.empty()) {
+      RunSubmitted();
     } else if (!job.empty()) {
       RunAgain();
     } else if (file.empty()) {
@@ -133,7 +169,7 @@ struct RunCommand {
   // the same size, unless another was asked for: such as are remembered.
   void RunAgain() {
     if (!file.empty()) throw Error(ErrorCode::kUsage, "give a spec file or --job, not both");
-    const job::JobInfo info = job::LocalJobs(store::HomeFolder()).Find(job);
+    const job::JobInfo info = Earlier();
     if (!info.ended()) {
       throw Error(
           ErrorCode::kUsage,
@@ -152,6 +188,40 @@ struct RunCommand {
     flags.options.restart_of = info.id;
     flags.options.restarts = info.restarts + 1;
     RunAndPrint(info.spec, "job " + info.id, flags);
+  }
+
+  // Of this machine, or of the cluster that is to run it again.
+  job::JobInfo Earlier() const {
+    try {
+      return job::LocalJobs(store::HomeFolder()).Find(job);
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::kNotFound || !cluster::RayEngine::Is(flags.options.engine)) {
+        throw;
+      }
+    }
+    job::JobInfo info = JobsOf(flags.options.engine)->Find(job);
+    if (info.spec.empty()) {
+      throw Error(ErrorCode::kNotFound,
+                  fmt::format("the cluster does not keep the spec of job {}, it is too long; run "
+                              "the same command again",
+                              info.id));
+    }
+    return info;
+  }
+
+  // The job that a command elsewhere submitted to the cluster that this process runs in.
+  void RunSubmitted() {
+    cluster::Submitted told = cluster::Submitted::Read();
+    const std::filesystem::path home = store::HomeFolder();
+    job::RunOptions options = flags.Finish();
+    options.id = submitted;
+    options.out = cluster::OutputsFolder(home, submitted);
+    options.given = std::move(told.given);
+    options.restarts = told.restarts;
+    options.restart_of = told.restart_of;
+    options.progress = job::Progress::Style::kMarked;
+    const job::RunResult result = job::Run(told.spec, "the submitted job", options);
+    cluster::WriteResult(home, submitted, result);
   }
 
   // The job that another process began for this one.
@@ -184,6 +254,7 @@ void AddRunCommand(CLI::App& app, Outcome&) {
   sub->add_option("spec", command->file, "The spec file");
   sub->add_option("--job", command->job, "Run the spec of an earlier job again (its id)");
   sub->add_option(kBegun, command->begun)->group("");  // not for people: see job/detach.h
+  sub->add_option("--submitted", command->submitted)->group("");  // see cluster/ray_run.h
   command->flags.AddTo(*sub, /*out_required=*/false);
   sub->final_callback([command] { command->Run(); });
 }

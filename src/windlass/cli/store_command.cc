@@ -4,9 +4,12 @@
 #include <memory>
 #include <optional>
 
+#include "windlass/base/cancel.h"
 #include "windlass/base/error.h"
+#include "windlass/base/secret.h"
 #include "windlass/cli/cli.h"
 #include "windlass/cli/print.h"
+#include "windlass/cluster/gateway.h"
 #include "windlass/store/store.h"
 
 namespace windlass::cli {
@@ -16,6 +19,9 @@ struct StoreCommand {
   bool json = false;
   std::uint64_t limit = 0;
   CLI::Option* limit_option = nullptr;
+  std::string address = "127.0.0.1";
+  std::uint16_t port = 8266;
+  std::string token;
 
   static std::shared_ptr<store::Store> Open() {
     return store::Store::Open(store::HomeFolder() / "store");
@@ -58,6 +64,26 @@ struct StoreCommand {
                              Size(report.bytes_before), Size(report.bytes_after));
   }
 
+  // Ends with the process's interrupt, which is how it is meant to end.
+  void Serve() const {
+    cluster::GatewayOptions options;
+    options.home = store::HomeFolder();
+    options.address = address;
+    options.port = port;
+    if (!token.empty()) options.token = ReadSecret("token", token);
+    if (options.token.empty() && address != "127.0.0.1" && address != "localhost") {
+      throw Error(ErrorCode::kUsage,
+                  fmt::format("--address {}: who reaches that could read all results; --token "
+                              "env:NAME or file:PATH is needed",
+                              address));
+    }
+    cluster::ServeGateway(options, ProcessCancelToken(), [](const std::string& url) {
+      std::cout << fmt::format("Serves {} on {} until it is interrupted.\n",
+                               store::HomeFolder().string(), url)
+                << std::flush;
+    });
+  }
+
   void Verify(Outcome& outcome) const {
     const store::VerifyReport report = Open()->Verify();
     outcome.exit_code = report.faults.empty() ? 0 : 1;
@@ -92,6 +118,14 @@ void AddStoreCommands(CLI::App& app, Outcome& outcome) {
   command->limit_option =
       gc->add_option("--limit", command->limit, "How large it may stay, such as 500MB or 0")
           ->transform(CLI::AsSizeValue(/*kb_is_1000=*/false));
+  auto* serve = group->add_subcommand(
+      "serve", "Serve the outputs of jobs over HTTP, for commands outside of a cluster");
+  serve->add_option("--address", command->address, "Where to listen")->capture_default_str();
+  serve->add_option("--port", command->port, "Its port; 0: any that is free")
+      ->capture_default_str();
+  serve->add_option("--token", command->token,
+                    "The bearer token that is asked for: env:NAME or file:PATH");
+  serve->final_callback([command] { command->Serve(); });
   stat->final_callback([command] { command->Stat(); });
   gc->final_callback([command] { command->Gc(); });
   verify->final_callback([command, &outcome] { command->Verify(outcome); });

@@ -33,7 +33,8 @@ const job::Schema& DiffSchema() {
         {FieldType::kText},
         false,
         "auto",
-        {"auto", "paired", "independent"}}});
+        {"auto", "paired", "independent"}}},
+      {"a", "b"});
   return schema;
 }
 
@@ -58,7 +59,8 @@ const job::Schema& DriftSchema() {
         static_cast<double>(kMostPeriods)},
        {"reference",
         "the period that others are compared with; default: the first",
-        {FieldType::kText}}});
+        {FieldType::kText}}},
+      {"runs", "data"});
   return schema;
 }
 
@@ -90,7 +92,7 @@ class ExplainDiff final : public job::Capability {
     const DiffResult result = Diff(a, b, spec.at("pairing"), TickOf(context));
     WriteDiffTable(result, context.Output("diff.parquet"));
     Json summary = ToJson(result);
-    summary["spec"] = spec;
+    summary["spec"] = context.given();
     summary["versions"] = {{"windlass", Version()}};
     WriteSummary(summary, context);
     WriteFileAtomically(context.Output("report.html"), RenderDiff(summary));
@@ -114,7 +116,7 @@ class ExplainDrift final : public job::Capability {
     const DriftResult result = Compute(spec, runs, TickOf(context));
     WriteDriftTable(result, context.Output("drift.parquet"));
     Json summary = ToJson(result);
-    summary["spec"] = spec;
+    summary["spec"] = context.given();
     summary["versions"] = {{"windlass", Version()}};
     WriteSummary(summary, context);
     WriteFileAtomically(context.Output("report.html"), RenderDrift(summary));

@@ -2,8 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 
+#include "windlass/base/json.h"
 #include "windlass/base/registry.h"
 
 namespace windlass::engine {
@@ -51,7 +53,23 @@ std::unique_ptr<Session> StartSession(std::string_view engine, WorkerCount worke
   const Registry& registry = Registry::Global();
   const auto known = registry.Names(Engine::kRegistryKind);
   const ObjectSpec spec = ObjectSpec::Parse(engine, known);
-  return registry.Find<Engine>(spec.name.empty() ? spec.location : spec.name).Start(spec, workers);
+  const std::string& name = spec.name.empty() ? spec.location : spec.name;
+  if (!registry.Has<Engine>(name)) {
+    if (name.starts_with("http:") || name.starts_with("https:")) {
+      throw Error(
+          ErrorCode::kUnsupported,
+          fmt::format("engine {}: a cluster's Jobs API takes whole jobs, from commands that "
+                      "run a spec (windlass explain, windlass run); this runs tasks of its "
+                      "own, for which local and ray are engines",
+                      name));
+    }
+    std::vector<std::string> names = known;
+    if (std::ranges::find(names, "ray") == names.end()) names.emplace_back("ray");
+    names.emplace_back("http(s)://HOST:8265");
+    throw Error(ErrorCode::kNotFound,
+                fmt::format("unknown engine \"{}\"{}", name, Suggestion(name, names)));
+  }
+  return registry.Find<Engine>(name).Start(spec, workers);
 }
 
 }  // namespace windlass::engine

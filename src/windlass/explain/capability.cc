@@ -126,7 +126,8 @@ const job::Schema& ExplainSchema() {
         0.0,
         {},
         0.0,
-        0.5}});
+        0.5}},
+      {"model", "data", "background", "groups", "coalitions"});
   return schema;
 }
 
@@ -168,7 +169,7 @@ class Explain final : public job::Capability {
     context.Count(stats);
     write.Start();
     output.Close();
-    Json summary = Summary(spec, prepared, output);
+    Json summary = Summary(context.given(), prepared, output);
     AddNodes(prepared, nodes, summary);
     summary["data_digest"] = digest.Hex();
     WriteFileAtomically(context.Output("summary.json"), summary.dump(2) + "\n");
@@ -178,8 +179,8 @@ class Explain final : public job::Capability {
     report.Start();
     ReportData page = output.Report();
     page.windlass_version = Version();
-    page.model = spec.at("model");
-    page.data = data;
+    page.model = context.given().at("model");
+    page.data = context.given().at("data");
     WriteFileAtomically(context.Output("report.html"), RenderReport(page));
     report.Stop();
 

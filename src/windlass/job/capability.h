@@ -32,6 +32,10 @@ class Context {
   virtual const CancelToken& token() = 0;
   virtual Progress& progress() = 0;
 
+  // The spec as the user gave it: what an output repeats of a spec. It names other places than the
+  // spec that Run is given where inputs were brought within reach.
+  virtual const Json& given() const = 0;
+
   // How many rows (or other units) a task takes when the user said so; 0: as the plan likes.
   virtual std::int64_t batch() const = 0;
 

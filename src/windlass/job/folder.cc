@@ -22,36 +22,7 @@ bool IsLocked(const std::filesystem::path& folder) {
 JobInfo ReadRecord(const std::filesystem::path& folder) {
   const std::string file = (folder / "job.json").string();
   const Json json = ParseJson(ReadFile(file), file);
-  JobInfo info;
-  try {
-    info.id = json.at("id");
-    info.kind = json.at("kind");
-    const std::string state = json.at("state");
-    if (!FindJobState(state)) {
-      throw Error(ErrorCode::kCorrupt, fmt::format("{}: unknown state \"{}\"", file, state));
-    }
-    info.state = *FindJobState(state);
-    info.started_ms = json.at("started_ms");
-    info.finished_ms = json.at("finished_ms");
-    info.done = json.at("done");
-    info.total = json.at("total");
-    info.error = json.at("error");
-    info.spec = json.at("spec");
-    info.run = json.at("run");
-    info.outputs = json.at("outputs").get<std::vector<std::string>>();
-    // The first records had nothing of the following.
-    info.unit = json.value("unit", "");
-    info.restarts = json.value("restarts", std::int64_t{0});
-    info.restart_of = json.value("restart_of", "");
-    if (info.run.is_object()) info.out = info.run.value("out", "");
-    if (info.state == JobState::kFailed) info.failure = json.value("exit_code", 1);
-    if (const auto process = json.find("process"); process != json.end()) {
-      info.process = {process->at("pid"), process->at("begun"), process->at("host")};
-    }
-  } catch (const Json::exception& error) {
-    throw Error(ErrorCode::kCorrupt, fmt::format("{}: not a job record ({})", file, error.what()));
-  }
-  return info;
+  return JobInfo::FromJson(json, file);
 }
 
 JobInfo ReadJob(const std::filesystem::path& folder) {

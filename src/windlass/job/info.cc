@@ -4,6 +4,8 @@
 
 #include <chrono>
 
+#include "windlass/base/error.h"
+
 namespace windlass::job {
 
 std::string_view JobStateName(JobState state) {
@@ -61,6 +63,39 @@ Json JobInfo::ToJson() const {
   json["run"] = run;
   json["outputs"] = outputs;
   return json;
+}
+
+JobInfo JobInfo::FromJson(const Json& json, std::string_view what) {
+  JobInfo info;
+  try {
+    info.id = json.at("id");
+    info.kind = json.at("kind");
+    const std::string state = json.at("state");
+    if (!FindJobState(state)) {
+      throw Error(ErrorCode::kCorrupt, fmt::format("{}: unknown state \"{}\"", what, state));
+    }
+    info.state = *FindJobState(state);
+    info.started_ms = json.at("started_ms");
+    info.finished_ms = json.at("finished_ms");
+    info.done = json.at("done");
+    info.total = json.at("total");
+    info.error = json.at("error");
+    info.spec = json.at("spec");
+    info.run = json.at("run");
+    info.outputs = json.at("outputs").get<std::vector<std::string>>();
+    // The first records had nothing of the following.
+    info.unit = json.value("unit", "");
+    info.restarts = json.value("restarts", std::int64_t{0});
+    info.restart_of = json.value("restart_of", "");
+    if (info.run.is_object()) info.out = info.run.value("out", "");
+    if (info.state == JobState::kFailed) info.failure = json.value("exit_code", 1);
+    if (const auto process = json.find("process"); process != json.end()) {
+      info.process = {process->at("pid"), process->at("begun"), process->at("host")};
+    }
+  } catch (const Json::exception& error) {
+    throw Error(ErrorCode::kCorrupt, fmt::format("{}: not a job record ({})", what, error.what()));
+  }
+  return info;
 }
 
 std::string HowFar(const JobInfo& info) {

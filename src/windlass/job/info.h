@@ -53,6 +53,8 @@ struct JobInfo : JobSummary {
   std::vector<std::string> outputs;
 
   Json ToJson() const;
+  // The inverse. `what` names the document in errors. Throws Error{kCorrupt}.
+  static JobInfo FromJson(const Json& json, std::string_view what);
 };
 
 // How far a job that has not ended is, for a sentence: "at 43 %", "after 1203 rows", "before it

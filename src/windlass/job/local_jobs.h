@@ -21,7 +21,7 @@ class LocalJobs final : public JobSource {
 
   // Removes jobs that ended before `before_ms`, and folders of that age which are no job's; gives
   // their names. What a process holds locked stays.
-  std::vector<std::string> Prune(std::int64_t before_ms);
+  std::vector<std::string> Prune(std::int64_t before_ms) override;
 
   std::filesystem::path LogPath(const std::string& id) const { return jobs_ / id / "log"; }
 

@@ -88,6 +88,7 @@ void Progress::Show(bool last) {
   if (style_ == Style::kBar) {
     std::fputs(fmt::format("\r\x1b[K{}{}", line, last ? "\n" : "").c_str(), stderr);
   } else {
+    if (style_ == Style::kMarked) line.insert(0, kMark);
     std::fputs((line + "\n").c_str(), stderr);
   }
   std::fflush(stderr);

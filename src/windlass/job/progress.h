@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "windlass/base/cancel.h"
 #include "windlass/base/export.h"
@@ -13,7 +14,9 @@ class JobRecord;
 
 class Progress {
  public:
-  enum class Style { kQuiet, kLines, kBar };
+  // kMarked: lines that begin with kMark, which a program can tell from others.
+  enum class Style { kQuiet, kLines, kBar, kMarked };
+  static constexpr std::string_view kMark = "progress: ";
 
   // kBar when standard error is a terminal, else kLines.
   WINDLASS_API static Style DefaultStyle();

@@ -21,12 +21,16 @@ constexpr auto kWriteInterval = std::chrono::milliseconds(250);
 
 }  // namespace
 
+std::string NewJobId() {
+  const std::time_t seconds = NowMs() / 1000;
+  // The random end tells jobs of one second apart.
+  return fmt::format("{:%Y%m%d-%H%M%S}-{}", fmt::gmtime(seconds), UniqueName().substr(0, 6));
+}
+
 std::unique_ptr<JobRecord> JobRecord::Begin(const std::filesystem::path& home, JobInfo info) {
   std::unique_ptr<JobRecord> record(new JobRecord);
   info.started_ms = NowMs();
-  const std::time_t seconds = info.started_ms / 1000;
-  // Sorts by time; the random end tells jobs of one second apart.
-  info.id = fmt::format("{:%Y%m%d-%H%M%S}-{}", fmt::gmtime(seconds), UniqueName().substr(0, 6));
+  if (info.id.empty()) info.id = NewJobId();
   info.state = JobState::kPending;
   record->folder_ = JobsFolder(home) / info.id;
   record->info_ = std::move(info);
@@ -36,6 +40,9 @@ std::unique_ptr<JobRecord> JobRecord::Begin(const std::filesystem::path& home, J
   record->lock_ = ::open(lock.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (record->lock_ < 0 || ::flock(record->lock_, LOCK_EX | LOCK_NB) != 0) {
     throw Error(ErrorCode::kIo, fmt::format("cannot lock {}", lock.string()));
+  }
+  if (std::filesystem::exists(record->folder_ / "job.json")) {
+    throw Error(ErrorCode::kUsage, fmt::format("there is a job {} already", record->info_.id));
   }
   record->Write();
   return record;

@@ -14,11 +14,15 @@
 
 namespace windlass::job {
 
+// A new one; it sorts by time.
+std::string NewJobId();
+
 // The folder's lock is held for as long as a process of the job lives, so that others see a job
 // whose process died.
 class JobRecord {
  public:
-  // A new, pending job of this kind, spec, run and restarts; its id and time are made here.
+  // A new, pending job of this kind, spec, run and restarts; its time is made here, and its id unless
+  // it has one. Throws Error{kUsage} when there is a job of this id.
   static std::unique_ptr<JobRecord> Begin(const std::filesystem::path& home, JobInfo info);
 
   // The job of this id, which another process began; `lock` is the descriptor of its lock, which

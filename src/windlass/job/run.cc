@@ -1,9 +1,6 @@
 #include "windlass/job/run.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/file.h>
-#include <unistd.h>
 
 #include <cstdio>
 #include <exception>
@@ -21,137 +18,18 @@
 #include "windlass/base/sync_point.h"
 #include "windlass/job/capability.h"
 #include "windlass/job/record.h"
+#include "windlass/job/staging.h"
 
 namespace windlass::job {
 namespace {
 
-// Files that are written beside the output folder and appear in it together at the end.
-class Staging {
- public:
-  explicit Staging(std::filesystem::path out) : out_(std::move(out)) {
-    std::error_code unreadable;
-    const auto status = std::filesystem::status(out_, unreadable);
-    if (std::filesystem::exists(status) && !std::filesystem::is_directory(status)) {
-      throw Error(ErrorCode::kInvalidInput,
-                  fmt::format("--out {}: a file of that name exists; a folder was expected",
-                              out_.string()));
-    }
-    created_ = !std::filesystem::exists(status);
-    MakeFolders(out_);
-    RemoveAbandoned();
-    try {
-      folder_.emplace(out_);  // inside: the same file system, so that renaming works
-      lock_ = Lock(folder_->path());
-    } catch (...) {
-      folder_.reset();
-      Remove();
-      throw;
-    }
-  }
-
-  ~Staging() {
-    folder_.reset();
-    if (lock_ >= 0) ::close(lock_);
-    Remove();
-  }
-
-  std::filesystem::path Add(std::string_view name) {
-    names_.emplace_back(name);
-    return folder_->path() / names_.back();
-  }
-
-  // All files or none: when one cannot be put in place, those before it are taken away again and
-  // what they replaced comes back.
-  std::vector<std::string> Commit() {
-    std::vector<std::string> committed;
-    std::size_t done = 0;
-    try {
-      for (; done < names_.size(); ++done) {
-        SyncPoint("job.commit");
-        const std::string& name = names_[done];
-        const auto there = std::filesystem::symlink_status(out_ / name);
-        if (std::filesystem::is_directory(there)) {
-          throw Error(ErrorCode::kIo, fmt::format("cannot write {}: a folder of that name exists",
-                                                  (out_ / name).string()));
-        }
-        if (std::filesystem::exists(there)) Rename(out_ / name, Replaced(name));
-        try {
-          Rename(folder_->path() / name, out_ / name);
-        } catch (...) {
-          PutBack(name);
-          throw;
-        }
-        committed.push_back((out_ / name).string());
-      }
-    } catch (...) {
-      while (done > 0) PutBack(names_[--done]);
-      throw;
-    }
-    created_ = false;
-    return committed;
-  }
-
- private:
-  std::filesystem::path Replaced(const std::string& name) const {
-    return folder_->path() / (name + ".replaced");
-  }
-
-  static void Rename(const std::filesystem::path& from, const std::filesystem::path& to) {
-    std::error_code error;
-    std::filesystem::rename(from, to, error);
-    if (error) {
-      throw Error(ErrorCode::kIo, fmt::format("cannot write {}: {}", to.string(), error.message()));
-    }
-  }
-
-  // The lock that the folder's process holds for as long as it lives; -1 when another has it.
-  static int Lock(const std::filesystem::path& folder) {
-    const int fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-    if (fd >= 0 && ::flock(fd, LOCK_EX | LOCK_NB) == 0) return fd;
-    if (fd >= 0) ::close(fd);
-    return -1;
-  }
-
-  // Removes what processes that were killed left in the output folder.
-  void RemoveAbandoned() const {
-    std::error_code ignored;
-    for (const auto& entry : std::filesystem::directory_iterator(out_, ignored)) {
-      const std::string name = entry.path().filename().string();
-      constexpr std::string_view kPrefix = "windlass-";  // of TemporaryFolder
-      if (!name.starts_with(kPrefix) || name.size() != kPrefix.size() + 32 ||
-          name.find_first_not_of("0123456789abcdef", kPrefix.size()) != std::string::npos) {
-        continue;
-      }
-      if (const int lock = Lock(entry.path()); lock >= 0) {
-        std::filesystem::remove_all(entry.path(), ignored);
-        ::close(lock);
-      }
-    }
-  }
-
-  void PutBack(const std::string& name) {
-    std::error_code ignored;  // the first failure is the one to tell of
-    std::filesystem::remove(out_ / name, ignored);
-    std::filesystem::rename(Replaced(name), out_ / name, ignored);
-  }
-
-  void Remove() {
-    std::error_code ignored;
-    if (created_) std::filesystem::remove(out_, ignored);  // only when empty: ours alone
-  }
-
-  std::filesystem::path out_;
-  bool created_ = false;
-  int lock_ = -1;
-  std::optional<TemporaryFolder> folder_;
-  std::vector<std::string> names_;
-};
-
 class RunContext final : public Context {
  public:
   // A service has its own workers, no outputs, and answers instead of progress.
-  RunContext(const RunOptions& options, JobRecord& record, store::Store* memo, bool service)
+  RunContext(const RunOptions& options, const Json& given, JobRecord& record, store::Store* memo,
+             bool service)
       : options_(options),
+        given_(given),
         memo_(memo),
         progress_(service ? Progress::Style::kQuiet : options.progress, &record) {
     if (service) return;
@@ -164,6 +42,7 @@ class RunContext final : public Context {
   store::Store* memo() override { return memo_; }
   const CancelToken& token() override { return options_.token; }
   Progress& progress() override { return progress_; }
+  const Json& given() const override { return given_; }
   std::int64_t batch() const override { return options_.batch; }
 
   std::filesystem::path Output(std::string_view name) override {
@@ -207,6 +86,7 @@ class RunContext final : public Context {
 
  private:
   const RunOptions& options_;
+  const Json& given_;
   std::optional<Staging> staging_;
   store::Store* memo_;
   std::unique_ptr<engine::Session> session_;
@@ -247,6 +127,7 @@ JobInfo NewJob(const Json& spec, std::string_view what, const RunOptions& option
                 [] { return std::string("--out"); });
     info.out = std::filesystem::absolute(options.out).string();
   }
+  info.id = options.id;
   info.restart_of = options.restart_of;
   info.restarts = options.restarts;
   info.run = {{"out", info.out},
@@ -273,7 +154,8 @@ RunResult Run(const Json& spec, std::string_view what, const RunOptions& options
   const LogFile log(record->log_path());
   try {
     Log(LogLevel::kInfo, fmt::format("job {} begins: {}", record->id(), CanonicalDump(normal)));
-    RunContext context(options, *record, memo.get(), capability.is_service());
+    RunContext context(options, options.given.is_null() ? normal : options.given, *record,
+                       memo.get(), capability.is_service());
     SyncPoint("job.start");
     record->Start();
     RunResult result;

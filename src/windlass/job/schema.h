@@ -26,12 +26,18 @@ struct Field {
 
 class Schema {
  public:
-  Schema(std::string kind, int version, std::vector<Field> fields)
-      : kind_(std::move(kind)), version_(version), fields_(std::move(fields)) {}
+  // `inputs`: the fields that name what is read: a file, a folder, or a URI.
+  Schema(std::string kind, int version, std::vector<Field> fields,
+         std::vector<std::string> inputs = {})
+      : kind_(std::move(kind)),
+        version_(version),
+        fields_(std::move(fields)),
+        inputs_(std::move(inputs)) {}
 
   const std::string& kind() const { return kind_; }
   int version() const { return version_; }
   const std::vector<Field>& fields() const { return fields_; }
+  const std::vector<std::string>& inputs() const { return inputs_; }
   const Field* Find(std::string_view name) const;
 
   // The document with every field present: defaults filled in, "kind" and "version" checked.
@@ -49,6 +55,7 @@ class Schema {
   std::string kind_;
   int version_;
   std::vector<Field> fields_;
+  std::vector<std::string> inputs_;
 };
 
 }  // namespace windlass::job

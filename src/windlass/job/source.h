@@ -30,6 +30,10 @@ class JobSource {
   // The log from its byte `from` on.
   virtual LogPiece ReadLog(std::string_view id, std::int64_t from) = 0;
 
+  // Removes jobs that ended before `before_ms`, and what is left of others of that age; gives
+  // their ids.
+  virtual std::vector<std::string> Prune(std::int64_t before_ms) = 0;
+
   // Asks a job to stop, or, with `force`, ends it; returns at once. Asking again does nothing.
   virtual void RequestStop(std::string_view id, bool force) = 0;
 };

@@ -11,7 +11,7 @@
 
 #include "windlass/base/error.h"
 #include "windlass/base/json.h"
-#include "windlass/base/token.h"
+#include "windlass/base/secret.h"
 #include "windlass/model/formats_internal.h"
 #include "windlass/model/oip_client_internal.h"
 #include "windlass/model/oip_protocol.h"
@@ -104,7 +104,7 @@ OipSettings ReadOipSettings(const ObjectSpec& spec) {
   const double timeout = BoundedOption("timeout", spec.Number("timeout", 60), 0.001, 86400.0);
   settings.patience.timeout = std::chrono::milliseconds(std::llround(1000 * timeout));
   settings.token = Option(spec, "token");
-  if (spec.options.contains("token")) CheckTokenReference(settings.token);
+  if (spec.options.contains("token")) CheckSecretReference("token", settings.token);
   const std::string binary = Option(spec, "binary");
   if (!binary.empty() && binary != "auto") settings.binary = spec.Flag("binary", false);
   settings.choice.input = Option(spec, "input");
@@ -165,7 +165,7 @@ class Server {
     if (settings_.token.empty()) {
       return ExchangeOip(connection, std::move(request), patience, Cancelled);
     }
-    const std::string token = ReadToken(settings_.token);  // each time: tokens in files are renewed
+    const std::string token = ReadSecret("token", settings_.token);  // each time: tokens in files are renewed
     request.headers.emplace_back("Authorization", "Bearer " + token);
     try {
       HttpResponse response = ExchangeOip(connection, std::move(request), patience, Cancelled);

@@ -13,7 +13,7 @@
 #include "windlass/base/file.h"
 #include "windlass/base/http.h"
 #include "windlass/base/json.h"
-#include "windlass/base/token.h"
+#include "windlass/base/secret.h"
 #include "windlass/model/model.h"
 #include "windlass/model/oip_client_internal.h"
 
@@ -224,7 +224,7 @@ TEST_F(Oip, ATokenIsReadWhereItIsUsedAndNeverRepeated) {
   EXPECT_THAT(ErrorOf(ErrorCode::kNotFound, "?token=env:OIP_TEST_TOKEN"),
               HasSubstr("token=env:OIP_TEST_TOKEN: there is no such environment variable"));
   try {
-    CheckTokenReference("HUSH");
+    CheckSecretReference("token", "HUSH");
     FAIL();
   } catch (const Error& error) {
     EXPECT_THAT(error.what(), AllOf(HasSubstr("token=env:NAME"), Not(HasSubstr("HUSH"))));

@@ -9,7 +9,7 @@
 #include <thread>
 
 #include "windlass/base/error.h"
-#include "windlass/base/token.h"
+#include "windlass/base/secret.h"
 
 namespace windlass::serve {
 namespace {
@@ -147,7 +147,7 @@ ServeOptions ReadServeOptions(const Json& spec) {
   options.http.max_connections = spec.at("max_connections").get<std::size_t>();
   options.http.answer_timeout =
       std::chrono::milliseconds(std::llround(1000 * spec.at("timeout").get<double>()));
-  if (!spec.at("token").is_null()) options.http.token = ReadToken(spec.at("token"));
+  if (!spec.at("token").is_null()) options.http.token = ReadSecret("token", spec.at("token"));
   const int cores = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
   const int replicas = spec.at("replicas").get<int>();
   options.batcher.replicas = replicas == 0 ? cores : replicas;
