@@ -16,7 +16,9 @@ import time
 import urllib.request
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
-from support import ROOT, main, test, windlass  # noqa: E402
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "invariance"))
+from invariance import outputs  # noqa: E402
+from support import EXPLAIN_ADULT, ROOT, main, test, windlass  # noqa: E402
 
 IMAGE = os.environ["RAY_IMAGE"]
 ADMIN = os.environ["KUBECONFIG"]
@@ -226,6 +228,120 @@ def nothing_is_left_of_it(_):
     assert not left_of("demo"), left_of("demo")
     wait_for("the end of its containers", 60, lambda: containers() == 0)
     fails(user("stop", "demo", check=False), 'there is no cluster "demo"')
+
+
+STORE = pathlib.Path("/var/tmp/windlass-kubernetes-store")
+# Long enough for a Pod to be killed in the middle of it.
+LONG = [*EXPLAIN_ADULT, "--method", "kernel", "--nsamples", "4000", "-b", "8"]
+
+
+@contextlib.contextmanager
+def jobs_engine():
+    """What --engine is through the dashboard's forwarding, as the ServiceAccount."""
+    with dashboard("jobs", "--port", "0", "--json") as process:
+        engine = json.loads(process.stdout.readline())["engine"]
+        yield engine + ("&" if "?" in engine else "?") + "store=/store"
+
+
+class Explaining:
+    """A job of this machine's command on the Pods, while it runs."""
+
+    def __init__(self, engine, out, arguments):
+        self.engine = engine
+        self._process = subprocess.Popen(
+            [os.environ["WINDLASS"], *map(str, arguments), "--engine", engine, "-w", "2",
+             "--out", out], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def wait_for(self, done):
+        """Until this part of it is done; gives the job."""
+        def looked():
+            assert self._process.poll() is None, self._process.communicate()
+            listed = windlass("job", "list", "--engine", self.engine, "--json", check=False).stdout
+            for job in json.loads(listed) if listed else []:
+                if job["state"] == "running" and job["total"] and job["done"] > done * job["total"]:
+                    return job
+            return None
+        return wait_for(f"{done:.0%} of a job", 240, looked)
+
+    def end(self):
+        out, errors = self._process.communicate(timeout=600)
+        assert self._process.returncode == 0, errors
+        return errors
+
+
+def pod_of(node_type):
+    return kubectl("-n", NAMESPACE, "get", "pods", "-l",
+                   f"ray.io/cluster=jobs,ray.io/node-type={node_type}", "-o", "name").split()[0]
+
+
+def kill(pod):
+    kubectl("-n", NAMESPACE, "delete", pod, "--force", "--grace-period=0")
+
+
+@test
+def a_cluster_for_jobs(_):
+    STORE.mkdir(exist_ok=True)
+    STORE.chmod(0o777)  # the Pods' user has another number
+    values = FOLDER / "jobs.yaml"
+    values.write_text(f"""
+head:
+  rayStartParams: {{num-cpus: 0}}
+  volumes: [{{name: store, hostPath: {{path: {STORE}}}}}]
+  volumeMounts: [{{name: store, mountPath: /store}}]
+""")
+    sizes = ["--image", os.environ["WINDLASS_IMAGE"], "--ray-version", os.environ["RAY_VERSION"],
+             "--head-cpu", "700m", "--head-memory", "3Gi", "--worker-cpu", "400m",
+             "--worker-memory", "1Gi"]
+    started = json.loads(user("start", "jobs", "-f", values, *sizes, "--workers", "2",
+                              "--json").stdout)
+    assert started["ready"] and started["workers"]["ready"] == 2, started
+
+
+@test
+def explain_on_the_pods_gives_the_local_bytes(folder):
+    with jobs_engine() as engine:
+        windlass(*EXPLAIN_ADULT, "--engine", engine, "-w", "2", "--out", folder / "pods",
+                 timeout=600)
+        windlass(*EXPLAIN_ADULT, "--out", folder / "local")
+        assert outputs(folder / "pods") == outputs(folder / "local")
+        run = json.loads((folder / "pods/run.json").read_text())
+        assert run["workers"] == 2, run
+        listed = json.loads(windlass("job", "list", "--engine", engine, "--json").stdout)
+        assert [job["state"] for job in listed] == ["succeeded"], listed
+        log = windlass("job", "logs", listed[0]["id"], "--engine", engine).stdout
+        assert listed[0]["id"] in log, log
+        shown = windlass("job", "show", listed[0]["id"], "--engine", engine).stdout
+        assert "succeeded" in shown, shown
+
+
+@test
+def a_worker_pod_killed_in_a_job(folder):
+    windlass(*LONG, "--out", folder / "local")
+    with jobs_engine() as engine:
+        job = Explaining(engine, folder / "pods", LONG)
+        job.wait_for(0.1)
+        kill(pod_of("worker"))
+        job.end()
+    assert outputs(folder / "pods") == outputs(folder / "local")
+
+
+@test
+def the_head_pod_killed_in_a_job(folder):
+    arguments = [*LONG, "--seed", "7"]
+    windlass(*arguments, "--out", folder / "local")
+    with jobs_engine() as engine:
+        job = Explaining(engine, folder / "pods", arguments)
+        before = job.wait_for(0.3)
+        kill(pod_of("head"))
+        said = job.end()
+        assert "forgotten" in said or "forgot" in said, said
+        after = json.loads(windlass("job", "list", "--engine", engine, "--json").stdout)[0]
+    assert after["restarts"] == 1, after
+    assert outputs(folder / "pods") == outputs(folder / "local")
+    recalled = json.loads((folder / "pods/run.json").read_text())["tasks"]["recalled"]
+    assert recalled >= 0.2 * before["total"] / 8, (recalled, before)
+    user("stop", "jobs")
+    assert not left_of("jobs"), left_of("jobs")
 
 
 @test

@@ -82,6 +82,28 @@ ray() {
   rm -rf "$r"
 }
 
+# The same with Windlass: the wheel that is given.
+with_windlass() {
+  local wheel=$1 out=$IMG/ray-windlass.tar stamp=$IMG/ray-windlass.wheel r=$WORK/root
+  [ -f "$out" ] && [ "$(sha256sum <"$wheel")" = "$(cat "$stamp" 2>/dev/null)" ] && return 0
+  say "the image with $(basename "$wheel")"
+  rm -rf "$r" && mkdir "$r"
+  tar -xOf "$IMG/ray-$RAY_VERSION.tar" layer.tar | tar -C "$r" -x
+  python3 -m pip install -q --no-warn-conflicts --root-user-action=ignore --target "$r/$python_folder" \
+    --no-compile --upgrade --only-binary=:all: "$wheel" numpy==2.4.6
+  mv "$r/$python_folder"/bin/windlass "$r/usr/local/bin/"
+  sed -i '1s@^#!.*@#!/usr/bin/python3@' "$r/usr/local/bin/windlass"
+  mknod -m 666 "$r/dev/urandom" c 1 9
+  mknod -m 666 "$r/dev/null" c 1 3
+  chroot "$r" python3 -m compileall -q -f --invalidation-mode unchecked-hash \
+    "/$python_folder"/{windlass,numpy} >>"$LOG/compileall.log" 2>&1 || true
+  chroot "$r" windlass --version
+  rm -f "$r"/dev/*
+  "$HERE/mkimg.sh" "registry.local/ray-windlass:$RAY_VERSION" "$r" '["/bin/bash","-c"]' "$out" 1000:1000
+  rm -rf "$r"
+  sha256sum <"$wheel" >"$stamp"
+}
+
 need debootstrap "apt-get install debootstrap"
 need gcc "apt-get install gcc"
 python3 -m pip --version >/dev/null 2>&1 || die "pip is missing: apt-get install python3-pip"
@@ -93,4 +115,5 @@ if [ "${1:-}" != ray ]; then
   one_program "quay.io/kuberay/operator:v$KUBERAY_VERSION" kuberay-operator manager operator.tar 65532:65532
 fi
 ray
+[ -z "${WINDLASS_WHEEL:-}" ] || with_windlass "$WINDLASS_WHEEL"
 say "images: $(ls "$IMG" | tr '\n' ' ')"

@@ -35,14 +35,15 @@ cluster = Cluster(cpus=(2,), dashboard=True, environment={
     **ENVIRONMENT, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": TOKEN, "PYTHONPATH": PACKAGE,
     "PATH": f"{BIN}:{os.environ['PATH']}", "WINDLASS_HOME": "/nowhere/else"})
 atexit.register(cluster.close)
-gateway = f"http://127.0.0.1:{free_port()}"
+gateway_port = free_port()
+gateway = f"http://127.0.0.1:{gateway_port}"
 store = cluster.folder + "/store"  # outlives the head, as a volume would
 
 
 def engine(**options):
     """The cluster with its results through the gateway, unless options say shared=..."""
     if "shared" not in options:
-        options = {"gateway": gateway, "store": store, **options}
+        options = {"gateway-port": gateway_port, "store": store, **options}
     return cluster.url + "?" + "&".join(f"{key}={value}" for key, value in options.items())
 
 
@@ -215,7 +216,7 @@ def tls_with_certificates_of_its_own(folder):
     with open(certificate, "a") as file:
         file.write((folder / "ca.pem").read_text())
     proxy = Proxy(certificate)
-    secure = f"https://127.0.0.1:{proxy.port}?gateway={gateway}&store={store}"
+    secure = f"https://127.0.0.1:{proxy.port}?gateway={gateway}&gateway-port={gateway_port}&store={store}"
     distrusted = run(folder / "a", where=secure, check=False)
     assert distrusted.returncode == 1 and "certificate" in distrusted.stderr, distrusted
     run(folder / "a", "--no-memo", where=f"{secure}&ca={folder}/ca.pem")
@@ -227,7 +228,7 @@ def tls_with_certificates_of_its_own(folder):
 def a_cluster_that_falls_silent_keeps_the_job(folder):
     proxy, hold = Proxy(), folder / "hold"
     python = python_with(folder, WINDLASS_SYNC_POINTS=f"explain.block@5=hold:{hold}")
-    process = background(folder / "a", where=f"http://127.0.0.1:{proxy.port}?gateway={gateway}&"
+    process = background(folder / "a", where=f"http://127.0.0.1:{proxy.port}?gateway-port={gateway_port}&"
                                              f"store={store}&python={python}&patience=3")
     wait_for(hold.exists, 120, "the job's fifth block")
     proxy.close()

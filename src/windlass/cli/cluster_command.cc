@@ -195,13 +195,15 @@ struct ClusterCommand {
       Warn("the dashboard has no login: whoever reaches this port can run programs on the cluster");
     }
     bool told = false;
-    const auto ready = [&](const std::string& url) {
+    const auto ready = [&](const cluster::Forwarded& forwarded) {
       if (!told && json) {
-        std::cout << Json{{"url", url}}.dump() << std::endl;
+        std::cout << Json{{"url", forwarded.url}, {"engine", forwarded.engine}}.dump() << std::endl;
       } else if (!told) {
-        std::cout << fmt::format("{}  (Ctrl-C ends it)", url) << std::endl;
+        std::cout << fmt::format("{}  (Ctrl-C ends it)\njobs: --engine '{}'", forwarded.url,
+                                 forwarded.engine)
+                  << std::endl;
       } else {
-        Teller()(fmt::format("{} answers again", url));
+        Teller()(fmt::format("{} answers again", forwarded.url));
       }
       told = true;
     };

@@ -58,11 +58,17 @@ struct ForwardOptions {
   int port = 8265;  // 0: any that is free
 };
 
-// Forwards a port of this machine to the head's dashboard and Jobs API until the user interrupts,
-// also when the head is replaced: kubectl's own forwarding is bound to one Pod, and learns of its
-// end only by the next request. `ready` is told the URL. Throws Error{kNotFound} when the cluster
-// is gone.
+// What is forwarded: the dashboard's URL here, and the engine string for jobs.
+struct Forwarded {
+  std::string url;
+  std::string engine;
+};
+
+// Forwards two ports of this machine until the user interrupts: to the head's dashboard and Jobs
+// API, and, the port after it, to the store gateway that jobs start there; also when the head is
+// replaced: kubectl's own forwarding is bound to one Pod, and learns of its end only by the next
+// request. Throws Error{kNotFound} when the cluster is gone.
 void Forward(const Kubectl& kubectl, const std::string& name, const ForwardOptions& options,
-             const std::function<void(const std::string& url)>& ready, const Say& say);
+             const std::function<void(const Forwarded&)>& ready, const Say& say);
 
 }  // namespace windlass::cluster

@@ -6,6 +6,7 @@
 #include "windlass/base/error.h"
 #include "windlass/base/http.h"
 #include "windlass/cluster/cluster.h"
+#include "windlass/cluster/ray_engine.h"
 
 namespace windlass::cluster {
 namespace {
@@ -15,6 +16,7 @@ constexpr auto kBetweenProbes = std::chrono::seconds(3);
 constexpr auto kProbe = std::chrono::seconds(5);
 constexpr auto kBetweenTries = std::chrono::seconds(1);
 constexpr int kProbesToFail = 2;
+constexpr int kDashboardPort = 8265;  // of the head
 
 // kubectl's "Forwarding from 127.0.0.1:8265 -> 8265": the port of this machine.
 std::optional<int> PortOf(const std::string& line) {
@@ -41,7 +43,7 @@ std::optional<std::string> ReadLine(ChildProcess& child, Deadline deadline,
 class Forwarding {
  public:
   Forwarding(const Kubectl& kubectl, std::string name, ForwardOptions options,
-             const std::function<void(const std::string&)>& ready, const Say& say)
+             const std::function<void(const Forwarded&)>& ready, const Say& say)
       : kubectl_(kubectl),
         name_(std::move(name)),
         options_(std::move(options)),
@@ -51,9 +53,10 @@ class Forwarding {
 
   void Run() {
     for (;;) {
-      const std::string service = ServiceOf();
+      const std::string head = Head();
       try {
-        const auto child = Begin(service);
+        if (head.empty()) throw NotYet();
+        const auto child = Begin(head);
         Serve(*child);
       } catch (const Error& error) {
         if (error.code() != ErrorCode::kUnavailable) throw;
@@ -64,21 +67,37 @@ class Forwarding {
   }
 
  private:
-  std::string ServiceOf() {
-    const ClusterInfo cluster = Inspect(kubectl_, name_).cluster;
-    return cluster.head_service.empty() ? name_ + "-head-svc" : cluster.head_service;
+  // The head's Pod, which has every port of its container; its Service has those of Ray. Empty
+  // while there is none.
+  std::string Head() const {
+    for (const PodInfo& pod : Inspect(kubectl_, name_).pods) {
+      if (pod.node_type == "head" && pod.phase == "Running") return pod.name;
+    }
+    return "";
   }
 
-  std::unique_ptr<ChildProcess> Begin(const std::string& service) {
-    auto child = kubectl_.Start(
-        {"port-forward", "--address=" + options_.address, "service/" + service,
-         fmt::format("{}:8265",
-                     options_.port == 0 ? std::string() : std::to_string(options_.port))});
-    const auto line = ReadLine(*child, Clock::now() + kToBegin, kubectl_.cancelled());
-    const auto port = line ? PortOf(*line) : std::nullopt;
-    if (!port) Refuse(*child);
-    options_.port = *port;  // the same one again, when it has to begin anew
+  static Error NotYet() { return Error(ErrorCode::kUnavailable, "the head does not answer yet"); }
+
+  std::unique_ptr<ChildProcess> Begin(const std::string& head) {
+    const auto pair = [](int here, int there) {
+      return fmt::format("{}:{}", here == 0 ? std::string() : std::to_string(here), there);
+    };
+    if (gateway_port_ == 0 && options_.port != 0) gateway_port_ = options_.port + 1;
+    auto child =
+        kubectl_.Start({"port-forward", "--address=" + options_.address, "pod/" + head,
+                        pair(options_.port, kDashboardPort), pair(gateway_port_, kGatewayPort)});
+    for (int* const here : {&options_.port, &gateway_port_}) {
+      const auto line = ReadLine(*child, Clock::now() + kToBegin, kubectl_.cancelled());
+      const auto port = line ? PortOf(*line) : std::nullopt;
+      if (!port) Refuse(*child);
+      *here = *port;  // the same one again, when it has to begin anew
+    }
     return child;
+  }
+
+  std::string Url(int port) const {
+    return fmt::format("http://{}:{}",
+                       options_.address == "0.0.0.0" ? "127.0.0.1" : options_.address, port);
   }
 
   [[noreturn]] void Refuse(ChildProcess& child) const {
@@ -105,9 +124,10 @@ class Forwarding {
         failed = 0;
         if (!answered) {
           told_.clear();
-          ready_(fmt::format("http://{}:{}",
-                             options_.address == "0.0.0.0" ? "127.0.0.1" : options_.address,
-                             options_.port));
+          ready_({Url(options_.port),
+                  gateway_port_ == kGatewayPort
+                      ? Url(options_.port)
+                      : fmt::format("{}?gateway={}", Url(options_.port), Url(gateway_port_))});
           answered = true;
         }
         WaitOrEnd(child, kBetweenProbes);
@@ -119,15 +139,13 @@ class Forwarding {
     }
     child.Kill();
     ended_ = false;
-    throw Error(ErrorCode::kUnavailable, answered ? "the head is lost; waiting for the next one"
-                                                  : "the head does not answer yet");
+    if (!answered) throw NotYet();
+    throw Error(ErrorCode::kUnavailable, "the head is lost; waiting for the next one");
   }
 
   bool Answers() {
     HttpRequest request;
-    request.url =
-        fmt::format("http://{}:{}/api/version",
-                    options_.address == "0.0.0.0" ? "127.0.0.1" : options_.address, options_.port);
+    request.url = Url(options_.port) + "/api/version";
     request.most_bytes = 1 << 20;
     request.deadline = Clock::now() + kProbe;
     try {
@@ -153,7 +171,8 @@ class Forwarding {
   const Kubectl& kubectl_;
   std::string name_;
   ForwardOptions options_;
-  const std::function<void(const std::string&)>& ready_;
+  int gateway_port_ = 0;
+  const std::function<void(const Forwarded&)>& ready_;
   const Say& say_;
   std::unique_ptr<HttpConnection> connection_;
   std::string told_;
@@ -163,7 +182,7 @@ class Forwarding {
 }  // namespace
 
 void Forward(const Kubectl& kubectl, const std::string& name, const ForwardOptions& options,
-             const std::function<void(const std::string& url)>& ready, const Say& say) {
+             const std::function<void(const Forwarded&)>& ready, const Say& say) {
   Forwarding(kubectl, name, options, ready, say).Run();
 }
 

@@ -23,7 +23,6 @@ namespace windlass::cluster {
 namespace {
 
 constexpr int kProtocol = 1;
-constexpr std::uint16_t kPort = 8266;
 constexpr std::string_view kJobs = "/v1/jobs";
 constexpr auto kGatewayAnswer = std::chrono::seconds(30);
 constexpr auto kToStart = std::chrono::seconds(240);
@@ -281,22 +280,10 @@ bool IsLoopback(std::string_view host) {
   return host.starts_with("127.") || host == "localhost" || host == "[::1]";
 }
 
-// The port of a gateway's URL.
-std::uint16_t PortOfUrl(std::string_view url) {
-  const auto colon = url.rfind(':');
-  std::uint16_t port = 0;
-  if (colon != url.npos && colon > 5) {
-    const auto [end, error] =
-        std::from_chars(url.data() + colon + 1, url.data() + url.size(), port);
-    if (error != std::errc() || end != url.data() + url.size()) port = 0;
-  }
-  return port == 0 ? kPort : port;
-}
-
 struct FoundGateway {
   std::string id;
   std::string token;
-  std::uint16_t port = kPort;
+  std::uint16_t port = kGatewayPort;
   bool running = false;
 };
 
@@ -328,7 +315,7 @@ std::string UrlOf(const RayEngine& engine, std::uint16_t port) {
 
 std::string StartGateway(const RayEngine& engine, RayApi& api) {
   const std::string id = "windlass-gateway-" + UniqueName().substr(0, 12);
-  const std::uint16_t port = engine.gateway.empty() ? kPort : PortOfUrl(engine.gateway);
+  const std::uint16_t port = engine.gateway_port;
   Json environment = {{kTokenVariable, UniqueName() + UniqueName()},
                       {"WINDLASS_COMMAND_BUILD", BuildHash()}};
   if (!engine.store.empty()) environment["WINDLASS_HOME"] = engine.store;

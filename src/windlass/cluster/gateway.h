@@ -18,13 +18,14 @@
 #include "windlass/cluster/job_home.h"
 #include "windlass/cluster/operator.h"
 #include "windlass/cluster/ray_api.h"
+#include "windlass/cluster/ray_engine.h"
 
 namespace windlass::cluster {
 
 struct GatewayOptions {
   std::filesystem::path home;
   std::string address = "127.0.0.1";
-  std::uint16_t port = 8266;
+  std::uint16_t port = kGatewayPort;
   std::string token;  // empty: anyone may ask
 };
 

@@ -119,8 +119,9 @@ RayEngine RayEngine::Parse(std::string_view text) {
   ReadPlace(engine, spec.name, spec.location);
   return WithContext(
       [&] {
-        std::vector<std::string> known = {"token",   "header", "ca",     "shared",   "store",
-                                          "gateway", "wheel",  "python", "patience", "restarts"};
+        std::vector<std::string> known = {"token",        "header",   "ca",      "shared",
+                                          "store",        "wheel",    "python",  "gateway",
+                                          "gateway-port", "patience", "restarts"};
         known.insert(known.end(), kOfWorkers.begin(), kOfWorkers.end());
         std::ranges::sort(known);
         spec.AllowOnly(known);
@@ -158,6 +159,8 @@ RayEngine RayEngine::Parse(std::string_view text) {
               ErrorCode::kInvalidInput,
               fmt::format("option gateway={}: http(s)://HOST:PORT was expected", engine.gateway));
         }
+        engine.gateway_port =
+            static_cast<std::uint16_t>(Bounded(spec, "gateway-port", kGatewayPort, 65'535));
         engine.wheel = option("wheel");
         if (const std::string python = option("python"); !python.empty()) engine.python = python;
         engine.patience = std::chrono::seconds(Bounded(spec, "patience", 300, 1'000'000));

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <string_view>
@@ -12,6 +13,8 @@
 
 namespace windlass::cluster {
 
+inline constexpr std::uint16_t kGatewayPort = 8266;
+
 // Holds no secret: a token and the values of headers are references (base/secret.h).
 struct RayEngine {
   std::string text;                                          // as it was given
@@ -20,10 +23,11 @@ struct RayEngine {
   std::string token;                                         // empty: as Ray finds it
   std::vector<std::pair<std::string, std::string>> headers;  // name and reference
   std::string ca_file;
-  std::filesystem::path shared;  // a folder that both sides see under this path
-  std::string store;             // WINDLASS_HOME of the job; empty: its own
-  std::string gateway;           // URL of the store gateway; empty: port 8266 of `host`
-  std::filesystem::path wheel;   // that travels with the job; empty: Windlass is there
+  std::filesystem::path shared;               // a folder that both sides see under this path
+  std::string store;                          // WINDLASS_HOME of the job; empty: its own
+  std::string gateway;                        // URL of the store gateway; empty: its port of `host`
+  std::uint16_t gateway_port = kGatewayPort;  // where it listens, beside the head
+  std::filesystem::path wheel;                // that travels with the job; empty: Windlass is there
   std::string python = "python";
   std::string ray = "ray";             // the engine that the job uses there
   std::chrono::seconds patience{300};  // with a cluster that does not answer
