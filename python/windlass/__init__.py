@@ -22,6 +22,7 @@ _PLACES = {
     "Explainer": "._explain",
     "Explanation": "._explanation",
     "KernelExplainer": "._explain",
+    "Member": "._gang",
     "gang": "._gang",
     "map": "._map",
     "run": "._map",

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 __version__: str
-__all__ = ["Error", "Explainer", "Explanation", "KernelExplainer", "gang", "map", "run"]
+__all__ = ["Error", "Explainer", "Explanation", "KernelExplainer", "Member", "gang", "map", "run"]
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
