@@ -18,7 +18,7 @@ ALLOWED = {
     "serve": ["base", "store", "engine", "job", "table", "model"],
     "compare": ["base", "store", "engine", "job", "table"],
     "cluster": ["base", "store", "engine", "job"],
-    "bench": ["base", "store", "engine", "job", "table", "model", "explain"],
+    "bench": ["base", "store", "engine", "job", "table", "model", "explain", "serve"],
     "cli": ["base", "store", "engine", "job", "table", "model", "explain", "compare",
             "serve", "cluster", "bench"],
 }

@@ -30,6 +30,8 @@ Json ToJson(const Sample& sample) {
           {"cpu_s", sample.cpu_s},
           {"compute_wall_s", sample.compute_wall_s},
           {"compute_cpu_s", sample.compute_cpu_s},
+          {"latency_p50_s", sample.latency_p50_s},
+          {"latency_p99_s", sample.latency_p99_s},
           {"job", sample.job},
           {"started_ms", sample.started_ms}};
 }
@@ -94,6 +96,10 @@ Json ToJson(const SweepResult& result) {
           {"method", result.method},
           {"reason", result.reason},
           {"engine", result.options.engine},
+          {"mode", result.options.mode == Mode::kPool ? "pool" : "serve"},
+          {"batching", result.options.mode == Mode::kPool          ? Json()
+                       : result.options.batching == Batching::kRay ? Json("ray")
+                                                                   : Json("default")},
           {"memo", false},
           {"workers", result.options.workers},
           {"batches", result.options.batches},
@@ -112,12 +118,13 @@ Json ToJson(const SweepResult& result) {
 
 std::string ToCsv(const SweepResult& result) {
   std::string text =
-      "workers,batch,run,rows,tasks,method,wall_s,cpu_s,compute_wall_s,compute_cpu_s,job,"
-      "started_ms\n";
+      "workers,batch,run,rows,tasks,method,wall_s,cpu_s,compute_wall_s,compute_cpu_s,"
+      "latency_p50_s,latency_p99_s,job,started_ms\n";
   for (const Sample& s : result.samples) {
-    text += fmt::format("{},{},{},{},{},{},{},{},{},{},{},{}\n", s.workers, s.batch, s.run, s.rows,
-                        s.tasks, Cell(s.method), s.wall_s, s.cpu_s, s.compute_wall_s,
-                        s.compute_cpu_s, Cell(s.job), s.started_ms);
+    text +=
+        fmt::format("{},{},{},{},{},{},{},{},{},{},{},{},{},{}\n", s.workers, s.batch, s.run,
+                    s.rows, s.tasks, Cell(s.method), s.wall_s, s.cpu_s, s.compute_wall_s,
+                    s.compute_cpu_s, s.latency_p50_s, s.latency_p99_s, Cell(s.job), s.started_ms);
   }
   return text;
 }

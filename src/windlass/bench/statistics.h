@@ -21,7 +21,9 @@ struct Sample {
   double cpu_s = 0;           // of all threads, over the same time
   double compute_wall_s = 0;  // from loaded model and tables to attributions in memory
   double compute_cpu_s = 0;
-  std::string job;              // its record's id
+  double latency_p50_s = 0;  // of a request, where rows went to a service; else 0
+  double latency_p99_s = 0;
+  std::string job;              // its record's id; empty where it was a service
   std::int64_t started_ms = 0;  // since 1970
 };
 

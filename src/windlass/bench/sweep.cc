@@ -35,7 +35,6 @@ std::string CpuModel() {
 
 Sample RunOnce(const SweepOptions& options, std::int64_t workers, std::int64_t batch, int run,
                SweepResult& result) {
-  ProcessCancelToken().Check();
   const TemporaryFolder folder;
   job::RunOptions run_options;
   run_options.out = folder.path() / "out";
@@ -44,7 +43,7 @@ Sample RunOnce(const SweepOptions& options, std::int64_t workers, std::int64_t b
   run_options.batch = batch;
   run_options.memo = false;  // a sweep measures work, not memory
   run_options.keep_record = false;
-  const job::RunResult done = job::Run(options.spec, options.what, run_options);
+  const job::RunResult done = options.run(options.spec, options.what, run_options);
   const Json& timings = done.run.at("timings");
   if (done.run.at("workers") != workers) {
     throw Error(ErrorCode::kUsage,
@@ -72,18 +71,31 @@ Sample RunOnce(const SweepOptions& options, std::int64_t workers, std::int64_t b
 }
 
 void RunAll(const SweepOptions& options, SweepResult& result) {
+  std::optional<ServeLoad> load;
+  if (options.mode == Mode::kServe) {
+    load.emplace(options.spec, options.what);
+    result.method = load->method();
+    result.reason = load->reason();
+    result.versions = Json::object();
+  }
+  const auto one = [&](std::int64_t workers, std::int64_t batch, int run) {
+    ProcessCancelToken().Check();
+    if (!load) return RunOnce(options, workers, batch, run, result);
+    Sample sample = load->Run(options.engine, workers, batch, options.batching);
+    sample.run = run;
+    return sample;
+  };
   const std::int64_t configurations = std::ssize(options.workers) * std::ssize(options.batches);
   job::Progress progress(options.progress, nullptr);
   progress.Begin("runs", options.warm_up + configurations * options.runs);
   for (int i = 0; i < options.warm_up; ++i) {
-    result.warm_up.push_back(
-        RunOnce(options, options.workers.front(), options.batches.front(), 0, result));
+    result.warm_up.push_back(one(options.workers.front(), options.batches.front(), 0));
     progress.Advance(1);
   }
   for (int run = 1; run <= options.runs; ++run) {
     for (const std::int64_t workers : options.workers) {
       for (const std::int64_t batch : options.batches) {
-        result.samples.push_back(RunOnce(options, workers, batch, run, result));
+        result.samples.push_back(one(workers, batch, run));
         progress.Advance(1);
       }
     }

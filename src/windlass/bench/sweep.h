@@ -2,21 +2,33 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "windlass/base/error.h"
 #include "windlass/base/json.h"
+#include "windlass/bench/serve_load.h"
 #include "windlass/bench/statistics.h"
 #include "windlass/job/progress.h"
+#include "windlass/job/run.h"
 
 namespace windlass::bench {
+
+// What is measured: jobs of so many workers, or a service of so many replicas under the load of the
+// same rows.
+enum class Mode : std::uint8_t { kPool, kServe };
 
 struct SweepOptions {
   Json spec;         // of kind "explain"
   std::string what;  // names the spec in errors
   std::string engine = "local";
+  Mode mode = Mode::kPool;
+  Batching batching = Batching::kRay;  // of Mode::kServe
+  // Runs one job of Mode::kPool where the engine is.
+  std::function<job::RunResult(const Json&, std::string_view, const job::RunOptions&)> run =
+      job::Run;
   std::vector<std::int64_t> workers;  // at least one, each >= 1
   std::vector<std::int64_t> batches;  // at least one, each >= 1
   int runs = 1;                       // of each configuration

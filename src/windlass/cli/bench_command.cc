@@ -14,6 +14,8 @@
 #include "windlass/cli/cli.h"
 #include "windlass/cli/print.h"
 #include "windlass/cli/spec_flags.h"
+#include "windlass/cluster/ray_engine.h"
+#include "windlass/cluster/ray_run.h"
 
 namespace windlass::cli {
 namespace {
@@ -69,6 +71,9 @@ struct BenchExplainCommand {
   int benchmark = 1;
   int warm_up = 1;
   std::string engine = "local";
+  std::string mode = "pool";
+  std::vector<std::string> replicas;
+  std::string batching = "ray";
   std::string out = "results";
   bool quiet = false;
   bool json = false;
@@ -92,8 +97,28 @@ struct BenchExplainCommand {
     options.spec = Spec();
     options.what = "the command line";
     options.engine = engine;
-    options.workers = workers.empty() ? bench::Doublings(bench::ThisMachine().cores)
-                                      : bench::ParseCounts(workers, "--workers", kMostWorkers);
+    const bool serves = mode == "serve";
+    if (serves ? !workers.empty() : !replicas.empty()) {
+      throw Error(ErrorCode::kUsage, serves ? "--mode serve takes --replicas, not --workers"
+                                            : "--replicas is of --mode serve; jobs take --workers");
+    }
+    if (cluster::RayEngine::Is(engine)) {
+      if (serves) {
+        throw Error(ErrorCode::kUnsupported,
+                    "--mode serve reaches its service by the network that the engines local and "
+                    "ray have; run it on a machine of the cluster");
+      }
+      options.run = [](const Json& spec, std::string_view what, const job::RunOptions& run) {
+        return cluster::RunOnRay(spec, what, run, [](const std::string&) {});
+      };
+    }
+    options.mode = serves ? bench::Mode::kServe : bench::Mode::kPool;
+    options.batching = batching == "ray" ? bench::Batching::kRay : bench::Batching::kDefault;
+    const auto& counts = serves ? replicas : workers;
+    options.workers =
+        counts.empty()
+            ? bench::Doublings(bench::ThisMachine().cores)
+            : bench::ParseCounts(counts, serves ? "--replicas" : "--workers", kMostWorkers);
     if (benchmark == 0) options.workers = {options.workers.back()};
     options.batches = bench::ParseCounts(batches, "--batch", kLargestBatch);
     options.runs = runs;
@@ -124,8 +149,15 @@ struct BenchExplainCommand {
 
   static void Print(const bench::SweepResult& result, const bench::ResultFiles& files) {
     const bench::Sample& first = result.samples.front();
-    std::cout << fmt::format("{} rows a run, method {}; {} cores of {}\n\n", Grouped(first.rows),
+    std::cout << fmt::format("{} rows a run, method {}; {} cores of {}\n", Grouped(first.rows),
                              first.method, result.machine.cores, result.machine.cpu);
+    if (result.options.mode == bench::Mode::kServe) {
+      std::cout << fmt::format("to a service over HTTP, {}; its replicas are the workers\n",
+                               result.options.batching == bench::Batching::kRay
+                                   ? "a row a request"
+                                   : "a batch a request");
+    }
+    std::cout << "\n";
     PrintTable(bench::Summarise(result.samples));
     if (result.stopped) {
       const auto planned = std::ssize(result.options.workers) * std::ssize(result.options.batches) *
@@ -174,7 +206,19 @@ void AddBenchCommand(CLI::App& app, Outcome&) {
   sub->add_option("--warm-up", command->warm_up, "Runs before the first one that counts")
       ->capture_default_str()
       ->check(CLI::Range(0, 1000));
-  sub->add_option("--engine", command->engine, "Where tasks run")->capture_default_str();
+  sub->add_option("--engine", command->engine, "Where it runs: local, ray, http://HOST:8265")
+      ->capture_default_str();
+  sub->add_option("--mode", command->mode,
+                  "pool: each run is a job of so many workers; serve: the rows go to a service of "
+                  "so many replicas (windlass serve explain), over HTTP")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"pool", "serve"}));
+  sub->add_option("--replicas", command->replicas, "With --mode serve, instead of --workers");
+  sub->add_option("--batching", command->batching,
+                  "With --mode serve. ray: a row a request, and the service puts up to --batch of "
+                  "them together; default: --batch rows a request")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"ray", "default"}));
   sub->add_option("--out,-o", command->out, "Folder for the results; nothing in it is replaced")
       ->capture_default_str();
   sub->add_flag("-q,--quiet", command->quiet, "No progress and no table");
