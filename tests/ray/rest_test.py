@@ -345,8 +345,9 @@ def a_pending_job_says_what_it_waits_for_and_is_stopped(folder):
                   "--detach").stdout
     job = out.strip()
     info = wait_for(lambda: (told := shown(job))["state"] == "pending" and
-                    "-w 8" in told["waits_for"] and told, 120, "the job to wait for workers")
-    assert re.search(r"\d of 2 CPUs are in use", info["waits_for"]), info
+                    "2 of 8 (-w 8)" in told["waits_for"] and told, 120, "two of eight workers")
+    assert re.search(r"2 of the cluster's 2 CPUs are in use", info["waits_for"]), info
+    assert listed()[job]["state"] == "pending"
     words = jobs("show", job).stdout
     assert "waits for" in words and "-w 8" in words, words
     stopped = jobs("stop", job)

@@ -25,7 +25,7 @@ struct HttpRequest {
   // Where the body of an answer with status 200 goes instead of HttpResponse::body, in pieces. What
   // it throws leaves Do.
   std::function<void(std::string_view)> write;
-  Deadline deadline{};         // for all of it
+  Deadline deadline{};  // for all of it
 };
 
 struct HttpResponse {

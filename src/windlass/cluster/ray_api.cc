@@ -211,6 +211,29 @@ void RayApi::Delete(std::string_view id) {
   if (response.status != 200 && response.status != 404) Refuse(response);
 }
 
+std::optional<RayApi::Workers> RayApi::CountWorkers(std::string_view ray_job) {
+  const HttpResponse response =
+      Ask("GET",
+          fmt::format("/api/v0/actors?limit=10000&filter_keys=job_id&filter_predicates=%3D&"
+                      "filter_values={}",
+                      ray_job),
+          {}, kAnswer);
+  if (response.status != 200) return std::nullopt;
+  const Json answer = Json::parse(response.body, nullptr, false);
+  try {
+    Workers workers;
+    for (const Json& actor : answer.at("data").at("result").at("result")) {
+      const std::string kind = actor.at("class_name"), state = actor.at("state");
+      if (kind.find("WindlassWorker") == kind.npos || state == "DEAD") continue;
+      ++workers.all;
+      if (state == "ALIVE") ++workers.running;
+    }
+    return workers;
+  } catch (const Json::exception&) {
+    return std::nullopt;
+  }
+}
+
 Json RayApi::Usage() {
   const HttpResponse response = Ask("GET", "/api/cluster_status", {}, kAnswer);
   if (response.status != 200) return Json::object();

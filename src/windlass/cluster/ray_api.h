@@ -46,6 +46,14 @@ class RayApi {
   void Stop(std::string_view id);
   void Delete(std::string_view id);
 
+  // Windlass's workers of the driver that Ray knows by this job id (not ours): how many run, and
+  // how many there are with those that Ray has no room for yet. Nothing where Ray does not say.
+  struct Workers {
+    std::int64_t running = 0;
+    std::int64_t all = 0;
+  };
+  std::optional<Workers> CountWorkers(std::string_view ray_job);
+
   // Of the cluster's nodes: {"CPU": [used, total], ...}; empty where Ray does not say.
   Json Usage();
 

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <csignal>
+#include <cstdlib>
+#include <map>
 #include <tuple>
 
 #include "windlass/base/error.h"
@@ -206,8 +208,12 @@ std::optional<job::JobInfo> RayJobs::Record(std::string_view id) {
 
 std::vector<job::JobSummary> RayJobs::List() {
   std::vector<job::JobInfo> jobs;
+  std::map<std::string, Json> living;
   for (const Json& details : api_.List()) {
-    if (auto job = JobOf(details)) jobs.push_back(std::move(*job));
+    if (auto job = JobOf(details)) {
+      if (!job->ended()) living.emplace(job->id, details);
+      jobs.push_back(std::move(*job));
+    }
   }
   if (home_ && !jobs.empty()) {
     try {
@@ -220,6 +226,9 @@ std::vector<job::JobSummary> RayJobs::List() {
       if (error.code() == ErrorCode::kCancelled) throw;
       Log(LogLevel::kWarning, fmt::format("progress is not known: {}", error.what()));
     }
+  }
+  for (job::JobInfo& job : jobs) {
+    if (!job.ended()) LookForWorkers(living.at(job.id), job);
   }
   std::ranges::sort(jobs, [](const job::JobInfo& a, const job::JobInfo& b) {
     return std::tie(a.started_ms, a.id) > std::tie(b.started_ms, b.id);
@@ -251,20 +260,29 @@ std::string RayJobs::WholeId(std::string_view id) {
                               : fmt::format("; did you mean \"{}\"?", nearest)));
 }
 
-std::string RayJobs::WaitsForWorkers(const job::JobInfo& info) {
-  const std::string workers = TextOf(info.run, "workers");
-  std::string words = workers.empty() || workers == "0"
-                          ? std::string("workers of the cluster")
-                          : fmt::format("workers of the cluster (-w {})", workers);
-  const Json usage = api_.Usage();
-  std::string has;
-  for (const auto& [name, pair] : usage.items()) {
-    if (name != "CPU" && name != "GPU") continue;
-    if (!pair.is_array() || pair.size() != 2) continue;
-    has += fmt::format("{}{} of {} {}s are in use", has.empty() ? "" : ", ", pair[0].get<double>(),
-                       pair[1].get<double>(), name);
+void RayJobs::LookForWorkers(const Json& details, job::JobInfo& info) {
+  const bool begun = info.state == job::JobState::kRunning && info.done > 0;
+  const bool driven = info.state == job::JobState::kRunning || info.waits_for.empty();
+  if (info.ended() || begun || !driven) return;
+  const std::string ray_job = TextOf(details, "job_id");
+  const auto workers = ray_job.empty() ? std::nullopt : api_.CountWorkers(ray_job);
+  if (!workers || workers->all == 0) {  // it has not come to that
+    if (info.state == job::JobState::kPending) info.waits_for = "its driver to begin";
+    return;
   }
-  return has.empty() ? words : words + "; " + has;
+  // The first word of "4" and "4:64"; 0 is as many as there are.
+  const std::string wanted = TextOf(info.run, "workers");
+  const std::int64_t least = std::max(1, std::atoi(wanted.c_str()));
+  if (workers->running >= std::min(least, workers->all)) return;
+  info.state = job::JobState::kPending;
+  info.waits_for = fmt::format("workers: {} of {} (-w {}) have started", workers->running, least,
+                               wanted.empty() ? "0" : wanted);
+  const Json usage = api_.Usage();
+  for (const auto& [name, pair] : usage.items()) {
+    if ((name != "CPU" && name != "GPU") || !pair.is_array() || pair.size() != 2) continue;
+    info.waits_for += fmt::format("; {} of the cluster's {} {}s are in use", pair[0].get<double>(),
+                                  pair[1].get<double>(), name);
+  }
 }
 
 job::JobInfo RayJobs::Find(std::string_view id) {
@@ -280,17 +298,22 @@ job::JobInfo RayJobs::Find(std::string_view id) {
                 fmt::format("job {} of the cluster at {} is none of Windlass", id, engine_.url));
   }
   if (const auto record = Record(info->id)) AddRecord(*info, *record);
-  if (info->state == job::JobState::kPending && info->waits_for.empty()) {
-    info->waits_for = WaitsForWorkers(*info);
-  }
+  LookForWorkers(*details, *info);
   return *std::move(info);
 }
 
 job::JobSource::LogPiece RayJobs::ReadLog(std::string_view id, std::int64_t from) {
   LogPiece piece;
-  const job::JobInfo info = Find(id);
+  std::string whole(id);
+  auto details = api_.Find(whole);
+  if (!details) {
+    whole = WholeId(id);
+    details = api_.Find(whole);
+  }
+  job::JobInfo info;
+  if (details) ReadState(*details, info);
   piece.last = info.ended();  // looked at before the log is read
-  piece.text = api_.Log(info.id);
+  piece.text = api_.Log(whole);
   piece.text.erase(0, std::min<std::size_t>(static_cast<std::size_t>(from), piece.text.size()));
   return piece;
 }

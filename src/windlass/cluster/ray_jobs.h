@@ -37,11 +37,13 @@ class RayJobs final : public job::JobSource {
   // Ray kills what has not stopped in time by itself, so that `force` adds nothing.
   void RequestStop(std::string_view id, bool force) override;
   std::vector<std::string> Prune(std::int64_t before_ms) override;
+  std::chrono::milliseconds longest_pause() const override { return std::chrono::seconds(1); }
 
  private:
   std::string WholeId(std::string_view id);
   std::optional<job::JobInfo> Record(std::string_view id);
-  std::string WaitsForWorkers(const job::JobInfo& info);
+  // A job whose workers are yet to start is pending, whatever Ray says of its driver.
+  void LookForWorkers(const Json& details, job::JobInfo& info);
 
   RayEngine engine_;
   RayApi api_;

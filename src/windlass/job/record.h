@@ -21,8 +21,8 @@ std::string NewJobId();
 // whose process died.
 class JobRecord {
  public:
-  // A new, pending job of this kind, spec, run and restarts; its time is made here, and its id unless
-  // it has one. Throws Error{kUsage} when there is a job of this id.
+  // A new, pending job of this kind, spec, run and restarts; its time is made here, and its id
+  // unless it has one. Throws Error{kUsage} when there is a job of this id.
   static std::unique_ptr<JobRecord> Begin(const std::filesystem::path& home, JobInfo info);
 
   // The job of this id, which another process began; `lock` is the descriptor of its lock, which

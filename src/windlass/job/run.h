@@ -28,8 +28,8 @@ struct RunOptions {
   bool keep_record = true;  // false: a job that succeeded leaves no record (one of a sweep's)
   std::string restart_of;   // the job whose spec this is
   std::int64_t restarts = 0;
-  std::string id;           // of the job; empty: one is made
-  Json given;               // what Context::given() tells; null: the spec itself
+  std::string id;                     // of the job; empty: one is made
+  Json given;                         // what Context::given() tells; null: the spec itself
   std::shared_ptr<JobRecord> record;  // of a job that was begun already; null: begin one
 };
 

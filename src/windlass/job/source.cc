@@ -16,21 +16,26 @@ constexpr auto kForcedEnd = std::chrono::seconds(10);
 // Waits between looks: short ones for short jobs.
 class Pause {
  public:
+  explicit Pause(const JobSource& source) : longest_(source.longest_pause()) {}
+
+  void Shorten() { length_ = kShortest; }
+
   void operator()() {
     std::this_thread::sleep_for(length_);
     ProcessCancelToken().Check();
-    length_ = std::min(length_ * 5 / 4, kLongest);
+    length_ = std::min(length_ * 5 / 4, longest_);
   }
 
  private:
-  static constexpr std::chrono::microseconds kLongest = std::chrono::milliseconds(200);
-  std::chrono::microseconds length_ = std::chrono::milliseconds(2);
+  static constexpr std::chrono::microseconds kShortest = std::chrono::milliseconds(2);
+  std::chrono::microseconds longest_;
+  std::chrono::microseconds length_ = kShortest;
 };
 
 // Null when the time ran out.
 std::optional<JobInfo> WaitUntil(JobSource& source, std::string_view id, Deadline deadline,
                                  const std::function<void(const JobInfo&)>& look) {
-  for (Pause pause;; pause()) {
+  for (Pause pause(source);; pause()) {
     JobInfo info = source.Find(id);
     if (look) look(info);
     if (info.ended()) return info;
@@ -43,12 +48,12 @@ std::optional<JobInfo> WaitUntil(JobSource& source, std::string_view id, Deadlin
 JobInfo FollowLog(JobSource& source, std::string_view id,
                   const std::function<void(std::string_view)>& write) {
   std::int64_t at = 0;
-  for (Pause pause;; pause()) {
+  for (Pause pause(source);; pause()) {
     const JobSource::LogPiece piece = source.ReadLog(id, at);
     at += std::ssize(piece.text);
     if (!piece.text.empty()) {
       write(piece.text);
-      pause = Pause();  // more may follow soon
+      pause.Shorten();  // more may follow soon
     }
     if (piece.last) return source.Find(id);
   }

@@ -34,6 +34,9 @@ class JobSource {
   // their ids.
   virtual std::vector<std::string> Prune(std::int64_t before_ms) = 0;
 
+  // Between two looks at a job that goes on.
+  virtual std::chrono::milliseconds longest_pause() const { return std::chrono::milliseconds(200); }
+
   // Asks a job to stop, or, with `force`, ends it; returns at once. Asking again does nothing.
   virtual void RequestStop(std::string_view id, bool force) = 0;
 };
