@@ -76,6 +76,25 @@ def keeps_every_run(folder):
 
 
 @test
+def a_service_is_measured_with_the_same_rows(folder):
+    # Each answer is compared with the job's bytes by the command itself.
+    for batching, requests in (("ray", ROWS), ("default", 13)):
+        shown = windlass(*few_rows(folder), "--mode", "serve", "--replicas", 1, 2, "-b", 5,
+                         "--nruns", 2, "--batching", batching, "--json").stdout
+        document = json.loads(shown)
+        assert (document["mode"], document["batching"]) == ("serve", batching), document
+        assert [s["workers"] for s in document["samples"]] == [1, 2, 1, 2], document["samples"]
+        for sample in document["samples"]:
+            assert sample["rows"] == ROWS and sample["tasks"] == requests, sample
+            assert 0 < sample["latency_p50_s"] <= sample["latency_p99_s"] <= sample["wall_s"]
+    for flags, what in ((["--mode", "serve", "-w", 2], "takes --replicas"),
+                        (["--replicas", 2], "jobs take --workers"),
+                        (["--mode", "serve", "--engine", "http://127.0.0.1:1"], "of the cluster")):
+        refused = windlass(*few_rows(folder), *flags, check=False)
+        assert refused.returncode == 2 and what in refused.stderr, refused
+
+
+@test
 def nothing_is_remembered_or_left_behind(folder):
     temporary = folder / "tmp"
     temporary.mkdir()

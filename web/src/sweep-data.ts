@@ -36,6 +36,8 @@ interface Document {
   method: string;
   reason: string;
   engine: string;
+  mode?: string; // "pool", or "serve": the rows went to a service, whose replicas are the workers
+  batching?: string | null;
   workers: number[];
   batches: number[];
   nruns: number;

@@ -57,7 +57,14 @@ function fillWords(): void {
     fact("Cores", count(machine.cores), machine.system),
     fact("Rows a run", count(sweep.rows), String(d.spec.data ?? "").split("/").pop()),
     fact("Method", d.method, d.reason),
-    fact("Engine", d.engine, "memo table off"),
+    d.mode === "serve"
+      ? fact(
+          "Engine",
+          d.engine,
+          "a service over HTTP, its replicas the workers; " +
+            (d.batching === "ray" ? "a row a request" : "a batch a request"),
+        )
+      : fact("Engine", d.engine, "memo table off"),
   );
   const more = sweep.workers[sweep.workers.length - 1] > machine.cores;
   say(
@@ -75,11 +82,13 @@ function fillWords(): void {
     .filter(([key, value]) => value !== null && key !== "kind" && key !== "version")
     .map(([key, value]) => `${key} ${String(value)}`);
   say("#spec", `The job: ${spec.join(", ")}.`);
-  say(
-    "#reading",
-    "The whole run is from reading model and tables to all outputs in place, with its start and ",
-    "its end on one thread; the computation alone is from loaded tables to attributions in memory.",
-  );
+  const ofJobs =
+    "The whole run is from reading model and tables to all outputs in place, with its start and " +
+    "its end on one thread; the computation alone is from loaded tables to attributions in memory.";
+  const ofService =
+    "A run is from the first request to the last answer; the service had started before, and the " +
+    "computation is not told apart. CPU seconds are of the clients too.";
+  say("#reading", d.mode === "serve" ? ofService : ofJobs);
   const versions = Object.entries(d.versions)
     .map(([key, value]) => [key, typeof value === "string" ? value : JSON.stringify(value)])
     .filter(([, value]) => value !== "" && value !== "null")

@@ -255,14 +255,17 @@ class ServeLoad::Impl {
     std::size_t at = 0;
     for (std::size_t i = 0; i < bodies.size(); ++i) {
       const std::size_t count = RowsOf(i, rows);
-      const model::OipPrediction given =
-          model::ParseOipAnswer(bodies[i], std::nullopt, kOutput, static_cast<std::int64_t>(count),
-                                "the service's answer");
+      const model::OipDocument answer = model::ParseOipDocument(bodies[i], "the service");
+      const auto given = std::ranges::find(answer.outputs, kOutput, &model::OipTensor::name);
+      if (given == answer.outputs.end()) {
+        throw Error(ErrorCode::kCorrupt, fmt::format("the service's answer has no {}", kOutput));
+      }
+      const auto values = std::span(answer.values).subspan(given->first_value, given->values);
       const auto expected = std::span(rows_.attributions.phi).subspan(at, count * width);
       const auto same = [](double a, double b) {
         return std::bit_cast<std::uint64_t>(a) == std::bit_cast<std::uint64_t>(b) || a == b;
       };
-      if (!std::ranges::equal(given.values, expected, same)) {
+      if (!std::ranges::equal(values, expected, same)) {
         throw Error(ErrorCode::kCorrupt,
                     fmt::format("the service's attributions of rows {} to {} are not those of the "
                                 "job",
