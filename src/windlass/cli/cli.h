@@ -36,8 +36,10 @@ void RunAndPrint(const Json& spec, const std::string& what, const RunFlags& flag
 // Whether an engine is written in Python and this process is not Python.
 bool NeedsPython(std::string_view engine);
 
+// Where Ray is run: $WINDLASS_PYTHON, else python3.
+std::string PythonProgram();
 
-// Runs the same command line in Python ($WINDLASS_PYTHON, else python3), on these standard streams:
+// Runs the same command line in Python (PythonProgram), on these standard streams:
 // passes signals on, and gives its exit code. Throws Error that says what to install, or which
 // signal killed it.
 int RunInPython(std::string_view engine, int argc, char** argv);
