@@ -52,9 +52,10 @@ test-package: setup
 test-kubernetes: build
 	@tests/kubernetes/test.sh $(BUILD)/bin/windlass
 
-# The engine ray on two nodes of this machine.
+# The engine ray on two nodes of this machine, and clusters that the command starts here.
 test-ray: build
 	@tests/ray/test.sh $(BUILD)
+	@tests/ray/test.sh $(BUILD) local_cluster_test.py
 
 # Faults of a Ray cluster on network namespaces; needs root. REPEAT=100 kills that often.
 test-cluster: build

@@ -46,7 +46,10 @@ void RunAndPrint(const Json& spec, const std::string& what, const RunFlags& flag
 // Error{kUnsupported} for ray://.
 bool NeedsPython(std::string_view engine);
 
-// Runs the same command line in Python ($WINDLASS_PYTHON, else python3), on these standard streams:
+// Where Ray is run: $WINDLASS_PYTHON, else python3.
+std::string PythonProgram();
+
+// Runs the same command line in Python (PythonProgram), on these standard streams:
 // passes signals on, and gives its exit code. Throws Error that says what to install, or which
 // signal killed it.
 int RunInPython(std::string_view engine, int argc, char** argv);

@@ -33,11 +33,6 @@ void PassOn(int signal) {
   if (child > 0) ::kill(child, signal);
 }
 
-std::string Python() {
-  const char* chosen = std::getenv("WINDLASS_PYTHON");
-  return chosen != nullptr && *chosen != '\0' ? chosen : "python3";
-}
-
 // Starts a program; `quiet` leaves its output out. Throws Error{kNotFound} when it is not there.
 pid_t Start(const std::vector<std::string>& command, bool quiet) {
   std::vector<char*> arguments;
@@ -81,6 +76,11 @@ int Wait(pid_t pid) {
 
 }  // namespace
 
+std::string PythonProgram() {
+  const char* chosen = std::getenv("WINDLASS_PYTHON");
+  return chosen != nullptr && *chosen != '\0' ? chosen : "python3";
+}
+
 bool NeedsPython(std::string_view engine) {
   if (cluster::RayEngine::Is(engine)) return false;
   return ObjectSpec::Parse(engine, {"ray"}).name == "ray" &&
@@ -88,7 +88,7 @@ bool NeedsPython(std::string_view engine) {
 }
 
 int RunInPython(std::string_view engine, int argc, char** argv) {
-  const std::string python = Python();
+  const std::string python = PythonProgram();
   std::vector<std::string> command = {python, "-m", "windlass"};
   command.insert(command.end(), argv + 1, argv + argc);
   ::setenv("WINDLASS_COMMAND_BUILD", BuildHash(), 1);  // compared in windlass/__main__.py

@@ -143,6 +143,7 @@ Json PodInfo::ToJson() const {
   Json json = {{"name", name},   {"node_type", node_type}, {"group", group},
                {"phase", phase}, {"ready", ready},         {"restarts", restarts},
                {"ip", ip},       {"node", node},           {"waits_for", Json()}};
+  if (pid != 0) json["pid"] = pid;
   if (trouble) json["waits_for"] = fmt::format("{}: {}", trouble->what, trouble->message);
   return json;
 }
@@ -205,6 +206,7 @@ std::string TroubleText(const Trouble& trouble) {
 }
 
 std::string ClusterInfo::Endpoint() const {
+  if (is_local) return url;
   return head_ip.empty() ? "" : fmt::format("http://{}:8265", head_ip);
 }
 
@@ -218,6 +220,8 @@ Json ClusterInfo::ToJson() const {
           {"endpoint", Endpoint()},
           {"service", head_service},
           {"created", created},
+          {"local", is_local},
+          {"address", address},
           {"autoscaled", autoscaled},
           {"workers",
            {{"wanted", workers_wanted},

@@ -31,6 +31,7 @@ struct PodInfo {
   std::int64_t restarts = 0;
   std::string ip;
   std::string node;
+  std::int64_t pid = 0;  // of a node that is a process on this machine; 0: it is not
   std::optional<Trouble> trouble;
 
   Json ToJson() const;
@@ -69,6 +70,9 @@ struct ClusterInfo {
   bool autoscaled = false;
   bool leaving = false;
   bool observed = false;  // the operator has seen the latest change
+  bool is_local = false;  // processes of this machine; then only:
+  std::string url;        // of the dashboard, where there is one
+  std::string address;    // HOST:PORT of the head, for --engine ray:HOST:PORT
 
   std::string Endpoint() const;  // http://<head>:8265, or empty
   Json ToJson() const;
