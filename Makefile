@@ -55,6 +55,7 @@ test-kubernetes: build
 # The engine ray on two nodes of this machine.
 test-ray: build
 	@tests/ray/test.sh $(BUILD)
+	@tests/ray/test.sh $(BUILD) serve_test.py
 
 # Faults of a Ray cluster on network namespaces; needs root. REPEAT=100 kills that often.
 test-cluster: build

@@ -50,8 +50,7 @@ def same_bytes_as_the_command(folder):
     for engine in ("ray:local", "ray:local?proxy=1"):
         with on_ray(*ADULT_ARGUMENTS, "--replicas", "2", "--token", "env:SECRET", engine=engine,
                     env={"SECRET": "hush"}) as service:
-            if "proxy" not in engine:
-                assert service.post("explain", tensor(rows_of(DATA, 0, 1)))[0] == 401
+            assert service.post("explain", tensor(rows_of(DATA, 0, 1)))[0] == 401
             service.headers = {"Authorization": "Bearer hush"}
             check_rows(service, wanted, groups, 0, 32)
             for r in range(32, 48):
