@@ -22,8 +22,9 @@
 
 // Clang before 15 cannot compile libstdc++'s coroutines; only fuzz targets are built with it, and
 // they need no sockets.
-#ifdef __cpp_impl_coroutine
 #define BOOST_ASIO_NO_DEPRECATED
+#include <boost/asio/detail/config.hpp>
+#ifdef BOOST_ASIO_HAS_CO_AWAIT
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/dispatch.hpp>
@@ -160,7 +161,7 @@ HttpAnswer HttpAnswer::Of(const std::exception& error) {
   return Failure(500, fmt::format("internal error: {}", error.what()));
 }
 
-#ifdef __cpp_impl_coroutine
+#ifdef BOOST_ASIO_HAS_CO_AWAIT
 
 namespace asio = boost::asio;
 namespace http = boost::beast::http;
