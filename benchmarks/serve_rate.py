@@ -47,6 +47,7 @@ class Side:
     def __init__(self, name, command, operations, ready, environment=None):
         self.name, self.command, self.operations, self.ready = name, command, operations, ready
         self.environment = environment or {}  # operations: from name to (address, body)
+        self.process = None
 
     def start(self, folder):
         log = folder / (self.name.replace(" ", "-") + ".log")
@@ -63,6 +64,8 @@ class Side:
             time.sleep(0.2)
 
     def stop(self):
+        if self.process is None:
+            return
         self.process.send_signal(signal.SIGTERM)
         try:
             self.process.wait(60)
@@ -229,8 +232,8 @@ def main():
         started = []
         try:
             for side in sides:
-                side.start(folder)
                 started.append(side)
+                side.start(folder)
             for operation, samples in result["samples"].items():
                 for side in sides:
                     if operation in side.operations:

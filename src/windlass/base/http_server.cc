@@ -371,6 +371,10 @@ class HttpServer::Impl {
         const HttpAnswer full = HttpAnswer::Failure(503, "too many connections");
         const std::string text = HeadOf(full, false) + full.body;
         socket.write_some(asio::buffer(text), ignored);
+        // Closing on what was sent and not read would destroy the answer.
+        std::array<char, 4096> unread;
+        socket.shutdown(tcp::socket::shutdown_send, ignored);
+        socket.read_some(asio::buffer(unread), ignored);
         handler_.Refused(full.status);
         continue;
       }
