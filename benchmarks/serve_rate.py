@@ -174,7 +174,7 @@ def load(side, operation, seconds, folder):
         raise SystemExit(f"{side.name}, {operation}: {failed[0]}")
     units = {"us": 1e-6, "ms": 1e-3, "s": 1, "m": 60}
     percentile = {p: float(v) * units[u] for p, v, u in
-                  re.findall(r"(\d+)%\s+([\d.]+)(us|ms|s|m)\n", text)}
+                  re.findall(r"(\d+)%\s+([\d.]+)(us|ms|s|m) *\n", text)}
     requests = int(re.search(r"(\d+) requests in", text)[1])
     if requests == 0:
         raise SystemExit(f"{side.name}, {operation}: no answer within {seconds} s")
