@@ -52,10 +52,9 @@ test-package: setup
 test-kubernetes: build
 	@tests/kubernetes/test.sh $(BUILD)/bin/windlass
 
-# The engine ray on two nodes of this machine, and clusters that the command starts here.
+# A real Ray on this machine: the engine ray, jobs over its REST API, services, clusters started here.
 test-ray: build
 	@tests/ray/test.sh $(BUILD)
-	@tests/ray/test.sh $(BUILD) local_cluster_test.py
 
 # Faults of a Ray cluster on network namespaces; needs root. REPEAT=100 kills that often.
 test-cluster: build

@@ -14,6 +14,7 @@
 #include "bindings.h"
 #include "bytes.h"
 #include "errors.h"
+#include "windlass/base/cancel.h"
 #include "windlass/base/json.h"
 #include "windlass/base/registry.h"
 #include "windlass/serve/replica.h"
@@ -110,6 +111,8 @@ void BindServices(nb::module_& module) {
       .def_prop_ro("connections", &PythonReplica::Connections)
       .def_prop_ro("requests", &PythonReplica::Requests)
       .def_prop_ro("rows", &PythonReplica::Rows);
+  module.def("handle_signals", &InstallSignalHandlers,
+             "SIGINT and SIGTERM ask the command to stop, whoever has taken them since it began.");
   module.def(
       "register_service_host",
       [](const std::string& name, nb::object serve) {

@@ -11,7 +11,7 @@ export PYTHON
 bin=$(../../scripts/test_env.sh ray Ray)
 export WINDLASS=$build/bin/windlass PYTHONPATH=$build/python PYTHONDONTWRITEBYTECODE=1
 shift
-[ $# -gt 0 ] || set -- ray_test.py rest_test.py
+[ $# -gt 0 ] || set -- ray_test.py rest_test.py serve_test.py local_cluster_test.py
 status=0
 for test; do "$bin/python" "$test" || status=1; done
 exit $status

@@ -11,6 +11,7 @@ import logging
 import socket
 import time
 
+from .. import _windlass
 from .._error import Error
 from . import cluster as clusters
 from .options import parse
@@ -88,6 +89,7 @@ def run(location, options, service, spec, prepared, announce, stop):
     except RuntimeError as error:
         raise Error(f"Ray Serve could not start the service: {_why(serve, application, error)}",
                     "invalid input") from None
+    _windlass.handle_signals()  # Ray has taken SIGTERM, to die of it
     url = (f"http://{wanted['address']}:{wanted['port']}" if proxy == "1"
            else handle.url.remote().result(timeout_s=parsed.start))
     announce(f"serving at {url}/v2/models/{wanted['name']} with {replicas} "

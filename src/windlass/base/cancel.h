@@ -30,6 +30,6 @@ class CancelToken {
 // The token that SIGINT and SIGTERM cancel, once InstallSignalHandlers was called. A second
 // signal ends the process at once with status 130.
 WINDLASS_API const CancelToken& ProcessCancelToken();
-void InstallSignalHandlers();
+WINDLASS_API void InstallSignalHandlers();
 
 }  // namespace windlass

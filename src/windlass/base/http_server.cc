@@ -1,7 +1,6 @@
 #include "windlass/base/http_server.h"
 
 #include <fmt/format.h>
-#include <sodium.h>
 
 #include <algorithm>
 #include <array>
@@ -19,11 +18,13 @@
 #include "windlass/base/json.h"
 #include "windlass/base/log.h"
 #include "windlass/base/process.h"
+#include "windlass/base/token.h"
 
 // Clang before 15 cannot compile libstdc++'s coroutines; only fuzz targets are built with it, and
 // they need no sockets.
-#ifdef __cpp_impl_coroutine
 #define BOOST_ASIO_NO_DEPRECATED
+#include <boost/asio/detail/config.hpp>
+#ifdef BOOST_ASIO_HAS_CO_AWAIT
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/dispatch.hpp>
@@ -115,41 +116,6 @@ std::string HeadOf(const HttpAnswer& answer, bool keep_alive) {
   return head;
 }
 
-// Compares in a time that depends on neither text's content.
-class BearerToken {
- public:
-  explicit BearerToken(std::string_view token) : wanted_(!token.empty()), hash_(Hash(token)) {}
-
-  bool wanted() const { return wanted_; }
-
-  bool Accepts(std::optional<std::string_view> authorization) const {
-    constexpr std::string_view kScheme = "bearer ";
-    if (!authorization || authorization->size() < kScheme.size()) return false;
-    for (std::size_t i = 0; i < kScheme.size(); ++i) {
-      const char c = (*authorization)[i];
-      if ((c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c) != kScheme[i]) return false;
-    }
-    std::string_view given = authorization->substr(kScheme.size());
-    while (given.starts_with(' ')) given.remove_prefix(1);
-    const auto hash = Hash(given);
-    return ::sodium_memcmp(hash.data(), hash_.data(), hash.size()) == 0;
-  }
-
- private:
-  using Digest = std::array<unsigned char, crypto_generichash_BYTES>;
-
-  static Digest Hash(std::string_view text) {
-    Digest digest;
-    ::crypto_generichash(digest.data(), digest.size(),
-                         reinterpret_cast<const unsigned char*>(text.data()), text.size(), nullptr,
-                         0);
-    return digest;
-  }
-
-  bool wanted_;
-  Digest hash_;
-};
-
 }  // namespace
 
 HttpBodySink::~HttpBodySink() = default;
@@ -181,6 +147,12 @@ HttpAnswer HttpAnswer::Failure(int status, std::string_view message) {
   return answer;
 }
 
+HttpAnswer HttpAnswer::Unauthorized() {
+  HttpAnswer answer = Failure(401, "a bearer token is needed: Authorization: Bearer TOKEN");
+  answer.headers.emplace_back("WWW-Authenticate", "Bearer");
+  return answer;
+}
+
 HttpAnswer HttpAnswer::Of(const std::exception& error) {
   if (const auto* ours = dynamic_cast<const Error*>(&error)) {
     return Failure(StatusOf(ours->code()), ours->what());
@@ -189,7 +161,7 @@ HttpAnswer HttpAnswer::Of(const std::exception& error) {
   return Failure(500, fmt::format("internal error: {}", error.what()));
 }
 
-#ifdef __cpp_impl_coroutine
+#ifdef BOOST_ASIO_HAS_CO_AWAIT
 
 namespace asio = boost::asio;
 namespace http = boost::beast::http;
@@ -284,7 +256,6 @@ class HttpServer::Impl {
  public:
   Impl(const HttpServerOptions& options, HttpHandler& handler)
       : options_(options), token_(options.token), handler_(handler) {
-    if (::sodium_init() < 0) throw Error(ErrorCode::kInternal, "libsodium cannot start");
     for (int t = 0; t < std::max(1, options.threads); ++t) {
       loops_.push_back(std::make_shared<Loop>());
     }
@@ -400,20 +371,32 @@ class HttpServer::Impl {
         const HttpAnswer full = HttpAnswer::Failure(503, "too many connections");
         const std::string text = HeadOf(full, false) + full.body;
         socket.write_some(asio::buffer(text), ignored);
+        // Closing on what was sent and not read would destroy the answer.
+        std::array<char, 4096> unread;
+        socket.shutdown(tcp::socket::shutdown_send, ignored);
+        socket.read_some(asio::buffer(unread), ignored);
         handler_.Refused(full.status);
         continue;
       }
-      ++loop->open;
-      auto connection =
-          std::make_shared<Connection>(std::move(socket), loop->context, options_.max_header_bytes);
-      asio::dispatch(loop->context, [this, loop, connection = std::move(connection)] {
-        loop->connections.insert(connection.get());
-        asio::co_spawn(loop->context, Serve(loop, connection),
-                       [this, loop, connection](const std::exception_ptr& failure) {
-                         Leave(*loop, *connection, failure);
-                       });
-      });
+      try {
+        Begin(loop, std::move(socket));
+      } catch (const std::exception& failure) {  // out of memory: others may free some
+        Log(LogLevel::kWarning, fmt::format("a connection was refused: {}", failure.what()));
+      }
     }
+  }
+
+  void Begin(const std::shared_ptr<Loop>& loop, tcp::socket socket) {
+    auto connection =
+        std::make_shared<Connection>(std::move(socket), loop->context, options_.max_header_bytes);
+    ++loop->open;
+    asio::dispatch(loop->context, [this, loop, connection = std::move(connection)] {
+      loop->connections.insert(connection.get());
+      asio::co_spawn(loop->context, Serve(loop, connection),
+                     [this, loop, connection](const std::exception_ptr& failure) {
+                       Leave(*loop, *connection, failure);
+                     });
+    });
   }
 
   void Leave(Loop& loop, Connection& connection, const std::exception_ptr& failure) {
@@ -538,11 +521,7 @@ class HttpServer::Impl {
                                       const HttpServerRequest& request) const {
     if (token_.wanted() && handler_.NeedsToken(request) &&
         !token_.Accepts(request.Header("authorization"))) {
-      HttpAnswer answer = HttpAnswer::Failure(401,
-                                              "a bearer token is needed: Authorization: "
-                                              "Bearer TOKEN");
-      answer.headers.emplace_back("WWW-Authenticate", "Bearer");
-      return answer;
+      return HttpAnswer::Unauthorized();
     }
     if (parser.get().version() >= 11 && !request.Header("host")) {
       return HttpAnswer::Failure(400, "the header Host is missing");

@@ -68,6 +68,9 @@ struct HttpAnswer {
   // {"error": message}, as the Open Inference Protocol has it.
   static HttpAnswer Failure(int status, std::string_view message);
 
+  // 401, with what a client must send.
+  static HttpAnswer Unauthorized();
+
   // The failure of an Error: 404 for what was not found, 400 for other faults of who asks, 501 for
   // what is not supported, 503 (with Retry-After) and 504 for what may be well later, else 500.
   static HttpAnswer Of(const std::exception& error);
@@ -98,7 +101,8 @@ class HttpHandler {
   virtual bool NeedsToken(const HttpServerRequest& /*head*/) const { return true; }
 
   // Called when a request's head is there and its body is not: gives where the body goes, or null
-  // for HttpServerRequest::body. Throws Error to refuse it unread.
+  // for HttpServerRequest::body. Not asked where there is no body. Throws Error to refuse it
+  // unread.
   virtual std::unique_ptr<HttpBodySink> Sink(const HttpServerRequest& /*head*/) { return nullptr; }
 
   // A whole request. What it throws becomes the answer.

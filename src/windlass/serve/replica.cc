@@ -1,9 +1,11 @@
 #include "windlass/serve/replica.h"
 
+#include <fmt/format.h>
 #include <malloc.h>
 
 #include <optional>
 
+#include "windlass/base/token.h"
 #include "windlass/job/service.h"
 #include "windlass/serve/core.h"
 #include "windlass/serve/options.h"
@@ -21,7 +23,8 @@ class Replica::Impl {
   Impl(const std::string& service, const Json& spec, const Bytes& prepared)
       : options(ReadServeOptions(spec)),
         core(Registry::Global().Find<job::ServiceKind>(service).Make(prepared), options.name,
-             options.batcher) {
+             options.batcher),
+        token(options.http.token) {
     // What a request freed, the next one needs: giving it back to the system each time costs more
     // than many models do.
     ::mallopt(M_TRIM_THRESHOLD, kKeptBytes);
@@ -30,6 +33,7 @@ class Replica::Impl {
 
   ServeOptions options;
   Core core;
+  BearerToken token;
   std::optional<HttpServer> server;  // the last: its threads use the core
 };
 
@@ -52,14 +56,24 @@ void Replica::Answer(std::string method, std::string target, Headers headers, st
   request.target = std::move(target);
   request.headers = std::move(headers);
   request.body = std::move(body);
-  impl_->core.Answer(request,
-                     [send](HttpAnswer answer) {
-                       Headers given = std::move(answer.headers);
-                       if (!answer.content_type.empty())
-                         given.emplace_back("Content-Type", answer.content_type);
-                       send(answer.status, std::move(given), std::move(answer.body));
-                     },
-                     {});
+  const auto answered = [send](HttpAnswer answer) {
+    Headers given = std::move(answer.headers);
+    if (!answer.content_type.empty()) given.emplace_back("Content-Type", answer.content_type);
+    send(answer.status, std::move(given), std::move(answer.body));
+  };
+  const auto refuse = [&](HttpAnswer answer) {
+    impl_->core.Refused(answer.status);
+    answered(std::move(answer));
+  };
+  const std::uint64_t most = impl_->options.http.max_body_bytes;
+  if (impl_->token.wanted() && impl_->core.NeedsToken(request) &&
+      !impl_->token.Accepts(request.Header("authorization"))) {
+    refuse(HttpAnswer::Unauthorized());
+  } else if (request.body.size() > most) {
+    refuse(HttpAnswer::Failure(413, fmt::format("the body is larger than {} bytes", most)));
+  } else {
+    impl_->core.Answer(request, answered, {});
+  }
 }
 
 bool Replica::Shutdown() {

@@ -35,7 +35,7 @@ class WINDLASS_API Replica {
   std::string Listen(bool shared);
 
   // A request that came another way: answered by `send`, called once, on this thread or another.
-  // Header names are lower case. The token is not looked at: who brings the request has.
+  // Header names are lower case. Token and size are looked at as where it listens itself.
   using Headers = std::vector<std::pair<std::string, std::string>>;
   using Send = std::function<void(int status, Headers headers, std::string body)>;
   void Answer(std::string method, std::string target, Headers headers, std::string body,
