@@ -349,9 +349,12 @@ void AddStartOptions(CLI::App& start, ClusterCommand& command) {
       "--image", flags.image,
       fmt::format("REPOSITORY:TAG [{}:RAY-pyPYTHON]", cluster::kDefaultRepository)));
   start.add_option("--python", flags.python, "The Python that jobs need, as 3.11");
-  start.add_option("--head-cpu", flags.head_cpu, "CPUs of the head, as 7 or 500m [1]");
-  start.add_option("--head-memory", flags.head_memory, "Memory of the head, as 30G [2Gi]");
-  start.add_option("--workers", flags.workers, "How many, or MIN:MAX for Ray to decide [1]");
+  start.add_option("--head-cpu", flags.head_cpu,
+                   "CPUs of the head, as 7 or 500m [1; with --local all]");
+  start.add_option("--head-memory", flags.head_memory,
+                   "Memory of the head, as 30G [2Gi; with --local as Ray decides]");
+  start.add_option("--workers", flags.workers,
+                   "How many, or MIN:MAX for Ray to decide [1; with --local 0]");
   start.add_option("--worker-cpu", flags.worker_cpu, "CPUs of each worker [1]");
   start.add_option("--worker-memory", flags.worker_memory, "Memory of each worker [2Gi]");
   kubernetes(start.add_option("--head-node-selector", flags.head_node_selector,
