@@ -140,7 +140,7 @@ TEST(Statistics, SpeedUpIsAgainstOneWorkerOfTheSameBatch) {
 TEST(Results, TheCsvHoldsEverySample) {
   const std::string csv = ToCsv(Result());
   EXPECT_EQ(std::ranges::count(csv, '\n'), 4);
-  EXPECT_THAT(csv, HasSubstr("\n2,5,1,100,4,linear,2,4,1,2,job,0\n"));
+  EXPECT_THAT(csv, HasSubstr("\n2,5,1,100,4,linear,2,4,1,2,0,0,job,0\n"));
 }
 
 TEST(Results, ASweepCutShortSaysSo) {
