@@ -232,7 +232,7 @@ def nothing_is_left_of_it(_):
 
 STORE = pathlib.Path("/var/tmp/windlass-kubernetes-store")
 # Long enough for a Pod to be killed in the middle of it.
-LONG = [*EXPLAIN_ADULT, "--method", "kernel", "--nsamples", "4000", "-b", "8"]
+LONG = [*EXPLAIN_ADULT, "--method", "permutation", "--nsamples", "400000", "-b", "8"]
 
 
 @contextlib.contextmanager
@@ -312,6 +312,19 @@ def explain_on_the_pods_gives_the_local_bytes(folder):
         assert listed[0]["id"] in log, log
         shown = windlass("job", "show", listed[0]["id"], "--engine", engine).stdout
         assert "succeeded" in shown, shown
+
+
+@test
+def bench_grows_the_cluster(folder):
+    result = windlass("bench", "explain", "--cluster", "jobs", "--cluster-options", "store=/store",
+                      "-w", "1", "2", "-b", "256", "--nruns", "2", "--warm-up", "0", "--out",
+                      folder / "results", "--json", timeout=600,
+                      env={"KUBECONFIG": str(FOLDER / "windlass.kubeconfig")})
+    samples = json.loads(result.stdout)["samples"]
+    assert [s["workers"] for s in samples] == [1, 1, 2, 2] and samples[0]["rows"] == 2560, samples
+    assert json.loads(user("inspect", "jobs", "--json").stdout)["workers"]["wanted"] == 2
+    fails(windlass("bench", "explain", "--cluster", "jbs", "--out", folder / "results", check=False,
+                   env={"KUBECONFIG": str(FOLDER / "windlass.kubeconfig")}), 'did you mean "jobs"?')
 
 
 @test

@@ -8,20 +8,18 @@
 #include <chrono>
 #include <cstdlib>
 #include <fstream>
+#include <optional>
+#include <span>
 #include <thread>
+#include <utility>
 
 #include "windlass/base/cancel.h"
 #include "windlass/base/file.h"
+#include "windlass/job/info.h"
 #include "windlass/job/run.h"
 
 namespace windlass::bench {
 namespace {
-
-std::int64_t NowMs() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
 
 // The first "model name" of the kernel's list; not every architecture has one.
 std::string CpuModel() {
@@ -33,12 +31,12 @@ std::string CpuModel() {
   return "unknown";
 }
 
-Sample RunOnce(const SweepOptions& options, std::int64_t workers, std::int64_t batch, int run,
-               SweepResult& result) {
+Sample RunOnce(const SweepOptions& options, const std::string& engine, std::int64_t workers,
+               std::int64_t batch, int run, SweepResult& result) {
   const TemporaryFolder folder;
   job::RunOptions run_options;
   run_options.out = folder.path() / "out";
-  run_options.engine = options.engine;
+  run_options.engine = engine;
   run_options.workers = {static_cast<int>(workers), static_cast<int>(workers)};
   run_options.batch = batch;
   run_options.memo = false;  // a sweep measures work, not memory
@@ -49,7 +47,7 @@ Sample RunOnce(const SweepOptions& options, std::int64_t workers, std::int64_t b
     throw Error(ErrorCode::kUsage,
                 fmt::format("--engine {} ran with {} workers where the sweep asked for {}; leave "
                             "the number of workers to -w",
-                            options.engine, done.run.at("workers").get<std::int64_t>(), workers));
+                            engine, done.run.at("workers").get<std::int64_t>(), workers));
   }
   result.method = done.result.at("method");
   result.reason = done.result.at("reason");
@@ -71,6 +69,7 @@ Sample RunOnce(const SweepOptions& options, std::int64_t workers, std::int64_t b
 }
 
 void RunAll(const SweepOptions& options, SweepResult& result) {
+  job::Progress progress(options.progress, nullptr);
   std::optional<ServeLoad> load;
   if (options.mode == Mode::kServe) {
     load.emplace(options.spec, options.what);
@@ -78,27 +77,34 @@ void RunAll(const SweepOptions& options, SweepResult& result) {
     result.reason = load->reason();
     result.versions = Json::object();
   }
+  std::string engine = options.engine;
   const auto one = [&](std::int64_t workers, std::int64_t batch, int run) {
     ProcessCancelToken().Check();
-    if (!load) return RunOnce(options, workers, batch, run, result);
-    Sample sample = load->Run(options.engine, workers, batch, options.batching);
-    sample.run = run;
-    return sample;
-  };
-  const std::int64_t configurations = std::ssize(options.workers) * std::ssize(options.batches);
-  job::Progress progress(options.progress, nullptr);
-  progress.Begin("runs", options.warm_up + configurations * options.runs);
-  for (int i = 0; i < options.warm_up; ++i) {
-    result.warm_up.push_back(one(options.workers.front(), options.batches.front(), 0));
+    Sample sample;
+    if (load) {
+      sample = load->Run(engine, workers, batch, options.batching);
+      sample.run = run;
+    } else {
+      sample = RunOnce(options, engine, workers, batch, run, result);
+    }
+    (run == 0 ? result.warm_up : result.samples).push_back(std::move(sample));
     progress.Advance(1);
-  }
-  for (int run = 1; run <= options.runs; ++run) {
-    for (const std::int64_t workers : options.workers) {
-      for (const std::int64_t batch : options.batches) {
-        result.samples.push_back(one(workers, batch, run));
-        progress.Advance(1);
+  };
+  const auto each = [&](std::span<const std::int64_t> workers) {
+    for (int i = 0; i < options.warm_up; ++i) one(workers.front(), options.batches.front(), 0);
+    for (int run = 1; run <= options.runs; ++run) {
+      for (const std::int64_t count : workers) {
+        for (const std::int64_t batch : options.batches) one(count, batch, run);
       }
     }
+  };
+  const std::int64_t configurations = std::ssize(options.workers) * std::ssize(options.batches);
+  const std::int64_t places = options.place ? std::ssize(options.workers) : 1;
+  progress.Begin("runs", options.warm_up * places + configurations * options.runs);
+  if (!options.place) return each(options.workers);
+  for (const std::int64_t& workers : options.workers) {
+    engine = options.place(workers);
+    each(std::span(&workers, 1));
   }
 }
 
@@ -121,7 +127,7 @@ SweepResult RunSweep(const SweepOptions& options) {
   SweepResult result;
   result.options = options;
   result.machine = ThisMachine();
-  result.started_ms = NowMs();
+  result.started_ms = job::NowMs();
   result.spec = job::Normalise(options.spec, options.what);
   try {
     RunAll(options, result);

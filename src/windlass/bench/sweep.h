@@ -29,6 +29,9 @@ struct SweepOptions {
   // Runs one job of Mode::kPool where the engine is.
   std::function<job::RunResult(const Json&, std::string_view, const job::RunOptions&)> run =
       job::Run;
+  // Where jobs of so many workers run, made ready for them: then all runs of one number of workers
+  // come before those of the next one. Empty: `engine` for all.
+  std::function<std::string(std::int64_t workers)> place;
   std::vector<std::int64_t> workers;  // at least one, each >= 1
   std::vector<std::int64_t> batches;  // at least one, each >= 1
   int runs = 1;                       // of each configuration
@@ -60,8 +63,9 @@ struct SweepResult {
 };
 
 // Runs each configuration `runs` times, interleaved: all configurations once, then all again, so
-// that a machine that is busy for a while does not slow only one of them. Each run is a job of its
-// own with the memo table off; its outputs go to a temporary folder and are removed.
+// that a machine that is busy for a while does not slow only one of them (see `place` for more).
+// Each run is a job of its own with the memo table off; its outputs go to a temporary folder and
+// are removed.
 //
 // What was measured outlives an error or an interrupt: it is returned together with the error in
 // `stopped`. Throws Error when there is nothing to return: no run that counts has ended.

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <iostream>
 #include <memory>
+#include <optional>
 
 #include "windlass/base/error.h"
 #include "windlass/base/share.h"
@@ -14,6 +15,7 @@
 #include "windlass/cli/cli.h"
 #include "windlass/cli/print.h"
 #include "windlass/cli/spec_flags.h"
+#include "windlass/cluster/cluster.h"
 #include "windlass/cluster/ray_engine.h"
 #include "windlass/cluster/ray_run.h"
 
@@ -74,6 +76,9 @@ struct BenchExplainCommand {
   std::string mode = "pool";
   std::vector<std::string> replicas;
   std::string batching = "ray";
+  std::string cluster_name;
+  std::string engine_options;
+  cluster::Access access;
   std::string out = "results";
   bool quiet = false;
   bool json = false;
@@ -102,7 +107,10 @@ struct BenchExplainCommand {
       throw Error(ErrorCode::kUsage, serves ? "--mode serve takes --replicas, not --workers"
                                             : "--replicas is of --mode serve; jobs take --workers");
     }
-    if (cluster::RayEngine::Is(engine)) {
+    if (!cluster_name.empty() && engine != "local") {
+      throw Error(ErrorCode::kUsage, "--cluster NAME says where it runs; leave --engine out");
+    }
+    if (!cluster_name.empty() || cluster::RayEngine::Is(engine)) {
       if (serves) {
         throw Error(ErrorCode::kUnsupported,
                     "--mode serve reaches its service by the network that the engines local and "
@@ -112,6 +120,7 @@ struct BenchExplainCommand {
         return cluster::RunOnRay(spec, what, run, [](const std::string&) {});
       };
     }
+    if (!cluster_name.empty()) options.engine = fmt::format("cluster {}", cluster_name);
     options.mode = serves ? bench::Mode::kServe : bench::Mode::kPool;
     options.batching = batching == "ray" ? bench::Batching::kRay : bench::Batching::kDefault;
     const auto& counts = serves ? replicas : workers;
@@ -127,8 +136,58 @@ struct BenchExplainCommand {
     return options;
   }
 
+  // Scales the cluster to so many workers before they are measured, and back in the end.
+  class ScaledCluster {
+   public:
+    explicit ScaledCluster(const BenchExplainCommand& command)
+        : name_(command.cluster_name),
+          kubectl_(command.access, [] { return ProcessCancelToken().cancelled(); }),
+          say_([quiet = command.quiet](const std::string& line) {
+            if (!quiet) std::cerr << Visible(line) << std::endl;
+          }),
+          options_(command.engine_options),
+          before_(cluster::Inspect(kubectl_, name_).cluster.workers_wanted),
+          forward_(command.access, name_, {"127.0.0.1", 0}, say_) {}
+
+    ~ScaledCluster() {
+      try {
+        const cluster::Kubectl kubectl(kubectl_.access(), [] { return false; });
+        cluster::Scale(kubectl, name_, Exactly(before_), "");
+      } catch (const std::exception& error) {
+        say_(fmt::format("cluster {} keeps the workers that it has: {}", name_, error.what()));
+      }
+    }
+
+    std::string Take(std::int64_t workers) {
+      cluster::Scale(kubectl_, name_, Exactly(static_cast<int>(workers)), "");
+      cluster::WaitUntilReady(kubectl_, name_, kToScale, say_);
+      const std::string& engine = forward_.forwarded().engine;
+      if (options_.empty()) return engine;
+      return engine + (engine.find('?') == engine.npos ? "?" : "&") + options_;
+    }
+
+   private:
+    static cluster::WorkerCount Exactly(int workers) {
+      return cluster::ParseWorkers(std::to_string(workers), "--workers");
+    }
+
+    static constexpr std::chrono::minutes kToScale{10};
+
+    const std::string name_;
+    const cluster::Kubectl kubectl_;
+    const cluster::Say say_;
+    const std::string options_;
+    const int before_;
+    cluster::BackgroundForward forward_;
+  };
+
   void Run() const {
-    const bench::SweepOptions options = Options();
+    bench::SweepOptions options = Options();
+    std::optional<ScaledCluster> scaled;
+    if (!cluster_name.empty()) {
+      scaled.emplace(*this);
+      options.place = [&](std::int64_t count) { return scaled->Take(count); };
+    }
     const bench::ResultsFolder folder(out);
     const bench::SweepResult result = bench::RunSweep(options);
     const bench::ResultFiles files = folder.Write(result);
@@ -208,6 +267,15 @@ void AddBenchCommand(CLI::App& app, Outcome&) {
       ->check(CLI::Range(0, 1000));
   sub->add_option("--engine", command->engine, "Where it runs: local, ray, http://HOST:8265")
       ->capture_default_str();
+  sub->add_option("--cluster", command->cluster_name,
+                  "A cluster on Kubernetes (windlass cluster start): scaled to each number of "
+                  "workers, and back in the end");
+  sub->add_option("--cluster-options", command->engine_options,
+                  "With --cluster: options of the engine, such as store=/store&cpus=1");
+  sub->add_option("--namespace", command->access.name_space,
+                  "With --cluster: Kubernetes' namespace");
+  sub->add_option("--kubeconfig", command->access.kubeconfig, "With --cluster: for $KUBECONFIG");
+  sub->add_option("--context", command->access.context, "With --cluster: of the kubeconfig");
   sub->add_option("--mode", command->mode,
                   "pool: each run is a job of so many workers; serve: the rows go to a service of "
                   "so many replicas (windlass serve explain), over HTTP")

@@ -1,8 +1,10 @@
 // Ray clusters on Kubernetes: started, looked at, scaled, stopped.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <functional>
+#include <future>
 #include <string>
 #include <vector>
 
@@ -70,5 +72,24 @@ struct Forwarded {
 // request. Throws Error{kNotFound} when the cluster is gone.
 void Forward(const Kubectl& kubectl, const std::string& name, const ForwardOptions& options,
              const std::function<void(const Forwarded&)>& ready, const Say& say);
+
+// The same on a thread of its own, for as long as this lives.
+class BackgroundForward {
+ public:
+  // Returns when the head answers. Throws Error as Forward does, {kCancelled} when the user
+  // interrupts.
+  BackgroundForward(const Access& access, const std::string& name, const ForwardOptions& options,
+                    const Say& say);
+  ~BackgroundForward();
+  BackgroundForward(const BackgroundForward&) = delete;
+  BackgroundForward& operator=(const BackgroundForward&) = delete;
+
+  const Forwarded& forwarded() const { return forwarded_; }
+
+ private:
+  std::atomic<bool> stop_ = false;
+  Forwarded forwarded_;
+  std::future<void> ended_;
+};
 
 }  // namespace windlass::cluster

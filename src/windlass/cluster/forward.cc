@@ -1,7 +1,10 @@
 #include <fmt/format.h>
 
 #include <charconv>
+#include <exception>
+#include <memory>
 #include <optional>
+#include <utility>
 
 #include "windlass/base/error.h"
 #include "windlass/base/http.h"
@@ -184,6 +187,32 @@ class Forwarding {
 void Forward(const Kubectl& kubectl, const std::string& name, const ForwardOptions& options,
              const std::function<void(const Forwarded&)>& ready, const Say& say) {
   Forwarding(kubectl, name, options, ready, say).Run();
+}
+
+BackgroundForward::BackgroundForward(const Access& access, const std::string& name,
+                                     const ForwardOptions& options, const Say& say) {
+  auto answered = std::make_shared<std::promise<Forwarded>>();
+  auto first = answered->get_future();
+  ended_ = std::async(std::launch::async, [this, access, name, options, say, answered] {
+    bool told = false;
+    try {
+      const Kubectl kubectl(access, [this] { return stop_ || ProcessCancelToken().cancelled(); });
+      Forward(
+          kubectl, name, options,
+          [&](const Forwarded& forwarded) {
+            if (!std::exchange(told, true)) answered->set_value(forwarded);
+          },
+          say);
+    } catch (...) {
+      if (!told) answered->set_exception(std::current_exception());
+    }
+  });
+  forwarded_ = first.get();
+}
+
+BackgroundForward::~BackgroundForward() {
+  stop_ = true;
+  ended_.wait();
 }
 
 }  // namespace windlass::cluster

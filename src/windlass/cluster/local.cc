@@ -94,19 +94,19 @@ class FolderLock {
   int fd_;
 };
 
-constexpr int kDashboardPort = 8265;
+constexpr int kFirstDashboardPort = 8265;
 constexpr int kRayPort = 6379;
 constexpr int kMorePorts = 100;  // tried after these
 // On a busy machine a node gives up when its agent needs more than 15 s, which no setting changes;
 // and a port may be taken between its choice and its use.
-constexpr int kAttempts = 6;
+constexpr int kStartAttempts = 6;
 constexpr auto kTick = std::chrono::milliseconds(100);
 constexpr auto kDrain = std::chrono::seconds(20);  // for tasks of a worker that is taken away
 constexpr auto kGrace = std::chrono::seconds(5);
 constexpr auto kCleanUp = std::chrono::seconds(30);
 constexpr auto kAskPython = std::chrono::seconds(120);  // importing Ray from a cold disk
 constexpr auto kAskRay = std::chrono::seconds(30);
-constexpr std::size_t kMostOutput = std::size_t{16} << 20;
+constexpr std::size_t kMostRayOutput = std::size_t{16} << 20;
 constexpr std::int64_t kLeastMemory = std::int64_t{256} << 20;
 // Ray's own share for objects, ray_constants.DEFAULT_OBJECT_STORE_MEMORY_PROPORTION, and least.
 constexpr double kObjectShare = 0.3;
@@ -192,7 +192,7 @@ FoundRay FindRay(const std::string& python, const ClusterFlags& flags,
   }
   ChildProcess child(program, {program, "-c", kCheckRay});
   child.CloseInput();
-  std::string output = child.ReadAll(kMostOutput, Clock::now() + kAskPython, cancelled);
+  std::string output = child.ReadAll(kMostRayOutput, Clock::now() + kAskPython, cancelled);
   while (output.ends_with('\n')) output.pop_back();
   const std::string line = output.substr(output.rfind('\n') + 1);
   Json said;
@@ -436,7 +436,7 @@ LocalRecord LocalClusters::Create(const std::string& name, const LocalFlags& fla
       EnoughMemory(sizes.worker_memory.empty() ? "2Gi" : sizes.worker_memory, "--worker-memory");
   if (!sizes.workers.empty()) record.workers = WorkersOf(ParseWorkers(sizes.workers, "--workers"));
   record.dashboard_host = flags.address.empty() ? "127.0.0.1" : flags.address;
-  record.dashboard_port = flags.dashboard_port == 0 ? kDashboardPort : flags.dashboard_port;
+  record.dashboard_port = flags.dashboard_port == 0 ? kFirstDashboardPort : flags.dashboard_port;
   const int more = flags.dashboard_port == 0 ? kMorePorts : 0;
   if (FreePort(record.dashboard_host, record.dashboard_port, more) == 0) {
     throw Error(ErrorCode::kIo,
@@ -572,7 +572,7 @@ void LocalClusters::StartNode(LocalRecord& record, LocalNode& node, Deadline dea
       throw;
     }
     EndSessions({node.session}, /*leaders_only=*/false, kGrace, Clock::now() + kCleanUp);
-    if (attempt == kAttempts) {
+    if (attempt == kStartAttempts) {
       throw Error(ErrorCode::kUnavailable,
                   fmt::format("{} does not start; the end of its log {}: {}. \"windlass cluster "
                               "stop {}\" clears it away",

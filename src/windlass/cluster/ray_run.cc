@@ -293,14 +293,21 @@ class Follower {
  private:
   void Begin(const std::string& id, std::int64_t restarts, const std::string& restart_of) {
     const bool quiet = options_.progress == job::Progress::Style::kQuiet;
-    home_ = OpenJobHome(engine_, api_, /*start=*/true, quiet ? [](const std::string&) {} : say_);
+    home_ = Patiently([&] {
+      return OpenJobHome(engine_, api_, /*start=*/true, quiet ? [](const std::string&) {} : say_);
+    });
     id_ = id;
     try {
-      Submit(prepared_, id, options_, restarts, restart_of, api_);
+      Patiently([&, again = false]() mutable {
+        // The answer may have been lost on its way, not the request.
+        if (!std::exchange(again, true) || !api_.Find(id)) {
+          Submit(prepared_, id, options_, restarts, restart_of, api_);
+        }
+        return true;
+      });
     } catch (const Error& error) {
       if (error.code() == ErrorCode::kCancelled) Leave();
-      // The answer may have been lost on its way, not the request.
-      if (!MayPass(error) || !Patiently([&] { return api_.Find(id).has_value(); })) throw;
+      throw;
     }
     Log(LogLevel::kInfo, fmt::format("submitted to {} as {}", engine_.url, id));
   }
