@@ -13,8 +13,8 @@ import time
 import ray
 import windlass
 
-REPETITIONS, CALLS, WORKERS, DEPTH = 7, 2000, 2, 3
-LONG_CALLS, LONG_SECONDS = 100, 0.05
+REPETITIONS, CALLS, WORKERS, DEPTH = 7, 20_000, 2, 3
+LONG_CALLS, LONG_SECONDS = 200, 0.05
 
 
 class Plain:
