@@ -209,10 +209,7 @@ class Session:
         held = self._objects[digest]
         if held.data is not None:
             return held.data
-        try:
-            data = self._cluster.get(held.reference, _GET_SECONDS)
-        except TimeoutError:
-            data = None
+        data = self.fetch(held.reference)
         if data is None:
             raise Error(f"object {digest.hex()} is no longer in Ray's store", "unavailable")
         return data
@@ -459,7 +456,7 @@ class Session:
 
     def _retire(self, worker):
         """Ends a worker that is to make room, once it has nothing to do. Large results would be
-        lost with it; those that are, are made again."""
+        lost with it, so they are fetched first."""
         if worker.tasks or worker.held:
             return
         for result in (*self._arrived.values(), *self._results.values()):
@@ -468,7 +465,7 @@ class Session:
                 result.data = self.fetch(result.reference)
         self.remove(worker)
 
-    # What gangs.py calls besides `remove`.
+    # What gang.py calls besides `remove`.
 
     def make_room(self):
         if not self._gangs.running:
@@ -484,7 +481,7 @@ class Session:
         self._waiting.appendleft(gang)
 
     def fetch(self, reference):
-        """Of a worker that is there; None when it cannot be had."""
+        """What is in Ray's store; None when it cannot be had."""
         try:
             return self._cluster.get(reference, _GET_SECONDS)
         except TimeoutError:
