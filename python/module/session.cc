@@ -170,6 +170,11 @@ class PythonSession final : public engine::Session {
                       [&] { return nb::cast<int>(session_.attr("slots")()); });
   }
 
+  int Together() const override {
+    return CallPython("the engine's together",
+                      [&] { return nb::cast<int>(session_.attr("together")()); });
+  }
+
   void OnEvent(EventHandler handler) override { on_event_ = std::move(handler); }
 
  private:

@@ -24,7 +24,9 @@ class Cluster:
     def __init__(self, room=4):
         self.room, self.post = room, None
         self.started, self.killed, self.cancelled, self.puts = [], [], [], []
-        self.calls = []  # (handle, call, arguments) that were not answered
+        self.calls = []  # (handle, call, arguments) of one task that were not answered
+        self.together = []  # (handle, calls) of several
+        self.batches = []  # the tasks of every call
         self.lost = set()  # references whose object is gone
         self.groups, self.ended, self.messages = [], [], []
 
@@ -42,7 +44,13 @@ class Cluster:
         return self.started[-1]
 
     def run(self, post, handle, call, arguments):
-        self.calls.append((handle, call, arguments))
+        tasks, fresh, forgotten, place = arguments
+        self.batches.append([task[0] for task in tasks])
+        if len(tasks) == 1:
+            [call], [task] = call, tasks
+            self.calls.append((handle, call, (*task, fresh, forgotten, place)))
+        else:
+            self.together.append((handle, call))
 
     def events(self, post, handle, seconds):
         pass
@@ -93,18 +101,29 @@ def submit(session, *numbers, inputs=(), pure=True, attempts=1, limit=0.0):
 
 
 def answer(cluster, index=0, result=b"result", error=None, lost=None, sent=0, events=(),
-           digest=None):
+           digest=None, wall=0.5):
     handle, call, _ = cluster.calls.pop(index)
     digest = None if error else digest or b"digest of %d" % call[0].id
     size = 0 if error else 99
-    cluster.post(("done", handle, call, (error, None if error else result, digest, size, 0.5, 0.25,
-                                         lost, sent, list(events)), None))
+    cluster.post(("done", handle, [call], [(error, None if error else result, digest, size, wall,
+                                            0.25, lost, sent, list(events))], None))
+
+
+def answer_together(cluster, count, wall=0.001):
+    """The first so many tasks of the first call of several."""
+    handle, call = cluster.together.pop(0)
+    cluster.post(("done", handle, call, [
+        (None, b"result", b"digest of %d" % task.id, 99, wall, 0.25, None, 0, [])
+        for task, _ in call[:count]], None))
 
 
 def die(cluster, handle):
     dead = [call for call in cluster.calls if call[0] == handle]
     cluster.calls = [call for call in cluster.calls if call[0] != handle]
-    for _, call, _ in dead:
+    dead = [[call] for _, call, _ in dead]
+    dead += [call for there, call in cluster.together if there == handle]
+    cluster.together = [one for one in cluster.together if one[0] != handle]
+    for call in dead:
         cluster.post(("done", handle, call, Death("Worker exit detail: end of file"), None))
 
 
@@ -259,6 +278,91 @@ def a_once_task_is_not_repeated_nor_queued_behind_another(_):
     cluster.post(("ready", "w1", FACTS, None))
     session.next(0)
     assert [call[2][0] for call in cluster.calls] == [2]
+
+
+def begin_small(workers=1, wall=0.001):
+    """A session that knows how long its tasks take; the next one has the number 4."""
+    session, cluster = begin(workers=workers)
+    submit(session, 1, 2, 3)
+    for _ in range(3):
+        answer(cluster, wall=wall)
+        session.next(1)
+    return session, cluster
+
+
+@test
+def small_tasks_go_together_and_long_ones_do_not(_):
+    session, cluster = begin_small(wall=0.001)
+    assert session.together() == 5
+    submit(session, *range(4, 20))
+    assert cluster.batches[3:] == [[4]], cluster.batches  # it had nothing to do
+    session.next(0)
+    assert cluster.batches[4:] == [[*range(5, 10)], [*range(10, 15)]], cluster.batches
+    answer(cluster, wall=0.5)
+    session.next(1)
+    assert session.together() == 1 and cluster.batches[6:] == [[15]], cluster.batches
+
+
+@test
+def small_tasks_are_shared_among_workers_without_any(_):
+    session, cluster = begin_small(workers=3)
+    session._waiting.extend(session._made(n, b"task", [], "kind", True, 1, 0.0)
+                            for n in range(4, 10))
+    session.next(0)
+    assert cluster.batches[3:] == [[4, 5], [6, 7], [8, 9]], cluster.batches
+
+
+@test
+def what_would_not_fit_into_one_call_goes_by_itself(_):
+    session, cluster = begin_small()
+    session.put(b"rows", b"r" * 40_000)
+    submit(session, 4, inputs=[b"rows"])
+    answer(cluster, wall=0.001)
+    session.next(1)
+    assert session.together() == 1
+
+
+@test
+def tasks_that_a_call_gives_back_go_again_in_their_order(_):
+    session, cluster = begin_small()
+    submit(session, *range(4, 10))
+    session.next(0)
+    answer_together(cluster, 2)
+    done = [session.next(1) for _ in range(2)]
+    assert [found[0] for found in done] == [5, 6], done
+    assert cluster.batches[4:] == [[*range(5, 10)], [7, 8, 9]], cluster.batches
+    answer_together(cluster, 3)
+    assert [session.next(1)[4] for _ in range(3)] == [1, 1, 1]
+
+
+@test
+def of_a_lost_call_each_task_goes_by_itself_and_none_is_blamed(_):
+    session, cluster = begin_small()
+    submit(session, *range(4, 8))
+    answer(cluster)
+    session.next(0)
+    assert cluster.together and session.next(0) is None
+    die(cluster, "w0")
+    session.next(0)
+    cluster.post(("ready", "w1", FACTS, None))
+    session.next(0)
+    assert cluster.batches[-3:] == [[5], [6], [7]], cluster.batches
+    for handle in ("w1", "w2", "w3"):  # now the one that kills them is known
+        die(cluster, handle)
+        done = session.next(0)
+        if done is None:
+            cluster.post(("ready", cluster.started[-1], FACTS, None))
+            session.next(0)
+    assert done[0] == 5 and b"lost 3 times" in done[1], done
+
+
+@test
+def tasks_with_a_limit_or_that_run_once_are_never_together(_):
+    session, cluster = begin_small()
+    submit(session, 4, 5, limit=9.0)
+    submit(session, 6, pure=False)
+    session.next(0)
+    assert cluster.batches[3:] == [[4], [5]], cluster.batches
 
 
 @test

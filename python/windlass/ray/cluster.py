@@ -16,6 +16,7 @@ import socket
 import threading
 import time
 
+from .. import _windlass
 from .._error import Error
 
 _LOOK_SECONDS = 2.0
@@ -287,7 +288,7 @@ class Cluster:
     def run(self, post, handle, call, arguments):
         reference = handle.run.remote(*arguments)
         # The reference goes with the message: it is let go on the driver's thread.
-        reference._on_completed(lambda reply: post(("done", handle, call, reply, reference)))
+        reference._on_completed(lambda replies: post(("done", handle, call, replies, reference)))
 
     def events(self, post, handle, seconds):
         self._call(post, "events", handle, handle.events.remote(seconds))
@@ -338,8 +339,10 @@ class Cluster:
         self._endings.put(None)
         self._ender.join(timeout=_CLOSE_SECONDS)
         if self._lost or self._ender.is_alive():
-            # It would wait for the head too, and then abort this process.
+            # It would wait for the head too, and then abort this process. Without it answers may
+            # still come when Python is gone, which Ray does not survive.
             atexit.unregister(self._ray.shutdown)
+            _windlass.exit_at_once()
 
 
 def _short(error, length=240) -> str:

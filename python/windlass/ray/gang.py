@@ -59,7 +59,8 @@ class Gangs:
         if all(member.facts for member in gang.members):
             gang.sent = True
             for task, member in zip(gang.tasks, gang.members, strict=True):
-                self._session.send(member, task, (task.rank, gang.size, member.facts["address"]))
+                self._session.send(member, [task],
+                                   (task.rank, gang.size, member.facts["address"]))
 
     def message(self, task, message):
         """To the gang, from one of its tasks; goes to all when all have given theirs."""

@@ -15,8 +15,13 @@ from . import cluster as clusters
 from .gang import Gang, Gangs
 from .options import parse
 
-# A task that runs, and two that the worker has already when it ends.
+# Calls of a worker: one that runs, and two that it has already when that one ends.
 _DEPTH = 3
+# Small tasks go several in one call, which costs Ray about as much as a call of one. Together they
+# take about _CALL_SECONDS; a worker that finds they take longer gives the rest back.
+_CALL_SECONDS = 0.005
+_CALL_BYTES = 64 * 1024
+_MOST_TOGETHER = 32
 # Objects beyond this go into Ray's store once and are fetched; smaller ones go with the call,
 # unless several tasks read them and they are larger than what a reference costs.
 _INLINE_BYTES = 64 * 1024
@@ -69,14 +74,16 @@ class _Result:
 
 
 class _Task:
-    __slots__ = ("again", "asked_to_stop", "attempts", "call", "data", "events", "gang", "id",
-                 "inputs", "kind", "limit", "losses", "pure", "rank", "runs")
+    __slots__ = ("again", "alone", "asked_to_stop", "attempts", "call", "data", "events", "gang",
+                 "id", "inputs", "kind", "limit", "losses", "mates", "pure", "rank", "runs")
 
     def __init__(self, number, data, inputs, kind, pure, attempts, limit):
         self.id, self.data, self.inputs, self.kind = number, data, inputs, kind
         self.pure, self.attempts, self.limit = pure, attempts, limit
         self.runs = self.losses = self.events = 0
         self.call = 0  # which sending of it counts; replies to earlier ones do not
+        self.mates = ()  # those in the same call, itself too
+        self.alone = not pure or limit > 0  # whether it is to have none
         self.asked_to_stop = None  # when
         self.again = None  # the _Result that was lost
         self.gang = None  # its Gang, and its rank there
@@ -84,12 +91,13 @@ class _Task:
 
 
 class _Worker:
-    __slots__ = ("facts", "forgotten", "gang", "handle", "held", "known", "number", "rank",
-                 "retiring", "since", "spoke", "tasks", "verdict")
+    __slots__ = ("calls", "facts", "forgotten", "gang", "handle", "held", "known", "number",
+                 "rank", "retiring", "since", "spoke", "tasks", "verdict")
 
     def __init__(self, number):
         self.number, self.handle, self.facts = number, None, None
         self.tasks = collections.deque()  # in the order in which it runs them
+        self.calls = 0  # that it has not answered
         self.since = 0.0  # when the first of them began, at the latest
         self.known = set()  # objects that it has references to
         self.forgotten = []
@@ -103,6 +111,22 @@ class _Worker:
     def name(self):
         where = self.facts
         return f"worker {self.number} (pid {where['pid']} on {where['host']}, {where['address']})"
+
+
+class _Pace:
+    """How long tasks of a kind take, and what they carry: the more of late, or what is usual."""
+
+    __slots__ = ("size", "together", "wall")
+
+    def __init__(self):
+        self.wall = self.size = 0.0
+        self.together = 1  # how many go in one call
+
+    def note(self, wall, size):
+        self.wall = max(wall, self.wall + 0.1 * (wall - self.wall))
+        self.size = max(size, self.size + 0.1 * (size - self.size))
+        self.together = int(max(1, min(_MOST_TOGETHER, _CALL_SECONDS / max(self.wall, 1e-9),
+                                       _CALL_BYTES / max(self.size, 1))))
 
 
 class Session:
@@ -121,6 +145,8 @@ class Session:
         self._results = {}  # by hash, from then on
         self._waiting = collections.deque()  # tasks that no worker has
         self._tasks = {}  # by id, until they complete
+        self._paces = collections.defaultdict(_Pace)  # by kind
+        self._together = 1  # tasks in a call, of the kind that ended last
         self._asked = set()  # ids that Cancel named; the only thing that two threads touch
         self._workers = {}  # by handle
         self._ready = []  # workers that are there
@@ -155,10 +181,15 @@ class Session:
                     worker.forgotten.append(dropped.number)
 
     def submit(self, number, data, inputs, kind, pure, attempts, limit):
-        self._waiting.append(self._made(number, data, inputs, kind, pure, attempts, limit))
+        task = self._made(number, data, inputs, kind, pure, attempts, limit)
+        self._waiting.append(task)
         if not self._pooled:
             self._start_pool()
-        self._dispatch()
+        # Small ones wait for others to go with, as long as the driver has more to do and every
+        # worker has something to do.
+        if (task.alone or self._paces[kind].together == 1
+                or any(not worker.calls for worker in self._takers)):
+            self._dispatch()
 
     def submit_gang(self, members, attempts):
         """members: for each task what submit() is given; attempts: of all of them together."""
@@ -226,6 +257,10 @@ class Session:
         # A gang leaves none: but it will.
         return max(1 if self._begun else self._least, len(self._takers))
 
+    def together(self):
+        """How many tasks a worker gets at a time: so many more are to be in flight."""
+        return self._together
+
     def close(self):
         for handle in self._workers:
             self._cluster.kill(handle)
@@ -238,6 +273,8 @@ class Session:
 
     def _step(self, seconds):
         """Waits for a message, a short while at most, and takes all that are there."""
+        if self._waiting and self._broken is None:
+            self._dispatch()
         try:
             message = self._inbox.get(timeout=min(seconds, _TEND_SECONDS))
             while True:
@@ -300,34 +337,39 @@ class Session:
         else:
             self._balance()
 
-    def _take_done(self, handle, call, reply, _):
+    def _take_done(self, handle, sent, replies, _):
         worker = self._workers.get(handle)
         if worker is None:  # given up before
             return
-        worker.spoke = time.monotonic()
-        task, number = call
-        if isinstance(reply, Exception):
-            if self._cluster.died(reply):
-                self._lose(worker, clusters.cause_of_death(reply))
-            elif task.call == number:  # of our own code in the worker
-                self._finished(worker, task)
-                fault = _windlass.encode_error("internal", f"{worker.name()} failed: {reply}")
+        worker.spoke = worker.since = time.monotonic()
+        worker.calls -= 1
+        # Without those that were given to another worker.
+        tasks = [task if task.call == number else None for task, number in sent]
+        if isinstance(replies, Exception):
+            if self._cluster.died(replies):
+                self._lose(worker, clusters.cause_of_death(replies))
+                return
+            fault = _windlass.encode_error(  # of our own code in the worker
+                "internal", f"{worker.name()} failed: {replies}")
+            for task in filter(None, tasks):
+                worker.tasks.remove(task)
                 if task.gang is not None:
                     self._gangs.fail(task.gang, task, fault)
                 else:
                     self._end(task, (task.id, fault, None, 0, task.runs, 0.0, 0.0))
             return
-        if task.call != number:  # it was given to another one
-            return
-        self._finished(worker, task)
-        if task.events < reply[7]:
-            worker.held.append((task, reply))
-        else:
-            self._complete(worker, task, reply)
-
-    def _finished(self, worker, task):
-        worker.tasks.remove(task)
-        worker.since = time.monotonic()
+        for task, reply in zip(tasks, replies, strict=False):
+            if task is None:
+                continue
+            worker.tasks.remove(task)
+            if task.events < reply[7]:
+                worker.held.append((task, reply))
+            else:
+                self._complete(worker, task, reply)
+        for task in filter(None, reversed(tasks[len(replies):])):  # which it did not begin
+            worker.tasks.remove(task)
+            task.runs -= 1
+            self._requeue(task)
 
     def _complete(self, worker, task, reply):
         error, data, digest, size, wall, cpu, lost, _, events = reply
@@ -359,6 +401,10 @@ class Session:
             return
         self._arrived[task.id] = _Result(
             data, reference, worker.handle, task if reference is not None else None)
+        pace = self._paces[task.kind]
+        pace.note(wall, size + len(task.data) + sum(
+            given.size for given in task.inputs if given.reference is None))
+        self._together = pace.together
         self._end(task, (task.id, None, digest, size, task.runs, wall, cpu))
 
     def _take_events(self, handle, events, _):
@@ -508,11 +554,14 @@ class Session:
         for task, reply in worker.held:
             self._complete(worker, task, reply)
         tasks = list(worker.tasks)
-        for task in reversed(tasks[1:]):
+        ran = tasks.pop(0) if tasks and len(tasks[0].mates) == 1 else None
+        for task in reversed(tasks):
+            # Of several in one call nobody knows which one ran: the next time each goes by itself.
+            task.alone = task.alone or task.mates is tasks[0].mates and ran is None
             task.runs -= 1
             self._requeue(task)
-        if tasks:
-            self._lost_run(worker, tasks[0], cause)
+        if ran is not None:
+            self._lost_run(worker, ran, cause)
         self._balance()
 
     def _lost_run(self, worker, task, cause):
@@ -586,14 +635,26 @@ class Session:
                 return
             worker = takers[0]
             if len(takers) > 1:
-                worker = min(takers, key=lambda one: len(one.tasks))
+                worker = min(takers, key=lambda one: one.calls)
             # A task that may run only once waits where it is known not to have begun.
-            if len(worker.tasks) >= (_DEPTH if task.pure else 1):
+            if worker.calls >= (_DEPTH if task.pure else 1):
                 return
-            waiting.popleft()
-            self.send(worker, task)
+            self.send(worker, self._next_batch())
         if not waiting:
             self._share()
+
+    def _next_batch(self):
+        """Takes what goes in one call: the first that waits, and those of its kind that follow."""
+        waiting = self._waiting
+        batch = [first] = [waiting.popleft()]
+        if first.alone:
+            return batch
+        idle = sum(not worker.calls for worker in self._takers)
+        most = min(self._paces[first.kind].together, -(-(len(waiting) + 1) // max(1, idle)))
+        while (len(batch) < most and waiting and type(waiting[0]) is _Task
+               and waiting[0].kind == first.kind and not waiting[0].alone):
+            batch.append(waiting.popleft())
+        return batch
 
     def _share(self):
         """Gives workers that have nothing to do what others have not begun: a worker that came
@@ -609,10 +670,25 @@ class Session:
             task = giver.tasks.pop()
             self._cluster.cancel(giver.handle, task.call)
             task.runs -= 1
-            self.send(worker, task)
+            self.send(worker, [task])
 
-    def send(self, worker, task, place=None):
-        inputs, fresh = [], {}
+    def send(self, worker, tasks, place=None):
+        """Gives a worker tasks, in one call; place: in its gang, of the only one."""
+        fresh = {}
+        messages = [self._message(worker, task, tasks, fresh) for task in tasks]
+        forgotten = ()
+        if worker.forgotten:
+            forgotten, worker.forgotten = worker.forgotten, []
+        if not worker.tasks:
+            worker.since = time.monotonic()
+        worker.tasks.extend(tasks)
+        worker.calls += 1
+        self._cluster.run(self._post, worker.handle, [(task, task.call) for task in tasks],
+                          (messages, fresh, forgotten, place))
+
+    def _message(self, worker, task, mates, fresh):
+        """What a worker needs to run a task; adds references that it lacks to `fresh`."""
+        inputs = []
         for given in task.inputs:
             if given.reference is None and (
                 given.size > _INLINE_BYTES or (given.reads > 1 and given.size > _SHARED_BYTES)
@@ -625,19 +701,11 @@ class Session:
             if given.number not in worker.known:
                 worker.known.add(given.number)
                 fresh[given.number] = [given.reference]
-        forgotten = ()
-        if worker.forgotten:
-            forgotten, worker.forgotten = worker.forgotten, []
         task.runs += 1
         task.events = 0
         self._number += 1
-        task.call = self._number
-        if not worker.tasks:
-            worker.since = time.monotonic()
-        worker.tasks.append(task)
-        self._cluster.run(self._post, worker.handle, (task, task.call),
-                          (task.id, task.call, task.data, inputs, fresh, forgotten,
-                           *(() if place is None else (place,))))
+        task.call, task.mates = self._number, mates
+        return task.id, task.call, task.data, inputs
 
     # Completions.
 

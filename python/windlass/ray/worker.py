@@ -5,6 +5,7 @@ import os
 import socket
 import sys
 import threading
+import time
 
 import ray
 
@@ -14,6 +15,8 @@ from .._error import Error
 # Results up to this go back with the reply; Ray would copy larger ones into its store anyway.
 INLINE_BYTES = 64 * 1024
 _FETCH_SECONDS = 300.0
+# Of a call of several tasks: beyond these it gives back those that it has not begun.
+_CALL_SECONDS = 0.01
 
 
 def _address() -> str:
@@ -51,19 +54,30 @@ class Worker:
         self._call = 0  # the one that runs
         self._gathered = collections.deque()  # of its gang's exchanges, the messages of all
 
-    def run(self, number, call, task, inputs, fresh, forgotten, place=None):
-        """Runs task `number` of `inputs`, each its bytes or the number of an object that this call
-        or an earlier one brought (`fresh`: {number: [reference]}). `place`: (rank, size, address)
-        in its gang.
+    def run(self, tasks, fresh, forgotten, place=None):
+        """Runs tasks one after the other, each (number, call, task, inputs); an input is its bytes
+        or the number of an object that this call or an earlier one brought (`fresh`: {number:
+        [reference]}). `place`: (rank, size, address) in its gang, of the only one.
 
-        Gives (error, result, hash, size, wall seconds, CPU seconds, lost, sent, events): an encoded
-        error or None; the result's bytes, or [reference] of a large one; why an input could not be
-        fetched, or None; how many events went by `events`; the texts of those that did not.
+        Gives for each of the first tasks, one at least, (error, result, hash, size, wall seconds,
+        CPU seconds, lost, sent, events): an encoded error or None; the result's bytes, or
+        [reference] of a large one; why an input could not be fetched, or None; how many events went
+        by `events`; the texts of those that did not. The others have not begun.
         """
         for old in forgotten:
             self._objects.pop(old, None)
         for new, reference in fresh.items():
             self._objects[new] = reference[0]
+        end = time.monotonic() + _CALL_SECONDS
+        replies, carried = [], 0
+        for task in tasks:
+            replies.append(self._run(*task, place))
+            carried += replies[-1][3]
+            if carried > INLINE_BYTES or time.monotonic() > end:
+                break
+        return replies
+
+    def _run(self, number, call, task, inputs, place):
         lost = None
 
         def fetch(index):

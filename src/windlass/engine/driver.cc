@@ -144,8 +144,8 @@ class Driver {
 
   // Results wait for earlier ones, so what is finished but not reduced counts as well.
   bool HasRoom() const {
-    const std::int64_t limit =
-        std::max<std::int64_t>(1, std::int64_t{session_.Slots()} * options_.in_flight_per_slot);
+    const std::int64_t limit = std::max<std::int64_t>(
+        1, std::int64_t{session_.Slots()} * session_.Together() * options_.in_flight_per_slot);
     return in_flight_.size() + waiting_.size() < static_cast<std::size_t>(limit);
   }
 

@@ -70,6 +70,9 @@ class WINDLASS_API Session {
   // How many tasks run at the same time now; may change.
   virtual int Slots() const = 0;
 
+  // How many tasks each of them takes at a time, because tasks are small; may change.
+  virtual int Together() const { return 1; }
+
   // Events that running tasks sent: called from within Next, on the driver's thread, a task's in
   // the order it sent them and all before its completion. A task that is retried sends them again.
   using EventHandler = std::function<void(TaskId, const Json&)>;
