@@ -6,6 +6,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdio>
+#include <cstdlib>
 #include <list>
 #include <mutex>
 #include <set>
@@ -48,9 +49,22 @@ void EndCalls() {
   }
 }
 
+// Of a library that could not be ended properly, threads may still call into Python when Python is
+// gone. So nothing is waited for then.
+void ExitAtOnce() {
+  ::on_exit(
+      [](int status, void*) {
+        std::fflush(nullptr);
+        ::_exit(status);
+      },
+      nullptr);
+}
+
 }  // namespace
 
 void BindLifetime(nb::module_& module) {
+  module.def("exit_at_once", &ExitAtOnce,
+             "Has the process end, with its status, as soon as Python has; nothing is destroyed.");
   module.def("end_calls", &EndCalls, "Ends what still runs in other threads; for atexit.");
   nb::module_::import_("atexit").attr("register")(module.attr("end_calls"));
 }

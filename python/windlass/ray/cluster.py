@@ -2,7 +2,7 @@
 
 What happens later is told by calling `post(message)` from threads of Ray's or of this module:
     ("ready", handle, facts or exception)
-    ("done", handle, call, reply or exception)
+    ("done", handle, call, replies or exception)
     ("events", handle, events or exception)
     ("capacity", workers that the cluster has room for)
     ("head lost", why)
