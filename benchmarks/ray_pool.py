@@ -1,6 +1,5 @@
 """The Adult job with a model that is a Python function, on Ray workers of this machine: windlass
-beside the published design, shap's KernelExplainer in Ray actors. Also windlass on one node and on
-two, and on threads of this process.
+beside the published design, shap's KernelExplainer in Ray actors.
 
     PYTHONPATH=BUILD/python benchmarks/.envs/ray_serve_shap/bin/python benchmarks/ray_pool.py
 
@@ -12,6 +11,7 @@ of all processes of this user's Ray. Writes results/DATE-ray-pool.json and .md.
 """
 
 import argparse
+import contextlib
 import datetime
 import json
 import os
@@ -74,24 +74,30 @@ class Actor:
         return self._explainer.shap_values(rows, nsamples=NSAMPLES, l1_reg=0, silent=True)
 
 
+def explainer(engine, workers):
+    return windlass.Explainer(make_predict(), table("background.parquet"), groups=members(),
+                              link="logit", method="kernel", nsamples=NSAMPLES, engine=engine,
+                              workers=workers)
+
+
 def published(actors, rows, batch):
     pool = ray.util.ActorPool(actors)
     batches = [rows[i: i + batch] for i in range(0, len(rows), batch)]
     return np.concatenate(list(pool.map(lambda actor, part: actor.explain.remote(part), batches)))
 
 
-def cpu_seconds(clusters):
-    """Of this process, and of all that the nodes started."""
-    seconds = sum(os.times()[:2])
-    for cluster in clusters:
-        for node in cluster.nodes:
-            for pid in of_session(node.pid):
-                try:
-                    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-                except OSError:
-                    continue
-                seconds += sum(map(int, fields[11:15])) / TICKS
+def cpu_seconds(processes):
+    """Of processes and of their children that have ended."""
+    seconds = 0.0
+    for pid in processes:
+        with contextlib.suppress(OSError):
+            fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            seconds += sum(map(int, fields[11:15])) / TICKS
     return seconds
+
+
+def processes_of(cluster):
+    return [pid for node in cluster.nodes for pid in of_session(node.pid)]
 
 
 def measure(repetitions, rows_ours, rows_theirs):
@@ -99,11 +105,6 @@ def measure(repetitions, rows_ours, rows_theirs):
     rows = table("adult.parquet")
     exact = windlass.Explainer(predict, background, groups=groups, link="logit",
                                method="exact")(rows[:rows_theirs]).values
-
-    def explainer(engine, workers):
-        return windlass.Explainer(predict, background, groups=groups, link="logit",
-                                  method="kernel", nsamples=NSAMPLES, engine=engine,
-                                  workers=workers)
 
     two = Cluster(cpus=(1, 1))
     try:
@@ -116,13 +117,16 @@ def measure(repetitions, rows_ours, rows_theirs):
                  for batch in (1, 5, 10)}
         samples = {}
 
+        def processes():
+            return [os.getpid(), *processes_of(two)]
+
         def once(name, work, count):
-            cpu, begun = cpu_seconds([two]), time.perf_counter()
+            cpu, begun = cpu_seconds(processes()), time.perf_counter()
             values = work()
             wall = time.perf_counter() - begun
             error = np.asarray(values)[:rows_theirs].reshape(exact.shape) - exact
             samples.setdefault(name, []).append(
-                {"wall_s_row": wall / count, "cpu_s_row": (cpu_seconds([two]) - cpu) / count,
+                {"wall_s_row": wall / count, "cpu_s_row": (cpu_seconds(processes()) - cpu) / count,
                  "rms_error": float(np.sqrt(np.mean(error ** 2)))})
 
         def rounds(sides):
@@ -135,17 +139,9 @@ def measure(repetitions, rows_ours, rows_theirs):
         rounds(peers)
         for actor in actors:
             ray.kill(actor)
-        # The two sets of workers do not fit beside each other: peers first, then ours, A B A B.
-        ours = {name: explainer(engine, workers) for name, engine, workers in (
-            ("windlass, ray, 1 worker", two.engine, 1),)}
-        local = explainer("local", 1)
-        rounds({**{name: (lambda e=e: e(rows[:rows_ours]).values, rows_ours)
-                   for name, e in ours.items()},
-                "windlass, local, 1 worker": (lambda: local(rows[:rows_ours]).values, rows_ours)})
-        ours.clear()
+        # The two sets of workers do not fit beside each other: peers first, then ours.
         pair = explainer(two.engine, 2)
-        rounds({"windlass, ray, 2 workers on 2 nodes":
-                (lambda: pair(rows[:rows_ours]).values, rows_ours)})
+        rounds({"windlass, 2 workers": (lambda: pair(rows[:rows_ours]).values, rows_ours)})
         return samples
     finally:
         two.close()
@@ -166,21 +162,12 @@ def main():
         cells = [intervals.written(*intervals.median_interval([run[key] for run in runs]))
                  for key in ("wall_s_row", "cpu_s_row", "rms_error")]
         lines.append(f"| {name} | {' | '.join(cells)} |")
-    ours = [run["wall_s_row"] for run in samples["windlass, ray, 2 workers on 2 nodes"]]
+    ours = [run["wall_s_row"] for run in samples["windlass, 2 workers"]]
     lines.append("")
     for name, runs in samples.items():
         if name.startswith("published"):
             ratio = intervals.ratio_interval([run["wall_s_row"] for run in runs], ours)
             lines.append(f"- {name} over windlass, 2 workers: {intervals.written(*ratio)}")
-    one = samples["windlass, ray, 1 worker"]
-    for what, base in (("ray over local, 1 worker, wall", samples["windlass, local, 1 worker"]),):
-        ratio = intervals.ratio_interval([run["wall_s_row"] for run in one],
-                                         [run["wall_s_row"] for run in base])
-        lines.append(f"- {what}: {intervals.written(*ratio)}")
-    ratio = intervals.ratio_interval(
-        [run["cpu_s_row"] for run in samples["windlass, ray, 2 workers on 2 nodes"]],
-        [run["cpu_s_row"] for run in one])
-    lines.append(f"- CPU seconds a row, 2 nodes over 1: {intervals.written(*ratio)}")
     text = "\n".join(lines)
     print(text)
     stem = HERE / "results" / f"{datetime.date.today()}-{options.name}"

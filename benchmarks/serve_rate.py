@@ -2,7 +2,8 @@
 """Requests a second of services that predict and explain single rows of the Adult job.
 
     benchmarks/setup_peers.sh ray_serve_shap && scripts/test_env.sh oip MLServer
-    WINDLASS_PYTHON=PYTHON_WITH_RAY PYTHONPATH=BUILD/python python3 benchmarks/serve_rate.py
+    WINDLASS_PYTHON=PYTHON_WITH_RAY PYTHONPATH=BUILD/python \
+        PYTHON_WITH_PYARROW benchmarks/serve_rate.py
 
 Sides: windlass here and on Ray (2 replicas each), the published design on Ray Serve (2 replicas of
 shap's KernelExplainer, whose values are sampled), MLServer (a scikit-learn model; predictions only).
