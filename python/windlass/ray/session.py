@@ -13,27 +13,18 @@ from .. import _windlass
 from .._error import Error
 from . import cluster as clusters
 from .gang import Gang, Gangs
+from .objects import REMAKE_SECONDS, Objects
 from .options import parse
+from .records import Pace, Task, Worker
 
 # Calls of a worker: one that runs, and two that it has already when that one ends.
 _DEPTH = 3
-# Small tasks go several in one call, which costs Ray about as much as a call of one. Together they
-# take about _CALL_SECONDS; a worker that finds they take longer gives the rest back.
-_CALL_SECONDS = 0.005
-_CALL_BYTES = 64 * 1024
-_MOST_TOGETHER = 32
-# Objects beyond this go into Ray's store once and are fetched; smaller ones go with the call,
-# unless several tasks read them and they are larger than what a reference costs.
-_INLINE_BYTES = 64 * 1024
-_SHARED_BYTES = 1024
 _MOST_LOSSES = 3  # of one task: it may be what kills its workers
 _MOST_FAILED_STARTS = 5  # in a row
 _TEND_SECONDS = 0.25
 _EVENTS_SECONDS = 30.0  # how long a worker may keep a question for events
 _SILENCE_SECONDS = 120.0  # beyond that, without any answer: it hangs
 _LONG_SECONDS = 0.1  # a task that has run as long may keep those behind it from idle workers
-_GET_SECONDS = 300.0
-_GET_SLICE_SECONDS = 5.0
 _RETRYABLE = 8  # windlass::ErrorCode::kUnavailable, the first byte of an encoded error
 
 
@@ -53,82 +44,6 @@ def _own_facts():
             "python": "{}.{}".format(*sys.version_info)}
 
 
-class _Object:
-    """What tasks read: its bytes, or where it is in Ray's store."""
-
-    __slots__ = ("data", "number", "reads", "reference", "size")
-
-    def __init__(self, number, data):
-        self.number, self.data, self.size = number, data, len(data)
-        self.reads, self.reference = 0, None
-
-
-class _Result:
-    """What a task gave: its bytes, or where they are and the task that makes them again."""
-
-    __slots__ = ("data", "error", "holder", "reference", "task")
-
-    def __init__(self, data, reference, holder, task):
-        self.data, self.reference, self.holder, self.task = data, reference, holder, task
-        self.error = None
-
-
-class _Task:
-    __slots__ = ("again", "alone", "asked_to_stop", "attempts", "call", "data", "events", "gang",
-                 "id", "inputs", "kind", "limit", "losses", "mates", "pure", "rank", "runs")
-
-    def __init__(self, number, data, inputs, kind, pure, attempts, limit):
-        self.id, self.data, self.inputs, self.kind = number, data, inputs, kind
-        self.pure, self.attempts, self.limit = pure, attempts, limit
-        self.runs = self.losses = self.events = 0
-        self.call = 0  # which sending of it counts; replies to earlier ones do not
-        self.mates = ()  # those in the same call, itself too
-        self.alone = not pure or limit > 0  # whether it is to have none
-        self.asked_to_stop = None  # when
-        self.again = None  # the _Result that was lost
-        self.gang = None  # its Gang, and its rank there
-        self.rank = 0
-
-
-class _Worker:
-    __slots__ = ("calls", "facts", "forgotten", "gang", "handle", "held", "known", "number",
-                 "rank", "retiring", "since", "spoke", "tasks", "verdict")
-
-    def __init__(self, number):
-        self.number, self.handle, self.facts = number, None, None
-        self.tasks = collections.deque()  # in the order in which it runs them
-        self.calls = 0  # that it has not answered
-        self.since = 0.0  # when the first of them began, at the latest
-        self.known = set()  # objects that it has references to
-        self.forgotten = []
-        self.held = []  # (task, reply) that wait for events sent before them
-        self.spoke = 0.0
-        self.verdict = None  # why we killed it: (code, message) for the task that it ran
-        self.gang = None  # which it was started for, and its rank there
-        self.rank = 0
-        self.retiring = False  # to make room for a gang, once its tasks have ended
-
-    def name(self):
-        where = self.facts
-        return f"worker {self.number} (pid {where['pid']} on {where['host']}, {where['address']})"
-
-
-class _Pace:
-    """How long tasks of a kind take, and what they carry: the more of late, or what is usual."""
-
-    __slots__ = ("size", "together", "wall")
-
-    def __init__(self):
-        self.wall = self.size = 0.0
-        self.together = 1  # how many go in one call
-
-    def note(self, wall, size):
-        self.wall = max(wall, self.wall + 0.1 * (wall - self.wall))
-        self.size = max(size, self.size + 0.1 * (size - self.size))
-        self.together = int(max(1, min(_MOST_TOGETHER, _CALL_SECONDS / max(self.wall, 1e-9),
-                                       _CALL_BYTES / max(self.size, 1))))
-
-
 class Session:
     """least, most: how many workers must be there to begin, and how many are asked for; 0: as many
     as the cluster has room for, now and later."""
@@ -140,12 +55,10 @@ class Session:
         self._least, self._most = max(1, least), most
         self._inbox = queue.SimpleQueue()
         self._post = self._inbox.put
-        self._objects = {}  # by hash
-        self._arrived = {}  # results by task, until next() gives the completion
-        self._results = {}  # by hash, from then on
+        self._objects = Objects(self, cluster)
         self._waiting = collections.deque()  # tasks that no worker has
         self._tasks = {}  # by id, until they complete
-        self._paces = collections.defaultdict(_Pace)  # by kind
+        self._paces = collections.defaultdict(Pace)  # by kind
         self._together = 1  # tasks in a call, of the kind that ended last
         self._asked = set()  # ids that Cancel named; the only thing that two threads touch
         self._workers = {}  # by handle
@@ -168,17 +81,18 @@ class Session:
     # What PythonSession calls.
 
     def put(self, digest, data):
-        self._number += 1
-        self._objects[digest] = _Object(self._number, data)
+        self._objects.put(digest, data)
 
     def drop(self, digest):
-        self._results.pop(digest, None)
-        dropped = self._objects.pop(digest, None)
-        if dropped is not None and dropped.reference is not None:
+        number = self._objects.drop(digest)
+        if number is not None:
             for worker in self._workers.values():
-                if dropped.number in worker.known:
-                    worker.known.discard(dropped.number)
-                    worker.forgotten.append(dropped.number)
+                if number in worker.known:
+                    worker.known.discard(number)
+                    worker.forgotten.append(number)
+
+    def get(self, digest):
+        return self._objects.get(digest)
 
     def submit(self, number, data, inputs, kind, pure, attempts, limit):
         task = self._made(number, data, inputs, kind, pure, attempts, limit)
@@ -201,49 +115,22 @@ class Session:
         return self._most or 2**31 - 1
 
     def _made(self, number, data, inputs, kind, pure, attempts, limit):
-        objects = [self._object(digest) for digest in inputs]
-        for given in objects:
-            given.reads += 1
-        task = self._tasks[number] = _Task(number, data, objects, kind, pure, attempts, limit)
+        objects = [self._objects.read(digest) for digest in inputs]
+        task = self._tasks[number] = Task(number, data, objects, kind, pure, attempts, limit)
         return task
-
-    def _object(self, digest):
-        if digest not in self._objects:  # a task may read what another one gave
-            result = self._results[digest]
-            self._number += 1
-            self._objects[digest] = made = _Object(self._number, self._bytes_of(result))
-            return made
-        return self._objects[digest]
 
     def next(self, seconds):
         """None, (id, event) or (id, error, hash, size, attempts, wall seconds, CPU seconds)."""
         deadline = time.monotonic() + seconds
         while True:
             if self._out:
-                return self._given(self._out.popleft())
+                return self._objects.given(self._out.popleft())
             if self._broken is not None:
                 raise self._broken
             left = deadline - time.monotonic()
             self._step(max(0.0, left))
             if left <= 0 and not self._out:
                 return None
-
-    def _given(self, found):
-        # Not earlier: another task's equal result may be dropped meanwhile.
-        if found[0] in self._arrived and len(found) > 2:
-            self._results[found[2]] = self._arrived.pop(found[0])
-        return found
-
-    def get(self, digest):
-        if digest in self._results:
-            return self._bytes_of(self._results[digest])
-        held = self._objects[digest]
-        if held.data is not None:
-            return held.data
-        data = self.fetch(held.reference)
-        if data is None:
-            raise Error(f"object {digest.hex()} is no longer in Ray's store", "unavailable")
-        return data
 
     def cancel(self, number):
         if number not in self._asked:  # the driver's watcher asks again and again
@@ -390,17 +277,12 @@ class Session:
                 return
             self._end(task, (task.id, error, None, 0, task.runs, wall, cpu))
             return
-        reference = None
-        if isinstance(data, list):
-            data, reference = None, data[0]
         if task.again is not None:
-            again = task.again
-            again.data, again.reference, again.holder = data, reference, worker.handle
+            task.again.came(data, worker.handle)
             task.again = None
             del self._tasks[task.id]
             return
-        self._arrived[task.id] = _Result(
-            data, reference, worker.handle, task if reference is not None else None)
+        self._objects.came(task, data, worker.handle)
         pace = self._paces[task.kind]
         pace.note(wall, size + len(task.data) + sum(
             given.size for given in task.inputs if given.reference is None))
@@ -487,7 +369,7 @@ class Session:
 
     def _add(self, handle):
         self._number += 1
-        worker = self._workers[handle] = _Worker(self._number)
+        worker = self._workers[handle] = Worker(self._number)
         worker.handle = handle
         return worker
 
@@ -505,10 +387,7 @@ class Session:
         lost with it, so they are fetched first."""
         if worker.tasks or worker.held:
             return
-        for result in (*self._arrived.values(), *self._results.values()):
-            if (result.holder == worker.handle and result.data is None
-                    and result.reference is not None):
-                result.data = self.fetch(result.reference)
+        self._objects.rescue(worker.handle)
         self.remove(worker)
 
     # What gang.py calls besides `remove`.
@@ -527,15 +406,11 @@ class Session:
         self._waiting.appendleft(gang)
 
     def fetch(self, reference):
-        """What is in Ray's store; None when it cannot be had."""
-        try:
-            return self._cluster.get(reference, _GET_SECONDS)
-        except TimeoutError:
-            return None
+        return self._objects.fetch(reference)
 
     def succeed(self, task, reply, data, attempts):
         _, _, digest, size, wall, cpu, *_ = reply
-        self._arrived[task.id] = _Result(data, None, None, None)
+        self._objects.came(task, data, None)
         self._end(task, (task.id, None, digest, size, attempts, wall, cpu))
 
     def complete(self, task, error):
@@ -651,7 +526,7 @@ class Session:
             return batch
         idle = sum(not worker.calls for worker in self._takers)
         most = min(self._paces[first.kind].together, -(-(len(waiting) + 1) // max(1, idle)))
-        while (len(batch) < most and waiting and type(waiting[0]) is _Task
+        while (len(batch) < most and waiting and type(waiting[0]) is Task
                and waiting[0].kind == first.kind and not waiting[0].alone):
             batch.append(waiting.popleft())
         return batch
@@ -688,57 +563,24 @@ class Session:
 
     def _message(self, worker, task, mates, fresh):
         """What a worker needs to run a task; adds references that it lacks to `fresh`."""
-        inputs = []
-        for given in task.inputs:
-            if given.reference is None and (
-                given.size > _INLINE_BYTES or (given.reads > 1 and given.size > _SHARED_BYTES)
-            ):
-                given.reference, given.data = self._cluster.put(given.data), None
-            if given.reference is None:
-                inputs.append(given.data)
-                continue
-            inputs.append(given.number)
-            if given.number not in worker.known:
-                worker.known.add(given.number)
-                fresh[given.number] = [given.reference]
+        inputs = [self._objects.to_send(given, worker, fresh) for given in task.inputs]
         task.runs += 1
         task.events = 0
         self._number += 1
         task.call, task.mates = self._number, mates
         return task.id, task.call, task.data, inputs
 
-    # Completions.
+    # What objects.py calls.
 
-    def _bytes_of(self, result):
-        """Of a large result from where it is; where that is gone, the task runs again."""
-        if result.data is None and result.error is None:
-            for _ in range(_MOST_LOSSES):
-                if result.reference is not None:
-                    result.data = self._fetched(result)
-                if result.data is not None or result.error is not None:
-                    break
-                self._run_again(result)
-        if result.error is not None:
-            raise result.error
-        if result.data is None:
-            raise Error(f"the result of task {result.task.id} ({result.task.kind}) was lost "
-                        f"{_MOST_LOSSES} times", "unavailable")
-        return result.data
+    def look(self):
+        """Takes what messages there are."""
+        self._step(0)
 
-    def _fetched(self, result):
-        """None when it is lost, or its worker is and it does not come soon all the same."""
-        deadline = time.monotonic() + _GET_SECONDS
-        while time.monotonic() < deadline:
-            self._step(0)  # to know of lost workers
-            lost = result.holder not in self._workers
-            try:
-                return self._cluster.get(result.reference, _GET_SLICE_SECONDS)
-            except TimeoutError:
-                if lost:
-                    return None
-        return None
+    def has(self, handle):
+        return handle in self._workers
 
-    def _run_again(self, result):
+    def run_again(self, result):
+        """Has the task of a lost result make it again, and waits."""
         task = result.task
         if not task.pure:
             result.error = Error(f"the result of task {task.id} ({task.kind}) was lost with its "
@@ -748,14 +590,16 @@ class Session:
         task.again = result
         self._tasks[task.id] = task
         self._waiting.appendleft(task)
-        deadline = time.monotonic() + _GET_SECONDS
+        deadline = time.monotonic() + REMAKE_SECONDS
         while result.data is None and result.reference is None and result.error is None:
             if self._broken is not None:
                 raise self._broken
             if time.monotonic() > deadline:
-                raise Error(f"waited {_GET_SECONDS:g} s for task {task.id} ({task.kind}) to run "
+                raise Error(f"waited {REMAKE_SECONDS:g} s for task {task.id} ({task.kind}) to run "
                             "again, whose result was lost", "deadline exceeded")
             self._step(_TEND_SECONDS)
+
+    # Completions.
 
     def _fail(self, task, code, message):
         error = _windlass.encode_error(code, message)
