@@ -5,6 +5,7 @@
 #include <fstream>
 #include <set>
 
+#include "windlass/base/amount.h"
 #include "windlass/base/byte_reader.h"
 #include "windlass/base/error.h"
 #include "windlass/base/file.h"
@@ -178,6 +179,40 @@ TEST(Registry, NamesTheNearestKnown) {
               HasSubstr("registered twice"));
   EXPECT_THAT(ErrorOf([&] { registry.LoadPlugin(""); }), HasSubstr("plug-in"));
   EXPECT_THAT(ErrorOf([&] { registry.LoadPlugin("/proc/self/exe"); }), HasSubstr("plug-in"));
+}
+
+TEST(Amount, DurationsAreNumbersAndUnits) {
+  const std::pair<const char*, std::int64_t> right[] = {
+      {"10ms", 10'000},         {"0.5", 500'000},       {"250us", 250},
+      {"90", 90'000'000},       {"2min", 120'000'000},  {"10m", 600'000'000},
+      {"1h30m", 5'400'000'000}, {"1m0.5s", 60'500'000}, {"0", 0},
+      {"24h", 86'400'000'000}};
+  for (const auto& [text, microseconds] : right) {
+    EXPECT_EQ(ParseDuration(text, "x").count(), microseconds) << text;
+  }
+  for (const char* wrong :
+       {"", "ms", "-1ms", "1 ms", "25h", "nan", "inf", "1e9s", "5x", "m", "1h-5m", "1hm"}) {
+    EXPECT_THROW(ParseDuration(wrong, "x"), Error) << wrong;
+  }
+  using std::chrono::seconds;
+  EXPECT_EQ(ParseDuration("48h", "x", seconds(1), std::chrono::hours(168)), std::chrono::hours(48));
+  try {
+    ParseDuration("0", "--timeout", seconds(1), seconds(90));
+    ADD_FAILURE();
+  } catch (const Error& caught) {
+    EXPECT_NE(std::string_view(caught.what()).find("--timeout is \"0\""), std::string_view::npos);
+    EXPECT_NE(std::string_view(caught.what()).find("from 1s to 90s"), std::string_view::npos);
+  }
+}
+
+TEST(Amount, SizesAreBytes) {
+  EXPECT_EQ(ParseBytes("16MiB", "x"), 16U << 20);
+  EXPECT_EQ(ParseBytes("4kB", "x"), 4000U);
+  EXPECT_EQ(ParseBytes("1.5K", "x"), 1536U);
+  EXPECT_EQ(ParseBytes("17", "x"), 17U);
+  for (const char* wrong : {"", "MiB", "-1", "1TB", "1e30", "1MiB2", "2000GiB"}) {
+    EXPECT_THROW(ParseBytes(wrong, "x"), Error) << wrong;
+  }
 }
 
 }  // namespace

@@ -12,6 +12,7 @@
 #include <cstring>
 #include <utility>
 
+#include "windlass/base/descriptor.h"
 #include "windlass/base/error.h"
 
 namespace windlass {
@@ -25,21 +26,6 @@ constexpr std::int64_t kLargestRead = std::int64_t{1} << 31;
   const auto code = error == ENOENT || error == ENOTDIR ? ErrorCode::kNotFound : ErrorCode::kIo;
   throw Error(code, fmt::format("cannot {} {}: {}", doing, path.string(), std::strerror(error)));
 }
-
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int get() const { return fd_; }
-  int Release() { return std::exchange(fd_, -1); }
-
- private:
-  int fd_;
-};
 
 }  // namespace
 

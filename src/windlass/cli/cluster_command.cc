@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 
+#include "windlass/base/amount.h"
 #include "windlass/base/error.h"
 #include "windlass/base/file.h"
 #include "windlass/cli/cli.h"
@@ -75,7 +76,10 @@ struct ClusterCommand {
     return true;
   }
 
-  std::chrono::seconds Limit() const { return cluster::ParseDuration(timeout, "--timeout"); }
+  std::chrono::seconds Limit() const {
+    using namespace std::chrono;
+    return ceil<seconds>(ParseDuration(timeout, "--timeout", seconds(1), hours(7 * 24)));
+  }
 
   cluster::Say Teller() const {
     return [this](const std::string& line) {

@@ -19,6 +19,7 @@
 #include <sstream>
 #include <thread>
 
+#include "windlass/base/descriptor.h"
 #include "windlass/base/error.h"
 #include "windlass/base/file.h"
 #include "windlass/cluster/local_processes_internal.h"
@@ -32,20 +33,6 @@ constexpr const char* kMarkName = "WINDLASS_CLUSTER_NODE=";
 constexpr auto kLookAgain = std::chrono::milliseconds(50);
 
 // A descriptor that is closed.
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int get() const { return fd_; }
-
- private:
-  int fd_;
-};
-
 struct Stat {
   bool ended = false;  // a zombie
   std::int64_t session = 0;

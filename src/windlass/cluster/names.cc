@@ -15,7 +15,6 @@ constexpr std::size_t kLongestLabel = 63;
 constexpr std::size_t kLongestClusterName = 53;
 constexpr std::size_t kLongestSubdomain = 253;
 constexpr int kMostWorkers = 10'000;
-constexpr int kLongestDays = 7;
 
 [[noreturn]] void Refuse(std::string_view what, std::string_view text, const std::string& right) {
   throw Error(ErrorCode::kInvalidInput, fmt::format("{} is \"{}\"; {}", what, text, right));
@@ -155,27 +154,6 @@ WorkerCount ParseWorkers(std::string_view text, std::string_view what) {
   }
   if (*most < *least) Refuse(what, text, "MIN:MAX needs MIN at most MAX");
   return {*least, *most, colon != text.npos};
-}
-
-std::chrono::seconds ParseDuration(std::string_view text, std::string_view what) {
-  const auto refuse = [&] {
-    Refuse(what, text,
-           fmt::format("a time is wanted, as 90s, 10m or 1h30m; at most {} days", kLongestDays));
-  };
-  if (text.empty()) refuse();
-  std::int64_t total = 0;
-  for (std::string_view rest = text; !rest.empty();) {
-    std::int64_t number = 0;
-    const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), number);
-    if (error != std::errc() || number < 0 || number > kLongestDays * 86'400) refuse();
-    rest.remove_prefix(static_cast<std::size_t>(end - rest.data()));
-    const char unit = rest.empty() ? 's' : rest.front();
-    if (!rest.empty()) rest.remove_prefix(1);
-    if (unit != 's' && unit != 'm' && unit != 'h') refuse();
-    total += number * (unit == 'h' ? 3600 : unit == 'm' ? 60 : 1);
-  }
-  if (total < 1 || total > kLongestDays * 86'400) refuse();
-  return std::chrono::seconds(total);
 }
 
 }  // namespace windlass::cluster

@@ -1,7 +1,6 @@
 // What users name, checked before Kubernetes sees it.
 #pragma once
 
-#include <chrono>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -41,8 +40,5 @@ struct WorkerCount {
 
 // "3" or "1:5".
 WorkerCount ParseWorkers(std::string_view text, std::string_view what);
-
-// "90s", "10m", "1h30m", "90" (seconds).
-std::chrono::seconds ParseDuration(std::string_view text, std::string_view what);
 
 }  // namespace windlass::cluster

@@ -3,38 +3,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
-#include <charconv>
 #include <cmath>
 #include <thread>
 
+#include "windlass/base/amount.h"
 #include "windlass/base/error.h"
 #include "windlass/base/secret.h"
 
 namespace windlass::serve {
 namespace {
-
-struct Unit {
-  std::string_view name;
-  double factor;
-};
-
-// A number and one of the units, the last of which stands for none.
-double ParseAmount(std::string_view text, std::span<const Unit> units, std::string_view what,
-                   std::string_view example, double most) {
-  double number = 0;
-  const char* end = text.data() + text.size();
-  const auto [stop, error] = std::from_chars(text.data(), end, number);
-  const std::string_view rest(stop, static_cast<std::size_t>(end - stop));
-  const auto unit = std::ranges::find(units, rest, &Unit::name);
-  if (error != std::errc() || unit == units.end() || !(number >= 0) ||
-      !(number * unit->factor <= most)) {
-    throw Error(
-        ErrorCode::kInvalidInput,
-        fmt::format("{} is \"{}\"; an amount such as {} was expected", what, text, example));
-  }
-  return number * unit->factor;
-}
 
 constexpr int kIoThreads = 4;  // they parse, too
 
@@ -51,30 +28,6 @@ void CheckName(const std::string& name) {
 }
 
 }  // namespace
-
-std::chrono::microseconds ParseDuration(std::string_view text, std::string_view what) {
-  static constexpr std::array<Unit, 5> kUnits = {
-      {{"us", 1}, {"ms", 1e3}, {"s", 1e6}, {"min", 6e7}, {"", 1e6}}};
-  constexpr double kDay = 86400e6;
-  return std::chrono::microseconds(
-      std::llround(ParseAmount(text, kUnits, what, "10ms, 0.5s or 2min, at most a day", kDay)));
-}
-
-std::uint64_t ParseBytes(std::string_view text, std::string_view what) {
-  static constexpr std::array<Unit, 11> kUnits = {{{"KiB", 0x1p10},
-                                                   {"MiB", 0x1p20},
-                                                   {"GiB", 0x1p30},
-                                                   {"K", 0x1p10},
-                                                   {"M", 0x1p20},
-                                                   {"G", 0x1p30},
-                                                   {"kB", 1e3},
-                                                   {"MB", 1e6},
-                                                   {"GB", 1e9},
-                                                   {"B", 1},
-                                                   {"", 1}}};
-  return static_cast<std::uint64_t>(
-      ParseAmount(text, kUnits, what, "16MiB or 500kB, at most 1TiB", 0x1p40));
-}
 
 std::vector<job::Field> ServeFields() {
   using job::FieldType;

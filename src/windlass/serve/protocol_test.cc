@@ -159,20 +159,5 @@ TEST(Protocol, WritesWhatWasAskedFor) {
   EXPECT_THAT(binary.body, HasSubstr(R"("parameters":{"binary_data_size":16}})"));
 }
 
-TEST(ServeOptions, ReadAmounts) {
-  EXPECT_EQ(ParseDuration("10ms", "x").count(), 10'000);
-  EXPECT_EQ(ParseDuration("0.5", "x").count(), 500'000);
-  EXPECT_EQ(ParseDuration("250us", "x").count(), 250);
-  EXPECT_EQ(ParseBytes("16MiB", "x"), 16U << 20);
-  EXPECT_EQ(ParseBytes("4kB", "x"), 4000U);
-  EXPECT_EQ(ParseBytes("17", "x"), 17U);
-  for (const char* wrong : {"", "ms", "-1ms", "1 ms", "1h", "nan", "1e9s"}) {
-    EXPECT_THROW(ParseDuration(wrong, "x"), Error) << wrong;
-  }
-  for (const char* wrong : {"", "MiB", "-1", "1TB", "1e30"}) {
-    EXPECT_THROW(ParseBytes(wrong, "x"), Error) << wrong;
-  }
-}
-
 }  // namespace
 }  // namespace windlass::serve
