@@ -29,6 +29,7 @@ seed linear_fuzz examples/adult/model.json tests/cli/small/model.json
 seed lightgbm_fuzz src/windlass/model/testdata/lightgbm/*.txt
 seed xgboost_fuzz src/windlass/model/testdata/xgboost/*.{json,ubj}
 seed groups_fuzz examples/adult/groups.json
+seed values_fuzz deploy/cluster.yaml deploy/nodes.yaml
 python3 - "$build/seeds" <<'PYTHON'
 import json, pathlib, struct, sys
 
