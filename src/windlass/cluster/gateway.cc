@@ -24,10 +24,13 @@ namespace {
 
 constexpr int kProtocol = 1;
 constexpr std::string_view kJobs = "/v1/jobs";
+constexpr std::string_view kTasks = "/v1/tasks/";
 constexpr auto kGatewayAnswer = std::chrono::seconds(30);
 constexpr auto kToStart = std::chrono::seconds(240);
 constexpr auto kToBeReached = std::chrono::seconds(20);
 constexpr auto kLook = std::chrono::milliseconds(200);
+constexpr std::size_t kMostTask = std::size_t{4} << 30;  // with its inputs
+constexpr std::chrono::minutes kToFetchTask{10};
 constexpr std::size_t kMostTold = std::size_t{256} << 20;
 constexpr int kAttempts = 4;
 constexpr const char* kTokenVariable = "WINDLASS_GATEWAY_TOKEN";
@@ -113,6 +116,12 @@ class GatewayHandler final : public HttpHandler {
       Json list = Json::array();
       for (const job::JobInfo& record : jobs_->Records()) list.push_back(record.ToJson());
       return Say(list);
+    }
+    if (path.starts_with(kTasks)) {
+      HttpAnswer answer;
+      answer.content_type = "application/octet-stream";
+      answer.body = jobs_->FailedTask(path.substr(kTasks.size())).view();
+      return answer;
     }
     const auto [id, what] = TakeApart(path);
     if (what.empty()) {
@@ -205,6 +214,16 @@ class GatewayHome final : public JobHome {
         std::this_thread::sleep_for(kLook * attempt);
       }
     }
+  }
+
+  Bytes FailedTask(std::string_view id) override {
+    CheckJobId(id);  // as plain a word
+    HttpRequest request = Request("GET", fmt::format("{}{}", kTasks, id));
+    request.most_bytes = kMostTask;
+    request.deadline += kToFetchTask;
+    HttpResponse response = Do(request);
+    if (response.status != 200) Refuse(response);
+    return Bytes(std::move(response.body));
   }
 
   void Remove(std::string_view id, bool record) override {

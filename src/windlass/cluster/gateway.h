@@ -5,6 +5,7 @@
 //   GET    /v1/jobs/ID                 one record
 //   GET    /v1/jobs/ID/result          result, run, and the outputs with their sizes and hashes
 //   GET    /v1/jobs/ID/outputs/NAME    the bytes of one output
+//   GET    /v1/tasks/ID                a task that failed, with its inputs
 //   DELETE /v1/jobs/ID[/outputs]       all of a job, or its outputs
 #pragma once
 

@@ -8,7 +8,8 @@
 
 #include "windlass/base/error.h"
 #include "windlass/base/file.h"
-#include "windlass/base/log.h"
+#include "windlass/engine/failed_task.h"
+#include "windlass/store/store.h"
 
 namespace windlass::cluster {
 namespace {
@@ -59,6 +60,15 @@ class FolderHome final : public JobHome {
     throw Error(
         error == std::errc::no_such_file_or_directory ? ErrorCode::kNotFound : ErrorCode::kIo,
         fmt::format("cannot copy {} to {}: {}", from.string(), to.string(), error.message()));
+  }
+
+  Bytes FailedTask(std::string_view id) override {
+    const std::filesystem::path store = home_ / "store";
+    std::error_code unreadable;
+    if (!std::filesystem::exists(store, unreadable)) {  // it would be made
+      throw Error(ErrorCode::kNotFound, fmt::format("there is no store {}", store.string()));
+    }
+    return engine::FindFailedTask(*store::Store::Open(store), id);
   }
 
   void Remove(std::string_view id, bool record) override {

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "windlass/base/bytes.h"
 #include "windlass/base/hash.h"
 #include "windlass/base/json.h"
 #include "windlass/job/info.h"
@@ -62,6 +63,9 @@ class JobHome {
   // who asked to see.
   virtual void Fetch(std::string_view id, const JobOutput& output,
                      const std::filesystem::path& to) = 0;
+  // What the home's store keeps of a task that failed (engine/failed_task.h). Throws
+  // Error{kNotFound}.
+  virtual Bytes FailedTask(std::string_view id) = 0;
   // The outputs, and with `record` the record as well.
   virtual void Remove(std::string_view id, bool record) = 0;
 };

@@ -331,7 +331,7 @@ TEST(Drive, AFailedTaskIsKeptWithItsInputs) {
   EXPECT_EQ(CodeOf(Caught([&] { job.Run(*session); })), "input/output");
   Task failed = With(job.task, "2", {ObjectRef{HashOf("block 2"), 7}});
   const std::string id = TaskIdentity(failed, {}).Hex().substr(0, 16);
-  const FailedTask kept = FindFailedTask(memo, id);
+  const FailedTask kept = ReadFailedTask(FindFailedTask(memo, id));
   EXPECT_EQ(CodeOf(Caught([&] { RunFailedTask(kept, {}); })), "input/output");
   broken = false;
   EXPECT_EQ(Text(RunFailedTask(kept, {})), "block 2");

@@ -27,15 +27,19 @@ std::string KeepFailedTask(store::Store& store, Session& session, const Task& ta
   return id;
 }
 
-FailedTask FindFailedTask(store::Store& store, std::string_view id) {
-  const std::optional<Bytes> kept = store.Recall(KeyOf(id));
+Bytes FindFailedTask(store::Store& store, std::string_view id) {
+  std::optional<Bytes> kept = store.Recall(KeyOf(id));
   if (!kept) {
     throw Error(ErrorCode::kNotFound,
                 fmt::format("no failed task \"{}\" is kept; `windlass job logs JOB` names those of "
                             "a job, and what was unused for long is removed",
                             id));
   }
-  ByteReader reader(kept->view(), "a failed task");
+  return *std::move(kept);
+}
+
+FailedTask ReadFailedTask(const Bytes& kept) {
+  ByteReader reader(kept.view(), "a failed task");
   FailedTask failed{Task::Decode(reader.ReadString()), {}};
   for (std::size_t i = 0; i < failed.task.inputs.size(); ++i) {
     failed.inputs.emplace_back(reader.ReadString());

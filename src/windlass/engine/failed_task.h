@@ -20,8 +20,11 @@ struct FailedTask {
 // Error{kIo, kNotFound}.
 std::string KeepFailedTask(store::Store& store, Session& session, const Task& task);
 
-// Throws Error{kNotFound}; Error{kCorrupt}.
-FailedTask FindFailedTask(store::Store& store, std::string_view id);
+// What KeepFailedTask kept. Throws Error{kNotFound}.
+Bytes FindFailedTask(store::Store& store, std::string_view id);
+
+// From its bytes. Throws Error{kCorrupt}.
+FailedTask ReadFailedTask(const Bytes& kept);
 
 // Runs it here, once. Throws what the task throws.
 Bytes RunFailedTask(const FailedTask& failed, const CancelToken& token);
