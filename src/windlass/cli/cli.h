@@ -42,6 +42,9 @@ void Say(const std::string& text);
 // Runs a spec and prints its result, or with --detach the job's id: for people, or as JSON.
 void RunAndPrint(const Json& spec, const std::string& what, const RunFlags& flags);
 
+// A job that its cluster has forgotten, submitted again to this engine; gives its new id.
+std::string SubmitAgain(const job::JobInfo& info, const std::string& engine);
+
 // Whether an engine is written in Python and this process is not Python. Throws
 // Error{kUnsupported} for ray://.
 bool NeedsPython(std::string_view engine);

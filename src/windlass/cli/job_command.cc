@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <chrono>
 #include <ctime>
+#include <functional>
 #include <iostream>
 #include <memory>
 #include <optional>
@@ -250,12 +251,20 @@ struct JobCommand {
     }
   }
 
-  int Wait() const {
+  job::JobInfo WaitUntilEnd(const std::function<void(const job::JobInfo&)>& look) const {
+    const auto timeout = Milliseconds(wait_timeout);
+    if (cluster::RayEngine::Is(engine)) {
+      const auto again = [this](const job::JobInfo& info) { return SubmitAgain(info, engine); };
+      return cluster::WaitOnRay(engine, id, timeout, look, again, Say);
+    }
     const auto jobs = JobsOf(engine);
+    return job::WaitForJob(*jobs, jobs->Find(id).id, timeout, look);
+  }
+
+  int Wait() const {
     std::optional<Watch> watch(quiet);
-    const job::JobInfo job =
-        job::WaitForJob(*jobs, jobs->Find(id).id, Milliseconds(wait_timeout),
-                        [&watch](const job::JobInfo& info) { watch->Look(info); });
+    const auto look = [&watch](const job::JobInfo& info) { watch->Look(info); };
+    const job::JobInfo job = WaitUntilEnd(look);
     watch.reset();
     if (json) {
       PrintJson(job.ToJson());

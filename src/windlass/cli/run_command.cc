@@ -12,6 +12,7 @@
 #include "windlass/cluster/job_home.h"
 #include "windlass/cluster/ray_engine.h"
 #include "windlass/cluster/ray_run.h"
+#include "windlass/cluster/submitted.h"
 #include "windlass/job/detach.h"
 #include "windlass/job/local_jobs.h"
 #include "windlass/store/store.h"
@@ -144,6 +145,24 @@ void LoadPlugins(const job::JobInfo& info) {
   }
 }
 
+// Where an earlier job was given, with what was loaded there.
+void GoBackTo(const job::JobInfo& info) {
+  const auto folder = info.run.at("folder").get<std::string>();
+  std::error_code error;
+  std::filesystem::current_path(folder, error);
+  if (error) {
+    throw Error(ErrorCode::kNotFound, fmt::format("job {} ran in {}, which cannot be entered: {}",
+                                                  info.id, folder, error.message()));
+  }
+  LoadPlugins(info);
+}
+
+engine::WorkerCount WorkersOf(const job::JobInfo& info) {
+  const Json& workers = info.run.at("workers");  // a number in older records
+  return engine::WorkerCount::Parse(workers.is_string() ? workers.get<std::string>()
+                                                        : workers.dump());
+}
+
 struct RunCommand {
   std::string file;
   std::string job;
@@ -175,14 +194,7 @@ struct RunCommand {
           ErrorCode::kUsage,
           fmt::format("job {0} has not ended yet; windlass job stop {0} stops it", info.id));
     }
-    std::error_code error;
-    std::filesystem::current_path(info.run.at("folder").get<std::string>(), error);
-    if (error) {
-      throw Error(ErrorCode::kNotFound,
-                  fmt::format("job {} ran in {}, which cannot be entered: {}", info.id,
-                              info.run.at("folder").get<std::string>(), error.message()));
-    }
-    LoadPlugins(info);
+    GoBackTo(info);
     if (flags.out.empty()) flags.out = info.out;
     if (flags.options.batch == 0) flags.options.batch = info.run.at("batch");
     flags.options.restart_of = info.id;
@@ -233,9 +245,7 @@ struct RunCommand {
       flags.out = info.out;
       flags.no_memo = !info.run.at("memo").get<bool>();
       flags.options.engine = info.run.at("engine");
-      const Json& workers = info.run.at("workers");  // a number in older records
-      flags.options.workers = engine::WorkerCount::Parse(
-          workers.is_string() ? workers.get<std::string>() : workers.dump());
+      flags.options.workers = WorkersOf(info);
       flags.options.batch = info.run.at("batch");
       flags.options.record = record;
       RunAndPrint(info.spec, "job " + info.id, flags);
@@ -247,6 +257,26 @@ struct RunCommand {
 };
 
 }  // namespace
+
+std::string SubmitAgain(const job::JobInfo& info, const std::string& engine) {
+  GoBackTo(info);
+  job::RunOptions options;
+  const std::string before = info.run.at("engine");
+  options.engine = cluster::RayEngine::Parse(before).url == cluster::RayEngine::Parse(engine).url
+                       ? before
+                       : engine;
+  options.out = info.out;
+  options.workers = WorkersOf(info);
+  options.batch = info.run.at("batch");
+  options.memo = info.run.at("memo");
+  options.restart_of = info.id;
+  options.restarts = info.restarts + 1;
+  const std::string first = info.restarts > 0 ? info.id.substr(0, info.id.rfind("-r")) : info.id;
+  options.id = fmt::format("{}-r{}", first, options.restarts);
+  const std::string id = cluster::SubmitToRay(info.spec, "job " + info.id, options, Say);
+  cluster::DropSubmitted(info.id);
+  return id;
+}
 
 void AddRunCommand(CLI::App& app, Outcome&) {
   auto command = std::make_shared<RunCommand>();

@@ -11,6 +11,7 @@
 
 #include "windlass/base/error.h"
 #include "windlass/base/log.h"
+#include "windlass/cluster/submitted.h"
 
 namespace windlass::cluster {
 namespace {
@@ -230,6 +231,11 @@ std::vector<job::JobSummary> RayJobs::List() {
   for (job::JobInfo& job : jobs) {
     if (!job.ended()) LookForWorkers(living.at(job.id), job);
   }
+  for (job::JobInfo& kept : AllSubmitted(engine_.url)) {
+    if (std::ranges::find(jobs, kept.id, &job::JobInfo::id) == jobs.end()) {
+      jobs.push_back(Forgotten(std::move(kept), engine_.url));
+    }
+  }
   std::ranges::sort(jobs, [](const job::JobInfo& a, const job::JobInfo& b) {
     return std::tie(a.started_ms, a.id) > std::tie(b.started_ms, b.id);
   });
@@ -291,7 +297,16 @@ job::JobInfo RayJobs::Find(std::string_view id) {
     CheckJobId(id);
     details = api_.Find(id);
   }
-  if (!details) details = api_.Find(WholeId(id));
+  if (!details) {
+    try {
+      details = api_.Find(WholeId(id));
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::kNotFound) throw;
+      auto kept = FindSubmitted(id);
+      if (!kept) throw;
+      return Forgotten(*std::move(kept), engine_.url);
+    }
+  }
   std::optional<job::JobInfo> info = details ? JobOf(*details) : std::nullopt;
   if (!info) {
     throw Error(ErrorCode::kNotFound,
@@ -326,7 +341,8 @@ std::vector<std::string> RayJobs::Prune(std::int64_t before_ms) {
     if (!job.ended() || (job.finished_ms != 0 ? job.finished_ms : job.started_ms) >= before_ms) {
       continue;
     }
-    api_.Delete(job.id);
+    if (api_.Find(job.id)) api_.Delete(job.id);
+    DropSubmitted(job.id);
     if (home_) home_->Remove(job.id, /*record=*/true);
     removed.push_back(job.id);
   }

@@ -31,6 +31,8 @@ class RayJobs final : public job::JobSource {
   // `home` may be null: what only records tell (progress) is then missing.
   RayJobs(const RayEngine& engine, std::unique_ptr<JobHome> home);
 
+  void IgnoreInterrupts() { api_.IgnoreInterrupts(); }
+
   std::vector<job::JobSummary> List() override;
   job::JobInfo Find(std::string_view id) override;
   LogPiece ReadLog(std::string_view id, std::int64_t from) override;

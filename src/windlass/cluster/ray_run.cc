@@ -17,6 +17,7 @@
 #include "windlass/cluster/gateway.h"
 #include "windlass/cluster/package.h"
 #include "windlass/cluster/ray_jobs.h"
+#include "windlass/cluster/submitted.h"
 #include "windlass/job/capability.h"
 #include "windlass/job/record.h"
 #include "windlass/job/staging.h"
@@ -35,6 +36,7 @@ constexpr std::size_t kMostInMetadata = 32 << 10;
 constexpr seconds kToStop{25};  // then Ray kills
 constexpr milliseconds kShortest{50};
 constexpr milliseconds kLongest{1000};
+constexpr std::chrono::hours kLongestTimeout{24 * 365 * 10};
 constexpr seconds kSilence{5};  // of a cluster, before it is spoken of
 
 Error EndOf(const job::JobInfo& info) {
@@ -56,23 +58,26 @@ Error EndOf(const job::JobInfo& info) {
 struct Prepared {
   RayEngine engine;
   job::JobInfo info;  // as the user sees it
+  bool is_service = false;
   Inputs inputs;
+  std::vector<std::string> plugins;  // where they are among the inputs
 };
 
 Prepared Prepare(const Json& spec, std::string_view what, const job::RunOptions& options) {
   Prepared prepared;
   prepared.engine = RayEngine::Parse(options.engine);
   prepared.info = job::NewJob(spec, what, options);
-  for (const std::string& plugin : Registry::Global().Plugins()) {
+  const auto& capability = Registry::Global().Find<job::Capability>(prepared.info.kind);
+  prepared.is_service = capability.is_service();
+  prepared.inputs =
+      FindInputs(prepared.info.spec, capability.schema().inputs(), prepared.engine.shared);
+  for (const std::filesystem::path plugin : Registry::Global().Plugins()) {
     // Our own are there as well, and loaded where they are needed.
-    if (std::filesystem::path(plugin).filename().string().starts_with("windlass_")) continue;
-    throw Error(ErrorCode::kUnsupported,
-                fmt::format("--plugin {} goes with engines of this machine; on a cluster a plug-in "
-                            "is part of what is installed there",
-                            plugin));
+    if (plugin.filename().string().starts_with("windlass_")) continue;
+    prepared.plugins.push_back(
+        fmt::format("plugins/{}/{}", prepared.plugins.size(), plugin.filename().string()));
+    prepared.inputs.files.emplace(prepared.plugins.back(), plugin);
   }
-  const job::Schema& schema = Registry::Global().Find<job::Capability>(prepared.info.kind).schema();
-  prepared.inputs = FindInputs(prepared.info.spec, schema.inputs(), prepared.engine.shared);
   return prepared;
 }
 
@@ -121,9 +126,12 @@ void Submit(const Prepared& prepared, const std::string& id, const job::RunOptio
                {"submitted_ms", job::NowMs()}};
   ours["spec"] = prepared.info.spec;
   if (ours.dump().size() > kMostInMetadata) ours.erase("spec");
-  std::string entrypoint =
-      fmt::format("exec {} -m windlass run --submitted {} --engine {} -w {}",
-                  ShellQuoted(engine.python), id, ShellQuoted(engine.ray), options.workers.Text());
+  std::string entrypoint = fmt::format("exec {} -m windlass", ShellQuoted(engine.python));
+  for (const std::string& plugin : prepared.plugins) {
+    entrypoint += " --plugin " + ShellQuoted(plugin);
+  }
+  entrypoint += fmt::format(" run --submitted {} --engine {} -w {}", id, ShellQuoted(engine.ray),
+                            options.workers.Text());
   if (options.batch > 0) entrypoint += fmt::format(" -b {}", options.batch);
   if (!options.memo) entrypoint += " --no-memo";
   Json request = {{"entrypoint", std::move(entrypoint)},
@@ -187,6 +195,7 @@ class LogPrinter {
       return;
     }
     if (line.starts_with(job::Progress::kMark)) return;  // it is drawn
+    if (line.starts_with("Ray: ")) return;  // python/windlass/ray/cluster.py; for `job logs`
     Flush();
     const std::string text = inputs_.InWordsOfTheUser(std::string(line));
     if (line.starts_with("windlass: ")) {
@@ -271,15 +280,22 @@ class Follower {
         printer_(prepared.inputs),
         progress_(options.progress, &record) {}
 
-  job::RunResult Run(job::Staging& staging) {
+  // `staging`: of a service none.
+  job::RunResult Run(std::optional<job::Staging>& staging) {
     CheckRay(api_, engine_, say_);
     Begin(record_.id(), options_.restarts, options_.restart_of);
     for (;;) {
       const job::JobInfo info = Follow();
       progress_.End();
-      if (info.state != job::JobState::kSucceeded) throw EndOf(info);
+      const bool stopped = prepared_.is_service && info.state == job::JobState::kCancelled;
+      if (info.state != job::JobState::kSucceeded && !stopped) throw EndOf(info);
+      if (prepared_.is_service) {
+        job::RunResult none;
+        none.result = Json::object();
+        return none;
+      }
       try {
-        job::RunResult result = Patiently([&] { return Fetch(*home_, id_, staging); });
+        job::RunResult result = Patiently([&] { return Fetch(*home_, id_, *staging); });
         Forget();
         return result;
       } catch (const Error& error) {
@@ -451,12 +467,13 @@ job::RunResult RunOnRay(const Json& spec, std::string_view what, const job::RunO
   const auto record = job::JobRecord::Begin(store::HomeFolder(), prepared.info);
   const LogFile log(record->log_path());
   try {
-    job::Staging staging(options.out);
+    std::optional<job::Staging> staging;
+    if (!prepared.is_service) staging.emplace(options.out);
     record->Start();
     Follower follower(prepared, options, *record, say);
     job::RunResult result = follower.Run(staging);
     result.job_id = record->id();
-    record->Succeed(staging.Commit());
+    record->Succeed(staging ? staging->Commit() : std::vector<std::string>());
     return result;
   } catch (const Error& error) {
     record->Fail(error);
@@ -474,9 +491,57 @@ std::string SubmitToRay(const Json& spec, std::string_view what, const job::RunO
   RayApi api(prepared.engine, options.token);
   CheckRay(api, prepared.engine, say);
   OpenJobHome(prepared.engine, api, /*start=*/true, say);
-  const std::string id = job::NewJobId();
-  Submit(prepared, id, options, options.restarts, options.restart_of, api);
-  return id;
+  job::JobInfo kept = prepared.info;
+  if (kept.id.empty()) kept.id = job::NewJobId();
+  kept.started_ms = job::NowMs();
+  Submit(prepared, kept.id, options, options.restarts, options.restart_of, api);
+  KeepSubmitted(kept);
+  return kept.id;
+}
+
+job::JobInfo WaitOnRay(std::string_view text, std::string_view given, milliseconds timeout,
+                       const std::function<void(const job::JobInfo&)>& look,
+                       const Resubmit& resubmit, const Say& say) {
+  const RayEngine engine = RayEngine::Parse(text);
+  const Deadline deadline = Clock::now() + std::min<milliseconds>(timeout, kLongestTimeout);
+  std::string id(given);
+  std::optional<Deadline> silent;  // until when a cluster that does not answer may be so
+  RayApi api(engine);
+  RayJobs jobs(engine, OpenJobHome(engine, api, /*start=*/false, say));
+  for (int again = 0;;) {
+    try {
+      job::JobInfo info = jobs.Find(id);
+      silent.reset();
+      id = info.id;
+      if (look) look(info);
+      if (info.ended() && (api.Find(id) || !FindSubmitted(id))) return info;
+      if (info.ended()) {
+        if (again++ == engine.restarts) {
+          throw Error(ErrorCode::kUnavailable, fmt::format("job {}: {}", id, info.error));
+        }
+        say(
+            fmt::format("the cluster at {} has forgotten job {}: its head was replaced; submits it "
+                        "again",
+                        engine.url, id));
+        id = resubmit(info);
+        continue;
+      }
+    } catch (const Error& error) {
+      if (!MayPass(error)) throw;
+      if (!silent) {
+        silent = Clock::now() + engine.patience;
+        say(fmt::format("{}; it is asked again for {} s", error.what(), engine.patience.count()));
+      }
+      if (Clock::now() > *silent) throw;
+    }
+    if (Clock::now() >= deadline) {
+      throw Error(ErrorCode::kDeadlineExceeded,
+                  fmt::format("job {} has not ended within {} s", id,
+                              std::chrono::duration<double>(timeout).count()));
+    }
+    ProcessCancelToken().Check();
+    std::this_thread::sleep_for(kLongest / 2);
+  }
 }
 
 job::RunResult FetchFromRay(std::string_view text, std::string_view id,
@@ -495,6 +560,7 @@ job::RunResult FetchFromRay(std::string_view text, std::string_view id,
   job::Staging staging(out.empty() ? std::filesystem::path(info.out) : out);
   job::RunResult result = Fetch(*home, info.id, staging);
   staging.Commit();
+  DropSubmitted(info.id);
   return result;
 }
 

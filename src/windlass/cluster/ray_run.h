@@ -1,7 +1,9 @@
 // Specs run on a cluster that is reached over Ray's Jobs REST API: `python -m windlass run` there.
 #pragma once
 
+#include <chrono>
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -19,9 +21,22 @@ namespace windlass::cluster {
 WINDLASS_API job::RunResult RunOnRay(const Json& spec, std::string_view what,
                                      const job::RunOptions& options, const Say& say);
 
-// Submits a spec and gives the job's id once the cluster has it. Nothing of it stays here.
+// Submits a spec and gives the job's id once the cluster has it. What it takes to do so again stays
+// here (submitted.h).
 std::string SubmitToRay(const Json& spec, std::string_view what, const job::RunOptions& options,
                         const Say& say);
+
+// Submits a job of the user's again, and gives its new id.
+using Resubmit = std::function<std::string(const job::JobInfo&)>;
+
+// Waits until a job of the cluster has ended; `look` sees it again and again. One that was
+// submitted from here and that the cluster has forgotten is submitted again, as often as the
+// engine's `restarts` says; a cluster that does not answer is waited for as long as its `patience`.
+// Throws Error{kDeadlineExceeded} after `timeout`, and what RayApi throws.
+job::JobInfo WaitOnRay(std::string_view engine, std::string_view id,
+                       std::chrono::milliseconds timeout,
+                       const std::function<void(const job::JobInfo&)>& look,
+                       const Resubmit& resubmit, const Say& say);
 
 // Brings the outputs of a job that has succeeded into the folder `out`. Throws Error{kNotFound}
 // when there are none, {kCorrupt} when they did not come over whole.
