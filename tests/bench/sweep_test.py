@@ -87,11 +87,29 @@ def a_service_is_measured_with_the_same_rows(folder):
         for sample in document["samples"]:
             assert sample["rows"] == ROWS and sample["tasks"] == requests, sample
             assert 0 < sample["latency_p50_s"] <= sample["latency_p99_s"] <= sample["wall_s"]
-    for flags, what in ((["--mode", "serve", "-w", 2], "takes --replicas"),
+    for flags, what in ((["--mode", "serve", "-w", 2, "--replicas", 2], "give one of them"),
                         (["--replicas", 2], "jobs take --workers"),
                         (["--mode", "serve", "--engine", "http://127.0.0.1:1"], "of the cluster")):
         refused = windlass(*few_rows(folder), *flags, check=False)
         assert refused.returncode == 2 and what in refused.stderr, refused
+
+
+@test
+def both_modes_are_measured_together(folder):
+    shown = windlass(*few_rows(folder), "--mode", "both", "-w", 1, 2, "-b", 16, "--nruns", 2).stdout
+    document = json.loads(only(folder, "json").read_text())
+    assert (document["mode"], document["batching"]) == ("both", "ray"), document
+    # Beside each other: a busy moment of the machine hits both.
+    assert [(s["run"], s["workers"], s["mode"]) for s in document["samples"]] == \
+        [(r, w, m) for r in (1, 2) for w in (1, 2) for m in ("pool", "serve")]
+    assert [s["mode"] for s in document["warm_up"]] == ["pool", "serve"], document["warm_up"]
+    assert [(one["mode"], one["workers"], one["runs"]) for one in document["summary"]] == \
+        [("pool", 1, 2), ("pool", 2, 2), ("serve", 1, 2), ("serve", 2, 2)]
+    assert all(len(line) <= 80 for line in shown.splitlines()[3:8]), shown
+    assert len(re.findall(r"^(?:pool|serve) +[12] +16 +2 ", shown, re.MULTILINE)) == 4, shown
+    if shutil.which("chromium") and shutil.which("chromedriver"):
+        subprocess.run([sys.executable, ROOT / "tests/web/check_sweep.py", only(folder, "html")],
+                       check=True, timeout=300)
 
 
 @test
@@ -204,6 +222,8 @@ def bad_input_is_one_clear_line(folder):
         (["--nruns", "x"], "--nruns"),
         (["--benchmark", "2"], "--benchmark"),
         (["--engine", "nowhere"], "nowhere"),
+        (["--cluster", "c", "--engine", "http://127.0.0.1:1"], "leave --engine out"),
+        (["--mode", "fast"], "--mode"),
         (["--engine", "local?workers=3", "-w", "1"], "leave the number of workers to -w"),
         (["--method", "magic"], "magic"),
         (["--seed", "-1"], "seed"),

@@ -9,6 +9,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -269,17 +270,22 @@ class Explaining:
         return errors
 
 
+def pods_of(cluster, node_type):
+    return set(kubectl("-n", NAMESPACE, "get", "pods", "-l",
+                       f"ray.io/cluster={cluster},ray.io/node-type={node_type}", "-o",
+                       "name").split())
+
+
 def pod_of(node_type):
-    return kubectl("-n", NAMESPACE, "get", "pods", "-l",
-                   f"ray.io/cluster=jobs,ray.io/node-type={node_type}", "-o", "name").split()[0]
+    return sorted(pods_of("jobs", node_type))[0]
 
 
 def kill(pod):
     kubectl("-n", NAMESPACE, "delete", pod, "--force", "--grace-period=0")
 
 
-@test
-def a_cluster_for_jobs(_):
+def for_jobs():
+    """What a cluster is started with that has Windlass and keeps its store when its head is lost."""
     STORE.mkdir(exist_ok=True)
     STORE.chmod(0o777)  # the Pods' user has another number
     values = FOLDER / "jobs.yaml"
@@ -289,11 +295,56 @@ head:
   volumes: [{{name: store, hostPath: {{path: {STORE}}}}}]
   volumeMounts: [{{name: store, mountPath: /store}}]
 """)
-    sizes = ["--image", os.environ["WINDLASS_IMAGE"], "--ray-version", os.environ["RAY_VERSION"],
-             "--head-cpu", "700m", "--head-memory", "3Gi", "--worker-cpu", "400m",
-             "--worker-memory", "1Gi"]
-    started = json.loads(user("start", "jobs", "-f", values, *sizes, "--workers", "2",
-                              "--json").stdout)
+    return ["-f", values, "--image", os.environ["WINDLASS_IMAGE"], "--ray-version",
+            os.environ["RAY_VERSION"], "--head-cpu", "700m", "--head-memory", "3Gi",
+            "--worker-cpu", "400m", "--worker-memory", "1Gi"]
+
+
+def bench_command(cluster, *arguments):
+    return ["bench", "explain", "--cluster", cluster, "--cluster-options", "store=/store", "-b",
+            "256", "--warm-up", "0", *map(str, arguments)]
+
+
+def bench(cluster, *arguments, **how):
+    return windlass(*bench_command(cluster, *arguments), timeout=900,
+                    env={"KUBECONFIG": str(FOLDER / "windlass.kubeconfig")}, **how)
+
+
+@test
+def bench_starts_a_cluster_measures_both_modes_and_stops_it(folder):
+    result = bench("sweep", *for_jobs(), "-w", "1", "2", "--mode", "both", "--nruns", "2", "--out",
+                   folder / "results", "--json")
+    document = json.loads(result.stdout)
+    assert [(s["workers"], s["mode"]) for s in document["samples"]] == [
+        (workers, mode) for workers in (1, 2) for _ in range(2) for mode in ("pool", "serve")]
+    assert document["mode"] == "both" and document["engine"] == "cluster sweep", document
+    for sample in document["samples"]:
+        assert sample["rows"] == 2560 and sample["wall_s"] > 0, sample
+        assert sample["tasks"] == (2560 if sample["mode"] == "serve" else 10), sample
+    assert "stopping cluster sweep, which the sweep started" in result.stderr, result.stderr
+    assert not left_of("sweep"), left_of("sweep")
+    if artifacts := os.environ.get("ARTIFACTS"):
+        shutil.copytree(folder / "results", artifacts, dirs_exist_ok=True)
+
+
+@test
+def bench_interrupted_stops_what_it_started(folder):
+    process = subprocess.Popen(
+        [os.environ["WINDLASS"], *map(str, bench_command(
+            "sweep", *for_jobs(), "-w", "1", "--out", folder / "results"))],
+        env={**os.environ, "KUBECONFIG": str(FOLDER / "windlass.kubeconfig")},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    wait_for("the cluster's Pods", 60, lambda: pods_of("sweep", "head"))
+    process.send_signal(2)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 130, (process.returncode, errors)
+    assert not left_of("sweep"), left_of("sweep")
+    assert not (folder / "results").exists(), "nothing was measured"
+
+
+@test
+def a_cluster_for_jobs(_):
+    started = json.loads(user("start", "jobs", *for_jobs(), "--workers", "2", "--json").stdout)
     assert started["ready"] and started["workers"]["ready"] == 2, started
 
 
@@ -316,15 +367,14 @@ def explain_on_the_pods_gives_the_local_bytes(folder):
 
 @test
 def bench_grows_the_cluster(folder):
-    result = windlass("bench", "explain", "--cluster", "jobs", "--cluster-options", "store=/store",
-                      "-w", "1", "2", "-b", "256", "--nruns", "2", "--warm-up", "0", "--out",
-                      folder / "results", "--json", timeout=600,
-                      env={"KUBECONFIG": str(FOLDER / "windlass.kubeconfig")})
+    before = pods_of("jobs", "worker")
+    result = bench("jobs", "-w", "1", "2", "--nruns", "2", "--json", "--out", folder / "results")
     samples = json.loads(result.stdout)["samples"]
     assert [s["workers"] for s in samples] == [1, 1, 2, 2] and samples[0]["rows"] == 2560, samples
     assert json.loads(user("inspect", "jobs", "--json").stdout)["workers"]["wanted"] == 2
-    fails(windlass("bench", "explain", "--cluster", "jbs", "--out", folder / "results", check=False,
-                   env={"KUBECONFIG": str(FOLDER / "windlass.kubeconfig")}), 'did you mean "jobs"?')
+    assert not before & pods_of("jobs", "worker"), "all workers are new ones"
+    fails(bench("jbs", "--out", folder / "results", check=False), 'did you mean "jobs"?',
+          "say which image has Windlass")
 
 
 @test

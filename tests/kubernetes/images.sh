@@ -58,14 +58,14 @@ base() {
 }
 
 ray() {
-  local out=$IMG/ray-$RAY_VERSION.tar r=$WORK/root
-  [ -f "$out" ] && return 0
+  local out=$IMG/ray-$RAY_VERSION.tar r=$WORK/root extras=default,serve
+  [ -f "$out" ] && [ "$(cat "$IMG/ray.extras" 2>/dev/null)" = $extras ] && return 0
   base
   say "Ray $RAY_VERSION by pip"
   rm -rf "$r" && mkdir "$r" && tar -C "$r" -xf "$WORK/bookworm.tar"
   python3 -m pip install -q --no-warn-conflicts --root-user-action=ignore --target "$r/$python_folder" \
-    --no-compile --python-version 3.11 --platform manylinux2014_x86_64 --platform manylinux_2_28_x86_64 \
-    --platform any --only-binary=:all: "ray[default]==$RAY_VERSION"
+    --no-compile --python-version 3.11 --platform manylinux2014_x86_64 --platform manylinux_2_28_x86_64 --platform manylinux_2_17_x86_64 \
+    --platform any --only-binary=:all: "ray[$extras]==$RAY_VERSION"
   mkdir -p "$r/usr/local/bin"
   mv "$r/$python_folder"/bin/* "$r/usr/local/bin/"
   grep -lIE '^#!.*python' "$r"/usr/local/bin/* | xargs sed -i '1s@^#!.*@#!/usr/bin/python3@' # pip wrote ours
@@ -79,7 +79,8 @@ ray() {
   chroot "$r" python3 -c 'import ray; print("kubernetes: image with Ray", ray.__version__)'
   rm -f "$r"/dev/*
   "$HERE/mkimg.sh" "registry.local/ray:$RAY_VERSION" "$r" '["/bin/bash","-c"]' "$out" 1000:1000
-  rm -rf "$r"
+  rm -rf "$r" "$IMG/ray-windlass.wheel" # what was made from the one before
+  echo $extras >"$IMG/ray.extras"
 }
 
 # The same with Windlass: the wheel that is given.

@@ -30,17 +30,22 @@ class Expected:
         if len(blocks) != 1:
             raise ValueError(f"the page has {len(blocks)} data blocks instead of one")
         self.document = json.loads(blocks[0])
-        self.samples = {(s["workers"], s["batch"], s["run"]): s for s in self.document["samples"]}
+        of_all = "serve" if self.document.get("mode") == "serve" else "pool"
+        self.samples = {(s.get("mode", of_all), s["batch"], s["workers"], s["run"]): s
+                        for s in self.document["samples"]}
         if len(self.samples) != len(self.document["samples"]):
             raise ValueError("two samples are of the same run")
-        self.batches = sorted({batch for _, batch, _ in self.samples})
-        self.workers = {batch: sorted({w for w, b, _ in self.samples if b == batch})
-                        for batch in self.batches}
-        self.configurations = [(w, b) for b in self.batches for w in self.workers[b]]
+        # In the order of the page: by mode and batch size, then by workers.
+        self.configurations = sorted({key[:3] for key in self.samples})
+        self.series = sorted({key[:2] for key in self.samples})
+        self.both = len({mode for mode, _ in self.series}) > 1
 
-    def median(self, workers, batch, measure):
-        return statistics.median(s[measure] for (w, b, _), s in self.samples.items()
-                                 if (w, b) == (workers, batch))
+    def workers(self, *series):
+        return [key[2] for key in self.configurations if key[:2] == series]
+
+    def median(self, configuration, measure):
+        return statistics.median(s[measure] for key, s in self.samples.items()
+                                 if key[:3] == configuration)
 
 
 class SweepCheck(check_report.Check):
@@ -86,7 +91,10 @@ class SweepCheck(check_report.Check):
     def chart(self, measure, logarithmic):
         where = f"{measure}, {'logarithmic' if logarithmic else 'linear'}"
         dots = self.drawn("runs", "circle")
-        found = sorted((int(d["workers"]), int(d["batch"]), int(d["run"])) for d, *_ in dots)
+        def key(data):
+            return data["mode"], int(data["batch"]), int(data["workers"]), int(data["run"])
+
+        found = sorted(key(d) for d, *_ in dots)
         if not self.expect(found == sorted(self.expected.samples),
                            f"{where}: {len(dots)} dots for {len(self.expected.samples)} runs"):
             return
@@ -95,30 +103,27 @@ class SweepCheck(check_report.Check):
                     f"{where}: {len(medians)} medians for "
                     f"{len(self.expected.configurations)} configurations")
         lines = len(self.drawn("medians", "path"))
-        self.expect(lines == len(self.expected.batches),
-                    f"{where}: {lines} lines for {len(self.expected.batches)} batch sizes")
-        wanted = sum(len(w) > 1 for w in self.expected.workers.values())
+        self.expect(lines == len(self.expected.series),
+                    f"{where}: {lines} lines for {len(self.expected.series)} series")
+        wanted = sum(len(self.expected.workers(*series)) > 1 for series in self.expected.series)
         ideals = len(self.drawn("ideal", "path"))
         self.expect(ideals == wanted, f"{where}: {ideals} dashed lines instead of {wanted}")
         # A longer run is drawn higher, a run with more workers (and the same batch) to the right.
-        runs = sorted((self.expected.samples[int(d["workers"]), int(d["batch"]), int(d["run"])]
-                       [measure], y) for d, _, y, _ in dots)
+        runs = sorted((self.expected.samples[key(d)][measure], y) for d, _, y, _ in dots)
         for (shorter, low), (longer, high) in zip(runs, runs[1:]):
             self.expect(high <= low + 0.6,
                         f"{where}: a run of {longer} s is drawn below one of {shorter} s")
-        for batch in self.expected.batches:
-            across = sorted((int(d["workers"]), x) for d, x, _, _ in dots
-                            if int(d["batch"]) == batch)
+        for series in self.expected.series:
+            across = sorted((int(d["workers"]), x) for d, x, _, _ in dots if key(d)[:2] == series)
             self.expect([x for _, x in across] == sorted(x for _, x in across),
-                        f"{where}: the runs of batch {batch} are not in the order of workers")
+                        f"{where}: the runs of {series} are not in the order of workers")
         # Heights are those of the values: medians against the runs' own scale, in pixels.
         if logarithmic:
             return
         (least, bottom), (most, top) = runs[0], runs[-1]
         if bottom - top < 20:
             return
-        values = sorted(self.expected.median(w, b, measure)
-                        for w, b in self.expected.configurations)
+        values = sorted(self.expected.median(one, measure) for one in self.expected.configurations)
         heights = sorted((y for _, _, y, _ in medians), reverse=True)
         for value, y in zip(values, heights):
             at = bottom + (value - least) / (most - least) * (top - bottom)
@@ -129,21 +134,20 @@ class SweepCheck(check_report.Check):
         rows = self.browser.script(
             "return [...document.querySelectorAll('#numbers tbody tr')].map(r =>"
             "[...r.cells].map(c => c.textContent.replaceAll(',', '')))")
-        found = [(int(row[0]), int(row[1])) for row in rows]
+        modes = [row.pop(0) if self.expected.both else self.expected.series[0][0] for row in rows]
+        found = [(mode, int(row[1]), int(row[0])) for mode, row in zip(modes, rows)]
         if not self.expect(found == self.expected.configurations,
                            f"the table has the configurations {found}"):
             return
-        for row, (workers, batch) in zip(rows, found):
-            median = self.expected.median(workers, batch, "wall_s")
+        for row, one in zip(rows, found):
+            median = self.expected.median(one, "wall_s")
             self.expect(abs(float(row[3]) - median) <= 0.006 * median,
-                        f"{workers} workers, batch {batch}: the table says {row[3]} s instead of "
-                        f"{median}")
-            alone = (self.expected.median(1, batch, "wall_s") / median
-                     if 1 in self.expected.workers[batch] else None)
+                        f"{one}: the table says {row[3]} s instead of {median}")
+            alone = (self.expected.median((*one[:2], 1), "wall_s") / median
+                     if 1 in self.expected.workers(*one[:2]) else None)
             said = None if row[8] == "\u2013" else float(row[8])
             self.expect(said == alone if None in (said, alone) else abs(said - alone) < 0.006,
-                        f"{workers} workers, batch {batch}: the table has a speed-up of {said} "
-                        f"instead of {alone}")
+                        f"{one}: the table has a speed-up of {said} instead of {alone}")
 
 
 def main():

@@ -39,7 +39,7 @@ class SweepTest(PageTest):
     def test_a_missing_line_is_seen(self):
         self.expect_fault(sabotaged(small_page(), spoiling(
             "document.querySelector('#sweep .medians')?.remove();")),
-            "0 lines for 2 batch sizes")
+            "0 lines for 2 series")
 
     def test_a_missing_ideal_is_seen(self):
         self.expect_fault(sabotaged(small_page(), spoiling(

@@ -69,6 +69,16 @@ def build(workers, batches, runs, *, cores=8, keep=None, scale=1.0, name="rows.p
         "warm_up": [], "samples": samples, "summary": summary}
 
 
+def both_modes(engine="cluster demo"):
+    """As on a cluster: each number of workers, and on it jobs and a service."""
+    document = build((1, 2, 4), (1, 10), 3, cores=2)
+    other = build((1, 2, 4), (1, 10), 3, cores=2, scale=1.7, seed=2)
+    for part in ("samples", "summary"):
+        document[part] = [{**one, "mode": mode} for mode, source in (("pool", document), ("serve", other))
+                          for one in source[part]]
+    return {**document, "mode": "both", "batching": "ray", "engine": engine}
+
+
 CASES = {
     "published": lambda: build((1, 2, 4, 8), (1, 5, 10), 5),
     "many": lambda: build(range(1, 33), (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048), 3,
@@ -79,6 +89,7 @@ CASES = {
     "without-one": lambda: build((2, 3), (1, 10), 3, cores=2),
     "slow": lambda: build((1, 2), (1,), 2, scale=5000),
     "fast": lambda: build((1, 2), (1,), 2, scale=1e-4),
+    "both": both_modes,
     "hostile": lambda: build((1, 2), (1,), 2, name=HOSTILE),
 }
 

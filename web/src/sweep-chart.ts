@@ -1,4 +1,4 @@
-// Time against workers: a line of medians a batch size, every run a dot, and where each line would
+// Time against workers: a line of medians a mode and batch size, every run a dot, and where each line would
 // go if the work divided perfectly.
 import * as Plot from "@observablehq/plot";
 import { decimalsFor, fixed, plain, plural } from "./format";
@@ -75,6 +75,7 @@ export function sweepChart(sweep: Sweep, options: SweepChartOptions): SVGSVGElem
   const radius = narrow(width) || gap < 30 ? 2.4 : 3;
   const shift = (k: number) => (k - (sweep.series.length - 1) / 2) * step;
   const describe = (sample: Sample) =>
+    `${sweep.both ? `${sweep.modeOf(sample)}, ` : ""}` +
     `${plural(sample.workers, "worker")}, batch ${plain(sample.batch)}, run ${sample.run}\n` +
     `whole run ${seconds(sample.wall_s)}, CPU ${seconds(sample.cpu_s)}\n` +
     `computation ${seconds(sample.compute_wall_s)}, CPU ${seconds(sample.compute_cpu_s)}`;
@@ -111,7 +112,7 @@ export function sweepChart(sweep: Sweep, options: SweepChartOptions): SVGSVGElem
       textAnchor: "start",
     }),
   ];
-  if (cores < high && cores > low) {
+  if (cores < high && cores > low && !sweep.elsewhere) {
     marks.push(
       Plot.ruleX([cores], { stroke: "var(--rule)", strokeDasharray: "2,3", className: "cores" }),
       Plot.text([{ cores }], {
@@ -147,6 +148,8 @@ export function sweepChart(sweep: Sweep, options: SweepChartOptions): SVGSVGElem
         dx: shift(k),
         stroke: colourOf(k),
         strokeWidth: 2.2,
+        strokeDasharray: sweep.both && series.mode === "serve" ? "1,4" : undefined,
+        strokeLinecap: "round",
         className: "medians",
       }),
     );
@@ -162,6 +165,7 @@ export function sweepChart(sweep: Sweep, options: SweepChartOptions): SVGSVGElem
         fillOpacity: 0.55,
         className: "runs",
         render: tagged(series.samples, (sample) => ({
+          "data-mode": sweep.modeOf(sample),
           "data-workers": String(sample.workers),
           "data-batch": String(sample.batch),
           "data-run": String(sample.run),
@@ -196,7 +200,7 @@ export function sweepChart(sweep: Sweep, options: SweepChartOptions): SVGSVGElem
     x: logarithmic ? { type: "log", base: 2, domain } : { domain },
     y: logarithmic ? { type: "log", domain: range } : { domain: range },
     color: { type: "identity" },
-    ariaLabel: "Time of a run against the number of workers, a line a batch size",
+    ariaLabel: "Time of a run against the number of workers, a line a mode and batch size",
     style: { fontSize: "13px" },
     marks,
   }) as unknown as SVGSVGElement;

@@ -1,6 +1,9 @@
 // The data of a sweep: the JSON that src/windlass/bench/results.cc writes and puts into the page.
 
+export type Mode = "pool" | "serve";
+
 export interface Sample {
+  mode?: Mode; // absent in older sweeps, which have the one mode of their document
   workers: number;
   batch: number;
   run: number;
@@ -18,6 +21,7 @@ export interface Spread {
 }
 
 export interface Configuration {
+  mode?: Mode;
   workers: number;
   batch: number;
   runs: number;
@@ -36,7 +40,8 @@ interface Document {
   method: string;
   reason: string;
   engine: string;
-  mode?: string; // "pool", or "serve": the rows went to a service, whose replicas are the workers
+  // "serve": the rows went to a service, whose replicas are the workers.
+  mode?: Mode | "both";
   batching?: string | null;
   workers: number[];
   batches: number[];
@@ -51,8 +56,9 @@ interface Document {
 // The two times that a run has: of the whole job, and of the computation in it.
 export type Measure = "wall_s" | "compute_wall_s";
 
-// All configurations of one batch size, by workers.
+// All configurations of one mode and batch size, by workers.
 export interface Series {
+  mode: Mode;
   batch: number;
   points: Configuration[];
   samples: Sample[];
@@ -67,13 +73,21 @@ export class Sweep {
     }
     if (document.summary.length === 0) throw new Error("this sweep holds no run");
     const batches = [...new Set(document.summary.map((one) => one.batch))].sort((a, b) => a - b);
-    this.series = batches.map((batch) => ({
+    const modes: Mode[] = ["pool", "serve"];
+    this.series = modes
+      .flatMap((mode) => batches.map((batch) => this.seriesOf(mode, batch)))
+      .filter((series) => series.points.length > 0);
+  }
+
+  private seriesOf(mode: Mode, batch: number): Series {
+    const belongs = (one: Configuration | Sample) =>
+      this.modeOf(one) === mode && one.batch === batch;
+    return {
+      mode,
       batch,
-      points: document.summary
-        .filter((one) => one.batch === batch)
-        .sort((a, b) => a.workers - b.workers),
-      samples: document.samples.filter((sample) => sample.batch === batch),
-    }));
+      points: this.document.summary.filter(belongs).sort((a, b) => a.workers - b.workers),
+      samples: this.document.samples.filter(belongs),
+    };
   }
 
   static fromPage(): Sweep {
@@ -81,6 +95,19 @@ export class Sweep {
     return new Sweep(JSON.parse(text) as Document);
   }
 
+  modeOf(one: Configuration | Sample): Mode {
+    return one.mode ?? (this.document.mode === "serve" ? "serve" : "pool");
+  }
+  has(mode: Mode): boolean {
+    return this.series.some((series) => series.mode === mode);
+  }
+  get both(): boolean {
+    return this.has("pool") && this.has("serve");
+  }
+  // Whether the cores of the machine that wrote this are not those of the workers.
+  get elsewhere(): boolean {
+    return /^(cluster |https?:)/.test(this.document.engine);
+  }
   // Ascending.
   get workers(): number[] {
     const all = this.document.summary.map((one) => one.workers);
@@ -94,8 +121,8 @@ export class Sweep {
       one.wall_s.median < best.wall_s.median ? one : best,
     );
   }
-  // Of the same batch size, the configuration with the fewest workers.
+  // Of the same mode and batch size, the configuration with the fewest workers.
   baseOf(one: Configuration): Configuration {
-    return this.series.find((series) => series.batch === one.batch)!.points[0];
+    return this.series.find((series) => series.points.includes(one))!.points[0];
   }
 }

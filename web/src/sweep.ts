@@ -3,7 +3,7 @@ import { swatch } from "./colour";
 import { emphasise, find, h, options, say } from "./dom";
 import { count, decimalsFor, fixed, plain, plural } from "./format";
 import { colourOf, seconds, sweepChart } from "./sweep-chart";
-import { Sweep, type Configuration, type Measure } from "./sweep-data";
+import { Sweep, type Configuration, type Measure, type Series } from "./sweep-data";
 
 const measures: [Measure, string][] = [
   ["wall_s", "the whole run"],
@@ -17,7 +17,8 @@ function headline(): string[] {
   const best = sweep.fastest;
   const base = sweep.baseOf(best);
   const time = seconds(best.wall_s.median);
-  const who = plural(best.workers, "worker");
+  const kind = sweep.modeOf(best) === "serve" ? "replica" : "worker";
+  const who = plural(best.workers, kind);
   if (best.workers > base.workers) {
     const times = fixed(base.wall_s.median / best.wall_s.median, 2);
     const alone = base.workers === 1 ? "one" : plain(base.workers);
@@ -49,6 +50,9 @@ function fillWords(): void {
         "read with care."
       : "";
   say("#lede", `${runs}; no result was remembered between them.${busy}`);
+  const service =
+    "a service over HTTP, its replicas the workers, " +
+    (d.batching === "ray" ? "a row a request" : "a batch a request");
   const fact = (name: string, value: string, note = "") =>
     h("div", {}, h("dt", {}, name), h("dd", {}, value, h("small", {}, note)));
   say(
@@ -57,16 +61,16 @@ function fillWords(): void {
     fact("Cores", count(machine.cores), machine.system),
     fact("Rows a run", count(sweep.rows), String(d.spec.data ?? "").split("/").pop()),
     fact("Method", d.method, d.reason),
-    d.mode === "serve"
-      ? fact(
-          "Engine",
-          d.engine,
-          "a service over HTTP, its replicas the workers; " +
-            (d.batching === "ray" ? "a row a request" : "a batch a request"),
-        )
-      : fact("Engine", d.engine, "memo table off"),
+    fact(
+      "Engine",
+      d.engine,
+      [sweep.has("pool") ? "memo table off" : "", sweep.has("serve") ? service : ""]
+        .filter((text) => text !== "")
+        .join("; serve: "),
+    ),
   );
-  const more = sweep.workers[sweep.workers.length - 1] > machine.cores;
+  const more =
+    !sweep.elsewhere && sweep.workers[sweep.workers.length - 1] > machine.cores;
   say(
     "#sweep-text",
     "Each dot is a run, each ring the median of its configuration. A dashed line is where the ",
@@ -76,7 +80,7 @@ function fillWords(): void {
   say(
     "#numbers-text",
     "Median, and from the shortest to the longest run, in seconds. Speed-up is against one worker ",
-    "with the same batch size; efficiency is speed-up a worker.",
+    `with the same ${sweep.both ? "mode and " : ""}batch size; efficiency is speed-up a worker.`,
   );
   const spec = Object.entries(d.spec)
     .filter(([key, value]) => value !== null && key !== "kind" && key !== "version")
@@ -88,7 +92,14 @@ function fillWords(): void {
   const ofService =
     "A run is from the first request to the last answer; the service had started before, and the " +
     "computation is not told apart. CPU seconds are of the clients too.";
-  say("#reading", d.mode === "serve" ? ofService : ofJobs);
+  say(
+    "#reading",
+    sweep.both
+      ? `Jobs (pool): ${ofJobs} A service (serve): ${ofService}`
+      : sweep.has("serve")
+        ? ofService
+        : ofJobs,
+  );
   const versions = Object.entries(d.versions)
     .map(([key, value]) => [key, typeof value === "string" ? value : JSON.stringify(value)])
     .filter(([, value]) => value !== "" && value !== "null")
@@ -108,6 +119,7 @@ function table(): HTMLTableElement {
     h(
       "tr",
       k === 0 ? { class: "first" } : {},
+      ...(sweep.both ? [h("td", {}, sweep.modeOf(one))] : []),
       h("td", number, count(one.workers)),
       h("td", number, count(one.batch)),
       h("td", number, count(one.runs)),
@@ -132,6 +144,7 @@ function table(): HTMLTableElement {
       h(
         "tr",
         {},
+        ...(sweep.both ? [h("th", { scope: "col" }, "Mode")] : []),
         head("Workers"),
         head("Batch"),
         head("Runs"),
@@ -154,9 +167,20 @@ function drawChart(): void {
   place.replaceChildren(sweepChart(sweep, { width, ...state }));
 }
 
+function labelOf({ mode, batch }: Series): string {
+  const rows = plural(batch, "row");
+  const each =
+    mode === "pool"
+      ? `${rows} a task`
+      : sweep.document.batching === "ray"
+        ? `batches of up to ${rows}`
+        : `${rows} a request`;
+  return sweep.both ? `${mode}, ${each}` : each;
+}
+
 function fillLegend(): void {
   const marks = sweep.series.map((series, k) =>
-    swatch(colourOf(k), `${plural(series.batch, "row")} a task`),
+    swatch(colourOf(k), labelOf(series)),
   );
   const mark = (kind: string, label: string) =>
     h("span", { class: "swatch" }, h("i", { class: kind, "aria-hidden": "true" }), label);

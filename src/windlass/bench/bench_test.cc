@@ -137,10 +137,22 @@ TEST(Statistics, SpeedUpIsAgainstOneWorkerOfTheSameBatch) {
   EXPECT_THAT(Summarise({}), SizeIs(0));
 }
 
+TEST(Statistics, ModesAreApart) {
+  std::vector<Sample> samples = {RunOf(1, 5, 1, 8), RunOf(2, 5, 1, 4), RunOf(1, 5, 1, 6),
+                                 RunOf(2, 5, 1, 2)};
+  samples[2].mode = samples[3].mode = Mode::kServe;
+  const auto all = Summarise(samples);
+  ASSERT_THAT(all, SizeIs(4));
+  EXPECT_EQ(all[1].mode, Mode::kPool);
+  EXPECT_EQ(all[1].speed_up, 2.0);
+  EXPECT_EQ(all[3].mode, Mode::kServe);
+  EXPECT_EQ(all[3].speed_up, 3.0);
+}
+
 TEST(Results, TheCsvHoldsEverySample) {
   const std::string csv = ToCsv(Result());
   EXPECT_EQ(std::ranges::count(csv, '\n'), 4);
-  EXPECT_THAT(csv, HasSubstr("\n2,5,1,100,4,linear,2,4,1,2,0,0,job,0\n"));
+  EXPECT_THAT(csv, HasSubstr("\npool,2,5,1,100,4,linear,2,4,1,2,0,0,job,0\n"));
 }
 
 TEST(Results, ASweepCutShortSaysSo) {

@@ -3,6 +3,7 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <ctime>
 
 #include "windlass/base/build_info.h"
@@ -20,7 +21,8 @@ namespace {
 std::tm Utc(std::int64_t ms) { return fmt::gmtime(static_cast<std::time_t>(ms / 1000)); }
 
 Json ToJson(const Sample& sample) {
-  return {{"workers", sample.workers},
+  return {{"mode", ModeName(sample.mode)},
+          {"workers", sample.workers},
           {"batch", sample.batch},
           {"run", sample.run},
           {"rows", sample.rows},
@@ -47,7 +49,8 @@ Json ToJson(const Spread& spread) {
 }
 
 Json ToJson(const Configuration& one) {
-  return {{"workers", one.workers},
+  return {{"mode", ModeName(one.mode)},
+          {"workers", one.workers},
           {"batch", one.batch},
           {"runs", one.runs},
           {"wall_s", ToJson(one.wall)},
@@ -86,6 +89,8 @@ Json ToJson(const SweepResult& result) {
   Json versions = result.versions;
   versions["windlass"] = Version();
   versions["build"] = BuildHash();
+  const std::vector<Mode>& modes = result.options.modes;
+  const bool serves = std::ranges::count(modes, Mode::kServe) > 0;
   Json summary = Json::array();
   for (const Configuration& one : Summarise(result.samples)) summary.push_back(ToJson(one));
   return {{"windlass_sweep", kResultsVersion},
@@ -96,8 +101,8 @@ Json ToJson(const SweepResult& result) {
           {"method", result.method},
           {"reason", result.reason},
           {"engine", result.options.engine},
-          {"mode", result.options.mode == Mode::kPool ? "pool" : "serve"},
-          {"batching", result.options.mode == Mode::kPool          ? Json()
+          {"mode", modes.size() > 1 ? "both" : ModeName(modes.front())},
+          {"batching", !serves                                     ? Json()
                        : result.options.batching == Batching::kRay ? Json("ray")
                                                                    : Json("default")},
           {"memo", false},
@@ -118,13 +123,13 @@ Json ToJson(const SweepResult& result) {
 
 std::string ToCsv(const SweepResult& result) {
   std::string text =
-      "workers,batch,run,rows,tasks,method,wall_s,cpu_s,compute_wall_s,compute_cpu_s,"
+      "mode,workers,batch,run,rows,tasks,method,wall_s,cpu_s,compute_wall_s,compute_cpu_s,"
       "latency_p50_s,latency_p99_s,job,started_ms\n";
   for (const Sample& s : result.samples) {
-    text +=
-        fmt::format("{},{},{},{},{},{},{},{},{},{},{},{},{},{}\n", s.workers, s.batch, s.run,
-                    s.rows, s.tasks, Cell(s.method), s.wall_s, s.cpu_s, s.compute_wall_s,
-                    s.compute_cpu_s, s.latency_p50_s, s.latency_p99_s, Cell(s.job), s.started_ms);
+    text += fmt::format("{},{},{},{},{},{},{},{},{},{},{},{},{},{},{}\n", ModeName(s.mode),
+                        s.workers, s.batch, s.run, s.rows, s.tasks, Cell(s.method), s.wall_s,
+                        s.cpu_s, s.compute_wall_s, s.compute_cpu_s, s.latency_p50_s,
+                        s.latency_p99_s, Cell(s.job), s.started_ms);
   }
   return text;
 }

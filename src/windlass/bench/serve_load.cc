@@ -40,14 +40,15 @@ constexpr std::int64_t kMostClients = 128;
 bool Interrupted() { return ProcessCancelToken().cancelled(); }
 
 // The service while it runs, in this process or where the engine has it.
-class Running {
+class ServedHere final : public Served {
  public:
-  Running(const Json& spec, const Bytes& prepared, const std::string& engine) {
+  ServedHere(const Json& spec, const std::string& engine) {
+    const Bytes prepared = Registry::Global().Find<job::ServiceKind>(kService).Prepare(spec);
     const ObjectSpec where = ObjectSpec::Parse(engine, {"local", "ray"});
     if (where.name == "local") {
       where.AllowOnly({});
       replica_.emplace(kService, spec, prepared);
-      url_ = replica_->Listen(/*shared=*/false) + "/v2/models/bench";
+      urls_ = {replica_->Listen(/*shared=*/false) + "/v2/models/bench"};
       return;
     }
     auto announced = std::make_shared<std::promise<std::string>>();
@@ -84,25 +85,24 @@ class Running {
       throw Error(ErrorCode::kDeadlineExceeded,
                   fmt::format("the service did not begin within {} s", kToStart.count()));
     }
-    url_ = url.get();
+    urls_ = {url.get()};
   }
 
-  ~Running() {
+  ~ServedHere() override {
     stop_ = true;
     if (elsewhere_.valid()) elsewhere_.wait();
   }
 
-  const std::string& url() const { return url_; }
+  const std::vector<std::string>& urls() const override { return urls_; }
 
-  // Throws what ending it does.
-  void Stop() {
+  void Stop() override {
     stop_ = true;
     if (elsewhere_.valid()) elsewhere_.get();
     if (replica_) replica_->Shutdown();
   }
 
  private:
-  std::string url_;
+  std::vector<std::string> urls_;
   std::optional<serve::Replica> replica_;
   std::atomic<bool> stop_ = false;
   std::future<void> elsewhere_;
@@ -114,6 +114,10 @@ double Quantile(const std::vector<double>& sorted, double q) {
 }
 
 }  // namespace
+
+std::unique_ptr<Served> ServeHere(const Json& spec, const std::string& engine) {
+  return std::make_unique<ServedHere>(spec, engine);
+}
 
 class ServeLoad::Impl {
  public:
@@ -138,8 +142,8 @@ class ServeLoad::Impl {
     what_ = what;
   }
 
-  Sample Run(const std::string& engine, std::int64_t replicas, std::int64_t batch,
-             Batching batching) const {
+  Sample Run(const StartService& start, const std::string& engine, std::int64_t replicas,
+             std::int64_t batch, Batching batching) const {
     const std::int64_t rows = batching == Batching::kRay ? 1 : batch;
     // Enough of them that each replica finds a batch that waits while it computes another one.
     const std::int64_t clients = std::clamp(2 * replicas * (batching == Batching::kRay ? batch : 1),
@@ -149,11 +153,10 @@ class ServeLoad::Impl {
     spec["replicas"] = replicas;
     spec["max_batch_size"] = batch;
     spec["queue"] = 2 * kMostClients;
-    const Json normal = job::Normalise(spec, what_);
-    const Bytes prepared = Registry::Global().Find<job::ServiceKind>(kService).Prepare(normal);
-    Running service(normal, prepared, engine);
-    const std::string url = service.url() + "/explain";
-    Send(url, std::span(bodies).first((bodies.size() + 9) / 10), clients);  // a tenth to warm up
+    const auto service = start(job::Normalise(spec, what_), engine);
+    std::vector<std::string> urls;
+    for (const std::string& url : service->urls()) urls.push_back(url + "/explain");
+    Send(urls, std::span(bodies).first((bodies.size() + 9) / 10), clients);  // a tenth to warm up
     Sample sample;
     sample.workers = replicas;
     sample.batch = batch;
@@ -163,7 +166,7 @@ class ServeLoad::Impl {
     sample.started_ms = job::NowMs();
     const double cpu = ProcessCpuSeconds();
     const auto begun = Clock::now();
-    Answers answers = Send(url, bodies, clients);
+    Answers answers = Send(urls, bodies, clients);
     sample.wall_s = std::chrono::duration<double>(Clock::now() - begun).count();
     sample.cpu_s = ProcessCpuSeconds() - cpu;
     sample.compute_wall_s = sample.wall_s;
@@ -171,7 +174,7 @@ class ServeLoad::Impl {
     std::ranges::sort(answers.seconds);
     sample.latency_p50_s = Quantile(answers.seconds, 0.5);
     sample.latency_p99_s = Quantile(answers.seconds, 0.99);
-    service.Stop();
+    service->Stop();
     Compare(answers.bodies, rows);
     return sample;
   }
@@ -208,7 +211,7 @@ class ServeLoad::Impl {
   }
 
   // Each client sends the next request that nobody has sent, until all have been answered.
-  static Answers Send(const std::string& url, std::span<const std::string> bodies,
+  static Answers Send(const std::vector<std::string>& urls, std::span<const std::string> bodies,
                       std::int64_t clients) {
     Answers answers;
     answers.bodies.resize(bodies.size());
@@ -216,6 +219,7 @@ class ServeLoad::Impl {
     std::atomic<std::size_t> next = 0;
     std::vector<std::future<void>> threads;
     for (std::int64_t client = 0; client < clients; ++client) {
+      const std::string& url = urls[static_cast<std::size_t>(client) % urls.size()];
       threads.push_back(std::async(std::launch::async, [&] {
         const auto connection = Http().Connect();
         for (std::size_t i = next++; i < bodies.size(); i = next++) {
@@ -284,9 +288,9 @@ ServeLoad::ServeLoad(const Json& spec, const std::string& what)
     : impl_(std::make_unique<Impl>(spec, what)) {}
 ServeLoad::~ServeLoad() = default;
 
-Sample ServeLoad::Run(const std::string& engine, std::int64_t replicas, std::int64_t batch,
-                      Batching batching) const {
-  return impl_->Run(engine, replicas, batch, batching);
+Sample ServeLoad::Run(const StartService& start, const std::string& engine, std::int64_t replicas,
+                      std::int64_t batch, Batching batching) const {
+  return impl_->Run(start, engine, replicas, batch, batching);
 }
 
 const std::string& ServeLoad::method() const { return impl_->method_; }

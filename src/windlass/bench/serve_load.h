@@ -2,8 +2,10 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "windlass/base/json.h"
 #include "windlass/bench/statistics.h"
@@ -15,6 +17,25 @@ enum class Batching : std::uint8_t {
   kRay,      // one row a request; the service puts those of several clients together
   kDefault,  // as many rows a request as a batch has
 };
+
+// A service while it runs; it ends with this.
+class Served {
+ public:
+  virtual ~Served() = default;
+
+  // Of the model ("http://HOST:PORT/v2/models/bench"), at least one: clients are dealt to them.
+  virtual const std::vector<std::string>& urls() const = 0;
+
+  // Ends it, and throws what that does.
+  virtual void Stop() = 0;
+};
+
+// Starts the service of a normalised spec on an engine, and returns once it answers.
+using StartService =
+    std::function<std::unique_ptr<Served>(const Json& spec, const std::string& engine)>;
+
+// In this process (local), or where this process is on a machine of the cluster (ray).
+std::unique_ptr<Served> ServeHere(const Json& spec, const std::string& engine);
 
 // The rows of an explain job, ready to be sent, and what each must be answered with.
 class ServeLoad {
@@ -31,8 +52,8 @@ class ServeLoad {
   // sample's times are from the first request to the last answer; CPU seconds are of this process,
   // clients and what of the service runs here. Throws Error{kCorrupt} when an answer is not, to the
   // last bit, what the job gives; what starting and asking throws.
-  Sample Run(const std::string& engine, std::int64_t replicas, std::int64_t batch,
-             Batching batching) const;
+  Sample Run(const StartService& start, const std::string& engine, std::int64_t replicas,
+             std::int64_t batch, Batching batching) const;
 
   const std::string& method() const;
   const std::string& reason() const;

@@ -5,12 +5,19 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace windlass::bench {
 
+// What is measured: jobs of so many workers, or a service of so many replicas under the load of the
+// same rows.
+enum class Mode : std::uint8_t { kPool, kServe };
+std::string_view ModeName(Mode mode);
+
 // One run of one configuration. Times in seconds.
 struct Sample {
+  Mode mode = Mode::kPool;
   std::int64_t workers = 0;
   std::int64_t batch = 0;  // rows a task took
   int run = 0;             // 1 .. nruns
@@ -36,8 +43,9 @@ struct Spread {
 // Of an even number of values, the median is the mean of the middle two. `values` is not empty.
 Spread SpreadOf(std::vector<double> values);
 
-// All runs of one number of workers and one batch size.
+// All runs of one mode, one number of workers and one batch size.
 struct Configuration {
+  Mode mode = Mode::kPool;
   std::int64_t workers = 0;
   std::int64_t batch = 0;
   int runs = 0;
@@ -46,10 +54,10 @@ struct Configuration {
   Spread compute;
   double cpu_s = 0;                // median
   double rows_per_s = 0;           // by the median wall time
-  std::optional<double> speed_up;  // median wall time of 1 worker, same batch, over this one's
+  std::optional<double> speed_up;  // median wall time of 1 worker, all else the same, over it
 };
 
-// One entry a configuration that has a sample; by batch size, then by workers, ascending.
+// One entry a configuration that has a sample; by mode, batch size, workers, ascending.
 std::vector<Configuration> Summarise(std::span<const Sample> samples);
 
 }  // namespace windlass::bench

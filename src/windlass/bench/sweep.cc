@@ -32,7 +32,7 @@ std::string CpuModel() {
 }
 
 Sample RunOnce(const SweepOptions& options, const std::string& engine, std::int64_t workers,
-               std::int64_t batch, int run, SweepResult& result) {
+               std::int64_t batch, SweepResult& result) {
   const TemporaryFolder folder;
   job::RunOptions run_options;
   run_options.out = folder.path() / "out";
@@ -55,7 +55,6 @@ Sample RunOnce(const SweepOptions& options, const std::string& engine, std::int6
   Sample sample;
   sample.workers = workers;
   sample.batch = batch;
-  sample.run = run;
   sample.rows = done.result.at("rows");
   sample.tasks = done.run.at("tasks").at("total");
   sample.method = result.method;
@@ -71,36 +70,40 @@ Sample RunOnce(const SweepOptions& options, const std::string& engine, std::int6
 void RunAll(const SweepOptions& options, SweepResult& result) {
   job::Progress progress(options.progress, nullptr);
   std::optional<ServeLoad> load;
-  if (options.mode == Mode::kServe) {
+  if (std::ranges::count(options.modes, Mode::kServe) > 0) {
     load.emplace(options.spec, options.what);
     result.method = load->method();
     result.reason = load->reason();
     result.versions = Json::object();
   }
   std::string engine = options.engine;
-  const auto one = [&](std::int64_t workers, std::int64_t batch, int run) {
+  const auto one = [&](Mode mode, std::int64_t workers, std::int64_t batch, int run) {
     ProcessCancelToken().Check();
-    Sample sample;
-    if (load) {
-      sample = load->Run(engine, workers, batch, options.batching);
-      sample.run = run;
-    } else {
-      sample = RunOnce(options, engine, workers, batch, run, result);
-    }
+    Sample sample = mode == Mode::kServe
+                        ? load->Run(options.serve, engine, workers, batch, options.batching)
+                        : RunOnce(options, engine, workers, batch, result);
+    sample.mode = mode;
+    sample.run = run;
     (run == 0 ? result.warm_up : result.samples).push_back(std::move(sample));
     progress.Advance(1);
   };
   const auto each = [&](std::span<const std::int64_t> workers) {
-    for (int i = 0; i < options.warm_up; ++i) one(workers.front(), options.batches.front(), 0);
+    for (const Mode mode : options.modes) {
+      for (int i = 0; i < options.warm_up; ++i) {
+        one(mode, workers.front(), options.batches.front(), 0);
+      }
+    }
     for (int run = 1; run <= options.runs; ++run) {
       for (const std::int64_t count : workers) {
-        for (const std::int64_t batch : options.batches) one(count, batch, run);
+        for (const std::int64_t batch : options.batches) {
+          for (const Mode mode : options.modes) one(mode, count, batch, run);
+        }
       }
     }
   };
-  const std::int64_t configurations = std::ssize(options.workers) * std::ssize(options.batches);
   const std::int64_t places = options.place ? std::ssize(options.workers) : 1;
-  progress.Begin("runs", options.warm_up * places + configurations * options.runs);
+  progress.Begin("runs", options.warm_up * places * std::ssize(options.modes) +
+                             options.configurations() * options.runs);
   if (!options.place) return each(options.workers);
   for (const std::int64_t& workers : options.workers) {
     engine = options.place(workers);

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <iterator>
 #include <optional>
 #include <string>
 #include <vector>
@@ -16,27 +17,29 @@
 
 namespace windlass::bench {
 
-// What is measured: jobs of so many workers, or a service of so many replicas under the load of the
-// same rows.
-enum class Mode : std::uint8_t { kPool, kServe };
-
 struct SweepOptions {
   Json spec;         // of kind "explain"
   std::string what;  // names the spec in errors
   std::string engine = "local";
-  Mode mode = Mode::kPool;
-  Batching batching = Batching::kRay;  // of Mode::kServe
+  std::vector<Mode> modes = {Mode::kPool};  // at least one, each once
+  Batching batching = Batching::kRay;       // of Mode::kServe
   // Runs one job of Mode::kPool where the engine is.
   std::function<job::RunResult(const Json&, std::string_view, const job::RunOptions&)> run =
       job::Run;
+  // Starts the service of Mode::kServe where the engine is.
+  StartService serve = ServeHere;
   // Where jobs of so many workers run, made ready for them: then all runs of one number of workers
   // come before those of the next one. Empty: `engine` for all.
   std::function<std::string(std::int64_t workers)> place;
   std::vector<std::int64_t> workers;  // at least one, each >= 1
   std::vector<std::int64_t> batches;  // at least one, each >= 1
   int runs = 1;                       // of each configuration
-  int warm_up = 1;                    // runs of the first configuration before any that counts
+  int warm_up = 1;  // runs of the first configuration of each mode before any that counts
   job::Progress::Style progress = job::Progress::Style::kQuiet;
+
+  std::int64_t configurations() const {
+    return std::ssize(modes) * std::ssize(workers) * std::ssize(batches);
+  }
 };
 
 // The machine that a sweep ran on.

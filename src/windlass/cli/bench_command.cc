@@ -12,10 +12,10 @@
 #include "windlass/bench/counts.h"
 #include "windlass/bench/results.h"
 #include "windlass/bench/sweep.h"
+#include "windlass/cli/bench_cluster.h"
 #include "windlass/cli/cli.h"
 #include "windlass/cli/print.h"
 #include "windlass/cli/spec_flags.h"
-#include "windlass/cluster/cluster.h"
 #include "windlass/cluster/ray_engine.h"
 #include "windlass/cluster/ray_run.h"
 
@@ -34,11 +34,18 @@ std::string Digits(double value) {
 }
 
 void PrintTable(const std::vector<bench::Configuration>& all) {
-  std::cout << fmt::format("{:>7} {:>9} {:>5}  {:>8}  {:<21} {:>10} {:>9}\n", "workers", "batch",
-                           "runs", "median s", "(min - max)", "rows/s", "speed-up");
+  const bool both = all.front().mode != all.back().mode;  // they ascend
+  const auto mode = [both](std::string_view name) {
+    return both ? fmt::format("{:<5}", name) : std::string();
+  };
+  const int width = both ? 6 : 9;  // of 80 columns in all
+  std::cout << mode("mode");
+  std::cout << fmt::format("{:>7} {:>{}} {:>5}  {:>8}  {:<21} {:>10} {:>9}\n", "workers", "batch",
+                           width, "runs", "median s", "(min - max)", "rows/s", "speed-up");
   for (const bench::Configuration& one : all) {
-    std::cout << fmt::format("{:>7} {:>9} {:>5}  {:>8}  {:<21} {:>10} {:>9}\n", one.workers,
-                             one.batch, one.runs, Digits(one.wall.median),
+    std::cout << mode(bench::ModeName(one.mode));
+    std::cout << fmt::format("{:>7} {:>{}} {:>5}  {:>8}  {:<21} {:>10} {:>9}\n", one.workers,
+                             one.batch, width, one.runs, Digits(one.wall.median),
                              fmt::format("({} - {})", Digits(one.wall.low), Digits(one.wall.high)),
                              Grouped(std::int64_t{std::llround(one.rows_per_s)}),
                              one.speed_up ? fmt::format("{:.2f}", *one.speed_up) : "-");
@@ -73,12 +80,10 @@ struct BenchExplainCommand {
   int benchmark = 1;
   int warm_up = 1;
   std::string engine = "local";
-  std::string mode = "pool";
+  std::vector<std::string> modes = {"pool"};
   std::vector<std::string> replicas;
   std::string batching = "ray";
-  std::string cluster_name;
-  std::string engine_options;
-  cluster::Access access;
+  SweepCluster::Wanted wanted;
   std::string out = "results";
   bool quiet = false;
   bool json = false;
@@ -97,37 +102,63 @@ struct BenchExplainCommand {
     return filled;
   }
 
+  // On machines that this one may know nothing of.
+  bool IsElsewhere() const { return !wanted.name.empty() || cluster::RayEngine::Is(engine); }
+
+  std::vector<bench::Mode> Modes() const {
+    std::vector<bench::Mode> all;
+    for (const bench::Mode one : {bench::Mode::kPool, bench::Mode::kServe}) {
+      const auto names = [one](const std::string& text) {
+        return text == "both" || text == bench::ModeName(one);
+      };
+      if (std::ranges::any_of(modes, names)) all.push_back(one);
+    }
+    return all;
+  }
+
+  std::vector<std::int64_t> Counts() const {
+    const bool of_service = !replicas.empty();
+    std::vector<std::string> counts = of_service ? replicas : workers;
+    if (counts.empty()) return bench::Doublings(bench::ThisMachine().cores);
+    const auto is_number = [](const std::string& text) {
+      return text.find(':') == std::string::npos;
+    };
+    // As the published benchmark's script for Kubernetes has it.
+    if (!wanted.name.empty() && counts.size() == 2 && std::ranges::all_of(counts, is_number)) {
+      counts = {counts[0] + ":" + counts[1]};
+    }
+    return bench::ParseCounts(counts, of_service ? "--replicas" : "--workers", kMostWorkers);
+  }
+
   bench::SweepOptions Options() const {
     bench::SweepOptions options;
     options.spec = Spec();
     options.what = "the command line";
     options.engine = engine;
-    const bool serves = mode == "serve";
-    if (serves ? !workers.empty() : !replicas.empty()) {
-      throw Error(ErrorCode::kUsage, serves ? "--mode serve takes --replicas, not --workers"
+    options.modes = Modes();
+    const bool serves = std::ranges::count(options.modes, bench::Mode::kServe) > 0;
+    if (!replicas.empty() && (!serves || !workers.empty())) {
+      throw Error(ErrorCode::kUsage, serves ? "--replicas and --workers are the same numbers here; "
+                                              "give one of them"
                                             : "--replicas is of --mode serve; jobs take --workers");
     }
-    if (!cluster_name.empty() && engine != "local") {
+    if (!wanted.name.empty() && engine != "local") {
       throw Error(ErrorCode::kUsage, "--cluster NAME says where it runs; leave --engine out");
     }
-    if (!cluster_name.empty() || cluster::RayEngine::Is(engine)) {
-      if (serves) {
+    if (IsElsewhere()) {
+      if (serves && wanted.name.empty()) {
         throw Error(ErrorCode::kUnsupported,
                     "--mode serve reaches its service by the network that the engines local and "
-                    "ray have; run it on a machine of the cluster");
+                    "ray have, or on Kubernetes with --cluster NAME; run it on a machine of the "
+                    "cluster");
       }
       options.run = [](const Json& spec, std::string_view what, const job::RunOptions& run) {
         return cluster::RunOnRay(spec, what, run, [](const std::string&) {});
       };
     }
-    if (!cluster_name.empty()) options.engine = fmt::format("cluster {}", cluster_name);
-    options.mode = serves ? bench::Mode::kServe : bench::Mode::kPool;
+    if (!wanted.name.empty()) options.engine = fmt::format("cluster {}", wanted.name);
     options.batching = batching == "ray" ? bench::Batching::kRay : bench::Batching::kDefault;
-    const auto& counts = serves ? replicas : workers;
-    options.workers =
-        counts.empty()
-            ? bench::Doublings(bench::ThisMachine().cores)
-            : bench::ParseCounts(counts, serves ? "--replicas" : "--workers", kMostWorkers);
+    options.workers = Counts();
     if (benchmark == 0) options.workers = {options.workers.back()};
     options.batches = bench::ParseCounts(batches, "--batch", kLargestBatch);
     options.runs = runs;
@@ -136,61 +167,24 @@ struct BenchExplainCommand {
     return options;
   }
 
-  // Scales the cluster to so many workers before they are measured, and back in the end.
-  class ScaledCluster {
-   public:
-    explicit ScaledCluster(const BenchExplainCommand& command)
-        : name_(command.cluster_name),
-          kubectl_(command.access, [] { return ProcessCancelToken().cancelled(); }),
-          say_([quiet = command.quiet](const std::string& line) {
-            if (!quiet) std::cerr << Visible(line) << std::endl;
-          }),
-          options_(command.engine_options),
-          before_(cluster::Inspect(kubectl_, name_).cluster.workers_wanted),
-          forward_(command.access, name_, {"127.0.0.1", 0}, say_) {}
-
-    ~ScaledCluster() {
-      try {
-        const cluster::Kubectl kubectl(kubectl_.access(), [] { return false; });
-        cluster::Scale(kubectl, name_, Exactly(before_), "");
-      } catch (const std::exception& error) {
-        say_(fmt::format("cluster {} keeps the workers that it has: {}", name_, error.what()));
-      }
-    }
-
-    std::string Take(std::int64_t workers) {
-      cluster::Scale(kubectl_, name_, Exactly(static_cast<int>(workers)), "");
-      cluster::WaitUntilReady(kubectl_, name_, kToScale, say_);
-      const std::string& engine = forward_.forwarded().engine;
-      if (options_.empty()) return engine;
-      return engine + (engine.find('?') == engine.npos ? "?" : "&") + options_;
-    }
-
-   private:
-    static cluster::WorkerCount Exactly(int workers) {
-      return cluster::ParseWorkers(std::to_string(workers), "--workers");
-    }
-
-    static constexpr std::chrono::minutes kToScale{10};
-
-    const std::string name_;
-    const cluster::Kubectl kubectl_;
-    const cluster::Say say_;
-    const std::string options_;
-    const int before_;
-    cluster::BackgroundForward forward_;
-  };
-
   void Run() const {
     bench::SweepOptions options = Options();
-    std::optional<ScaledCluster> scaled;
-    if (!cluster_name.empty()) {
-      scaled.emplace(*this);
-      options.place = [&](std::int64_t count) { return scaled->Take(count); };
-    }
     const bench::ResultsFolder folder(out);
+    std::optional<SweepCluster> on;
+    if (!wanted.name.empty()) {
+      const auto say = [this](const std::string& line) {
+        if (!quiet) std::cerr << Visible(line) << std::endl;
+      };
+      const auto warn = [](const std::string& line) { Say("warning: " + Visible(line)); };
+      on.emplace(wanted, cluster::Listeners{say, warn});
+      options.place = [&](std::int64_t count) { return on->Take(count); };
+      options.serve = [&](const Json& service, const std::string& where) {
+        return on->Serve(service, where);
+      };
+    }
     const bench::SweepResult result = bench::RunSweep(options);
     const bench::ResultFiles files = folder.Write(result);
+    on.reset();  // takes a while, and may be interrupted
     if (json) {
       Json document = bench::ToJson(result);
       document["files"] = {{"json", files.json.string()},
@@ -206,12 +200,13 @@ struct BenchExplainCommand {
     }
   }
 
-  static void Print(const bench::SweepResult& result, const bench::ResultFiles& files) {
+  void Print(const bench::SweepResult& result, const bench::ResultFiles& files) const {
     const bench::Sample& first = result.samples.front();
     std::cout << fmt::format("{} rows a run, method {}; {} cores of {}\n", Grouped(first.rows),
                              first.method, result.machine.cores, result.machine.cpu);
-    if (result.options.mode == bench::Mode::kServe) {
-      std::cout << fmt::format("to a service over HTTP, {}; its replicas are the workers\n",
+    if (std::ranges::count(result.options.modes, bench::Mode::kServe) > 0) {
+      std::cout << fmt::format("{}to a service over HTTP, {}; its replicas are the workers\n",
+                               result.options.modes.size() > 1 ? "serve: " : "",
                                result.options.batching == bench::Batching::kRay
                                    ? "a row a request"
                                    : "a batch a request");
@@ -219,12 +214,11 @@ struct BenchExplainCommand {
     std::cout << "\n";
     PrintTable(bench::Summarise(result.samples));
     if (result.stopped) {
-      const auto planned = std::ssize(result.options.workers) * std::ssize(result.options.batches) *
-                           result.options.runs;
+      const auto planned = result.options.configurations() * result.options.runs;
       std::cout << fmt::format("\nStopped after {} of {} runs.\n", result.samples.size(), planned);
     }
     const int most = static_cast<int>(std::ranges::max(result.options.workers));
-    if (most > result.machine.cores) {
+    if (most > result.machine.cores && !IsElsewhere()) {
       std::cout << fmt::format("\nThis machine has {} cores: more workers than that share them.\n",
                                result.machine.cores);
     }
@@ -267,21 +261,25 @@ void AddBenchCommand(CLI::App& app, Outcome&) {
       ->check(CLI::Range(0, 1000));
   sub->add_option("--engine", command->engine, "Where it runs: local, ray, http://HOST:8265")
       ->capture_default_str();
-  sub->add_option("--cluster", command->cluster_name,
-                  "A cluster on Kubernetes (windlass cluster start): scaled to each number of "
-                  "workers, and back in the end");
-  sub->add_option("--cluster-options", command->engine_options,
+  sub->add_option(
+      "--cluster", command->wanted.name,
+      "A cluster on Kubernetes: started where it is not there, and anew for each number "
+      "of workers; -w 10 20 is then the range 10:20");
+  sub->add_option("--cluster-options", command->wanted.engine_options,
                   "With --cluster: options of the engine, such as store=/store&cpus=1");
-  sub->add_option("--namespace", command->access.name_space,
+  sub->add_flag("--keep-cluster", command->wanted.keep,
+                "With --cluster: do not stop it in the end if it was started here");
+  sub->add_option("--namespace", command->wanted.access.name_space,
                   "With --cluster: Kubernetes' namespace");
-  sub->add_option("--kubeconfig", command->access.kubeconfig, "With --cluster: for $KUBECONFIG");
-  sub->add_option("--context", command->access.context, "With --cluster: of the kubeconfig");
-  sub->add_option("--mode", command->mode,
+  sub->add_option("--kubeconfig", command->wanted.access.kubeconfig,
+                  "With --cluster: for $KUBECONFIG");
+  sub->add_option("--context", command->wanted.access.context, "With --cluster: of the kubeconfig");
+  sub->add_option("--mode", command->modes,
                   "pool: each run is a job of so many workers; serve: the rows go to a service of "
-                  "so many replicas (windlass serve explain), over HTTP")
+                  "so many replicas (windlass serve explain), over HTTP; both: one after the other")
       ->capture_default_str()
-      ->check(CLI::IsMember({"pool", "serve"}));
-  sub->add_option("--replicas", command->replicas, "With --mode serve, instead of --workers");
+      ->check(CLI::IsMember({"pool", "serve", "both"}));
+  sub->add_option("--replicas", command->replicas, "Another name for --workers, with --mode serve");
   sub->add_option("--batching", command->batching,
                   "With --mode serve. ray: a row a request, and the service puts up to --batch of "
                   "them together; default: --batch rows a request")
@@ -290,6 +288,8 @@ void AddBenchCommand(CLI::App& app, Outcome&) {
   sub->add_option("--out,-o", command->out, "Folder for the results; nothing in it is replaced")
       ->capture_default_str();
   sub->add_flag("-q,--quiet", command->quiet, "No progress and no table");
+  auto* start = sub->add_option_group("A cluster that --cluster starts");
+  command->wanted.start.AddTo(*start);
   sub->add_flag("--json", command->json, "Print every run and the summary as JSON");
   sub->final_callback([command] { command->Run(); });
 }

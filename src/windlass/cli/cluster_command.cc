@@ -11,11 +11,9 @@
 #include "windlass/base/file.h"
 #include "windlass/cli/cli.h"
 #include "windlass/cli/print.h"
-#include "windlass/cluster/check.h"
+#include "windlass/cli/start_flags.h"
 #include "windlass/cluster/cluster.h"
 #include "windlass/cluster/local.h"
-#include "windlass/cluster/manifest.h"
-#include "windlass/cluster/values.h"
 #include "windlass/store/store.h"
 
 namespace windlass::cli {
@@ -27,9 +25,7 @@ std::string Or(const std::string& text, const char* otherwise) {
 
 struct ClusterCommand {
   std::string name;
-  std::string values_file;
-  cluster::ClusterFlags flags;
-  cluster::OperatorOptions operator_options;
+  StartFlags start_flags;
   cluster::Access access;
   cluster::ForwardOptions forward;
   std::string timeout = "10m";
@@ -41,7 +37,7 @@ struct ClusterCommand {
   bool quiet = false;
   bool json = false;
   bool local = false;
-  cluster::LocalFlags local_flags;       // but for its sizes, which are in `flags`
+  cluster::LocalFlags local_flags;       // but for its sizes: see start_flags
   std::vector<CLI::Option*> kubernetes;  // options that only clusters on Kubernetes have
   std::vector<CLI::Option*> whose;       // those of them that name a cluster of Kubernetes
   std::vector<CLI::Option*> machine;     // options that only clusters on this machine have
@@ -93,7 +89,7 @@ struct ClusterCommand {
 
   void StartLocal() const {
     cluster::LocalFlags all = local_flags;
-    all.sizes = flags;
+    all.sizes = start_flags.sizes;
     if (!all.address.empty() && !all.address.starts_with("127.") && all.address != "::1") Expose();
     Show(Locals().Start(name, all, Limit(), Teller()));
   }
@@ -128,34 +124,18 @@ struct ClusterCommand {
     }
     if (!access.name_space.empty()) cluster::CheckLabelName(access.name_space, "--namespace");
     const auto limit = Limit();
-    cluster::Values values;
-    if (!values_file.empty()) {
-      values = cluster::ReadValues(ReadFile(values_file), values_file);
-    }
-    const Json manifest = cluster::MakeRayCluster(
-        name, access.name_space, cluster::CompleteValues(std::move(values.values), flags));
     Json warnings = Json::array();
-    const auto warn = [&warnings](const std::vector<std::string>& some) {
-      for (const std::string& warning : some) {
-        Warn(warning);
-        warnings.push_back(warning);
-      }
+    const cluster::Say warn = [&warnings](const std::string& warning) {
+      Warn(warning);
+      warnings.push_back(warning);
     };
-    warn(values.warnings);
-    warn(cluster::CheckManifest(manifest, flags.python));
+    const Json manifest = start_flags.Manifest(name, access.name_space, warn);
     if (dry_run) {
       std::cout << manifest.dump(2) << "\n";
       return;
     }
-    const cluster::Kubectl kubectl = Open();
-    const cluster::Say say = Teller();
-    const Deadline deadline = Clock::now() + limit;
-    const bool put_in = cluster::EnsureOperator(kubectl, operator_options, limit, say);
-    warn(cluster::CheckAgainstNodes(kubectl, manifest, say));
-    cluster::Apply(kubectl, manifest);
-    const auto left = std::chrono::duration_cast<std::chrono::seconds>(deadline - Clock::now());
-    const cluster::Inspection inspection =
-        cluster::WaitUntilReady(kubectl, name, std::max(left, std::chrono::seconds(1)), say);
+    const auto [inspection, put_in] = cluster::Start(Open(), manifest, start_flags.operator_options,
+                                                     limit, {.say = Teller(), .warn = warn});
     if (json) {
       Json result = inspection.ToJson();
       result["operator_put_in"] = put_in;
@@ -282,7 +262,8 @@ struct ClusterCommand {
     const cluster::Kubectl kubectl = Open();
     const bool stopped = cluster::Stop(kubectl, name, limit, Teller());
     if (!stopped && !with_operator) cluster::NoCluster(kubectl, name);
-    if (with_operator) cluster::RemoveOperator(kubectl, operator_options, limit, Teller());
+    if (with_operator)
+      cluster::RemoveOperator(kubectl, start_flags.operator_options, limit, Teller());
     if (json) {
       std::cout << Json{{"stopped", stopped ? Json(name) : Json()},
                         {"operator_taken_out", with_operator}}
@@ -338,42 +319,11 @@ struct ClusterCommand {
 };
 
 void AddStartOptions(CLI::App& start, ClusterCommand& command) {
-  auto& flags = command.flags;
-  const auto kubernetes = [&command](CLI::Option* option) {
-    command.kubernetes.push_back(option->allow_extra_args(false));
-  };
-  kubernetes(start.add_option("-f,--values", command.values_file,
-                              "A values file of KubeRay's ray-cluster Helm chart; flags win"));
-  kubernetes(start.add_option(
-      "--kuberay-version", command.operator_options.version,
-      fmt::format("Of the operator, where it is missing [{}]", cluster::kDefaultKubeRay)));
-  start.add_option("--ray-version", flags.ray_version,
-                   fmt::format("Ray in the image [from its tag, else {}]", cluster::kDefaultRay));
-  kubernetes(start.add_option(
-      "--image", flags.image,
-      fmt::format("REPOSITORY:TAG [{}:RAY-pyPYTHON]", cluster::kDefaultRepository)));
-  start.add_option("--python", flags.python, "The Python that jobs need, as 3.11");
-  start.add_option("--head-cpu", flags.head_cpu,
-                   "CPUs of the head, as 7 or 500m [1; with --local all]");
-  start.add_option("--head-memory", flags.head_memory,
-                   "Memory of the head, as 30G [2Gi; with --local as Ray decides]");
-  start.add_option("--workers", flags.workers,
+  command.kubernetes = command.start_flags.AddTo(start);
+  start.add_option("--workers", command.start_flags.sizes.workers,
                    "How many, or MIN:MAX for Ray to decide [1; with --local 0]");
-  start.add_option("--worker-cpu", flags.worker_cpu, "CPUs of each worker [1]");
-  start.add_option("--worker-memory", flags.worker_memory, "Memory of each worker [2Gi]");
-  kubernetes(start.add_option("--head-node-selector", flags.head_node_selector,
-                              "KEY=VALUE,...: labels of nodes that the head may stand on"));
-  kubernetes(start.add_option("--worker-node-selector", flags.worker_node_selector,
-                              "KEY=VALUE,...: labels of nodes that workers may stand on"));
-  kubernetes(start.add_option("--toleration", flags.tolerations,
-                              "KEY[=VALUE][:EFFECT]: a taint of nodes that all accept; may be "
-                              "repeated"));
-  kubernetes(start.add_option("--pull-secret", flags.pull_secrets,
-                              "The Secret that the image is pulled with; may be repeated"));
-  kubernetes(
-      start.add_option("--operator-chart", command.operator_options.chart,
-                       "A Helm chart of the operator instead of KubeRay's, where it is missing"));
-  kubernetes(start.add_flag("--dry-run", command.dry_run, "Print the manifest and touch nothing"));
+  command.kubernetes.push_back(
+      start.add_flag("--dry-run", command.dry_run, "Print the manifest and touch nothing"));
   command.machine = {
       start.add_option("--address", command.local_flags.address,
                        "With --local: where the dashboard listens [127.0.0.1]"),
@@ -416,11 +366,9 @@ void AddClusterCommands(CLI::App& app, Outcome&) {
           ->check(CLI::Range(0, 65535))};
   command->kubernetes.push_back(stop->add_flag("--operator", command->with_operator,
                                                "Take the KubeRay operator out as well"));
-  for (auto* sub : {start, stop}) {
-    command->kubernetes.push_back(
-        sub->add_option("--operator-manifest", command->operator_options.manifest,
-                        "The file that the operator comes by, instead of Helm"));
-  }
+  command->kubernetes.push_back(
+      stop->add_option("--operator-manifest", command->start_flags.operator_options.manifest,
+                       "The file that the operator comes by, instead of Helm"));
   for (auto* sub : {start, scale, stop}) {
     sub->add_option("--timeout", command->timeout, "How long to wait, as 90s, 10m or 1h")
         ->capture_default_str();

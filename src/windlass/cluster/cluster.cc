@@ -71,8 +71,13 @@ std::string LastWords(const Kubectl& kubectl, const Trouble& trouble) {
 
 class Waiting {
  public:
-  Waiting(const Kubectl& kubectl, std::string name, std::chrono::seconds limit, const Say& say)
-      : kubectl_(kubectl), name_(std::move(name)), limit_(limit), say_(say) {}
+  Waiting(const Kubectl& kubectl, std::string name, std::chrono::seconds limit, const Say& say,
+          std::string what_then)
+      : kubectl_(kubectl),
+        name_(std::move(name)),
+        limit_(limit),
+        say_(say),
+        what_then_(std::move(what_then)) {}
 
   Inspection Run() {
     for (;;) {
@@ -145,6 +150,7 @@ class Waiting {
   }
 
   std::string WhatNow() const {
+    if (!what_then_.empty()) return what_then_;
     return fmt::format(
         "it is left as it is: \"windlass cluster inspect {0}\" looks at it, "
         "\"windlass cluster stop {0}\" takes it away",
@@ -155,6 +161,7 @@ class Waiting {
   std::string name_;
   std::chrono::seconds limit_;
   const Say& say_;
+  std::string what_then_;
   Clock::time_point start_ = Clock::now();
   std::string said_;
   std::set<std::string> told_;
@@ -240,8 +247,26 @@ void Apply(const Kubectl& kubectl, const Json& ray_cluster) {
 }
 
 Inspection WaitUntilReady(const Kubectl& kubectl, const std::string& name,
-                          std::chrono::seconds limit, const Say& say) {
-  return Waiting(kubectl, name, limit, say).Run();
+                          std::chrono::seconds limit, const Say& say,
+                          const std::string& what_then) {
+  return Waiting(kubectl, name, limit, say, what_then).Run();
+}
+
+Started Start(const Kubectl& kubectl, const Json& ray_cluster, const OperatorOptions& options,
+              std::chrono::seconds limit, const Listeners& listeners,
+              const std::string& what_then) {
+  const Deadline deadline = Clock::now() + limit;
+  Started started;
+  started.operator_put_in = EnsureOperator(kubectl, options, limit, listeners.say);
+  for (const std::string& warning : CheckAgainstNodes(kubectl, ray_cluster, listeners.say)) {
+    listeners.warn(warning);
+  }
+  Apply(kubectl, ray_cluster);
+  const auto left = std::chrono::duration_cast<std::chrono::seconds>(deadline - Clock::now());
+  started.inspection =
+      WaitUntilReady(kubectl, ray_cluster.at("metadata").at("name"),
+                     std::max(left, std::chrono::seconds(1)), listeners.say, what_then);
+  return started;
 }
 
 void Scale(const Kubectl& kubectl, const std::string& name, const WorkerCount& workers,

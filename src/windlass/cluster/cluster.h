@@ -38,9 +38,25 @@ void Apply(const Kubectl& kubectl, const Json& ray_cluster);
 
 // Waits until the cluster is ready, saying what changes and what its Pods wait for. Throws
 // Error{kDeadlineExceeded} after `limit`, or {kUnavailable} once an image could not be pulled or a
-// container crashed for a minute, with what Kubernetes says about it.
+// container crashed for a minute, with what Kubernetes says about it, and what becomes of the
+// cluster then (empty: it stays for a look).
 Inspection WaitUntilReady(const Kubectl& kubectl, const std::string& name,
-                          std::chrono::seconds limit, const Say& say);
+                          std::chrono::seconds limit, const Say& say,
+                          const std::string& what_then = "");
+
+// The operator, where it is missing, the manifest held against the nodes, applied, and waited for:
+// Throws what these do.
+struct Started {
+  Inspection inspection;
+  bool operator_put_in = false;
+};
+struct Listeners {
+  Say say;
+  Say warn;
+};
+Started Start(const Kubectl& kubectl, const Json& ray_cluster, const OperatorOptions& options,
+              std::chrono::seconds limit, const Listeners& listeners,
+              const std::string& what_then = "");
 
 // Changes the number of workers of a group (empty: the only one). Throws Error{kInvalidInput} when
 // there are several and none is named, or for MIN:MAX where the cluster has no autoscaler.
@@ -73,7 +89,25 @@ struct Forwarded {
 void Forward(const Kubectl& kubectl, const std::string& name, const ForwardOptions& options,
              const std::function<void(const Forwarded&)>& ready, const Say& say);
 
-// The same on a thread of its own, for as long as this lives.
+// One port of one Pod, brought to this machine for as long as this lives.
+class PodForward {
+ public:
+  // Returns once it listens. Throws Error{kUnavailable} when the Pod is gone, {kIo} without the
+  // permission, {kCancelled} when the user interrupts.
+  PodForward(const Access& access, const std::string& pod, int port);
+  ~PodForward();
+  PodForward(const PodForward&) = delete;
+  PodForward& operator=(const PodForward&) = delete;
+
+  const std::string& url() const { return url_; }  // "http://127.0.0.1:PORT"
+
+ private:
+  std::atomic<bool> stop_ = false;
+  std::string url_;
+  std::future<void> ended_;
+};
+
+// The forwarding of the head on a thread of its own, for as long as this lives.
 class BackgroundForward {
  public:
   // Returns when the head answers. Throws Error as Forward does, {kCancelled} when the user

@@ -184,6 +184,43 @@ class Forwarding {
 
 }  // namespace
 
+PodForward::PodForward(const Access& access, const std::string& pod, int port) {
+  auto listens = std::make_shared<std::promise<int>>();
+  auto here = listens->get_future();
+  ended_ = std::async(std::launch::async, [this, access, pod, port, listens] {
+    bool told = false;
+    try {
+      const auto cancelled = [this] { return stop_ || ProcessCancelToken().cancelled(); };
+      const Kubectl kubectl(access, cancelled);
+      const auto child = kubectl.Start(
+          {"port-forward", "--address=127.0.0.1", "pod/" + pod, fmt::format(":{}", port)});
+      auto line = ReadLine(*child, Clock::now() + kToBegin, cancelled);
+      const auto found = line ? PortOf(*line) : std::nullopt;
+      if (!found) {
+        const std::string ending = child->Ending();
+        const Fault fault = ReadFault(child->error_text());
+        if (fault.kind == Fault::Kind::kForbidden) throw Forbidden(fault);
+        throw Error(ErrorCode::kUnavailable,
+                    fmt::format("port {} of Pod {} cannot be forwarded: {}", port, pod,
+                                fault.message.empty() ? ending : fault.message));
+      }
+      told = true;
+      listens->set_value(*found);
+      // kubectl says "Handling connection for" each time, which has to be read.
+      while (ReadLine(*child, Deadline::max(), cancelled)) {
+      }
+    } catch (...) {
+      if (!told) listens->set_exception(std::current_exception());
+    }
+  });
+  url_ = fmt::format("http://127.0.0.1:{}", here.get());
+}
+
+PodForward::~PodForward() {
+  stop_ = true;
+  ended_.wait();
+}
+
 void Forward(const Kubectl& kubectl, const std::string& name, const ForwardOptions& options,
              const std::function<void(const Forwarded&)>& ready, const Say& say) {
   Forwarding(kubectl, name, options, ready, say).Run();
@@ -196,7 +233,9 @@ BackgroundForward::BackgroundForward(const Access& access, const std::string& na
   ended_ = std::async(std::launch::async, [this, access, name, options, say, answered] {
     bool told = false;
     try {
-      const Kubectl kubectl(access, [this] { return stop_ || ProcessCancelToken().cancelled(); });
+      // Once it works an interrupt does not end it: whoever hears of one may need it to tidy up.
+      const Kubectl kubectl(
+          access, [this, &told] { return stop_ || (!told && ProcessCancelToken().cancelled()); });
       Forward(
           kubectl, name, options,
           [&](const Forwarded& forwarded) {
