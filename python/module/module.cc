@@ -10,6 +10,8 @@
 #include "errors.h"
 #include "lifetime.h"
 #include "windlass/base/build_info.h"
+#include "windlass/base/log.h"
+#include "windlass/base/registry.h"
 #include "windlass/cli/builtins.h"
 #include "windlass/cli/command.h"
 
@@ -35,6 +37,15 @@ NB_MODULE(_windlass, module) {
   python::BindServices(module);
   module.def("version", &Version);
   module.def("build_hash", &BuildHash);
+  module.def(
+      "log", [](const std::string& line) { Log(LogLevel::kInfo, line); }, nb::arg("line"),
+      "A line for the log of the job that runs.");
+  module.def(
+      "plugins", [] { return Registry::Global().Plugins(); },
+      "The files of the plug-ins that are loaded.");
+  module.def(
+      "load_plugin", [](const std::string& path) { Registry::Global().LoadPlugin(path); },
+      nb::arg("path"), "Loads a plug-in.");
   module.def(
       "command",
       [](std::vector<std::string> arguments) {

@@ -178,6 +178,49 @@ def a_slow_node(folder):
         site.network.fast(2)
 
 
+def begin_a_gang(folder, attempts):
+    """On all CPUs there are, so that each node has a member; then node 2 is cut off."""
+    job = Job(folder, f"gang:{attempts}", workers=sum(Site.CPUS))
+    job.wait_for_calls(sum(Site.CPUS))
+    site.network.cut(2)
+    return job
+
+
+def mend_node_2():
+    site.cluster.kill_node(2)  # Ray has given it up
+    site.network.join(2)
+    site.cluster.start_node(2, Site.CPUS[2])
+
+
+@test
+def a_node_cut_off_under_a_gang(folder):
+    job = begin_a_gang(folder, attempts=1)
+    try:
+        ended = job.end()
+        assert ended["code"] == "unavailable", ended
+        # The task, the node, and the cause.
+        assert f"of a gang of {sum(Site.CPUS)}: a worker of the gang was lost once" in ended["error"]
+        assert site.network.addresses[2] in ended["error"], ended
+        assert "node" in ended["error"].partition("was lost:")[2], ended
+        wait_for(lambda: not site.cluster.workers(0) and not site.cluster.workers(1), 120,
+                 "the other members to end")
+    finally:
+        mend_node_2()
+
+
+@test
+def a_gang_whose_node_is_cut_off_runs_again_elsewhere(folder):
+    job = begin_a_gang(folder, attempts=2)
+    try:
+        site.cluster.add_node(2)
+        assert job.end() == {"result": [True] * sum(Site.CPUS)}
+        assert len(job.calls()) == 2 * sum(Site.CPUS), job.calls()
+    finally:
+        site.cluster.kill_node(3)
+        site.cluster.nodes.pop()
+        mend_node_2()
+
+
 @test
 def a_node_that_joins(folder):
     job = Job(folder, workers="2:6")

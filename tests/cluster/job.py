@@ -1,6 +1,6 @@
 """A job's driver: job.py ENGINE WORKERS FOLDER CASE. Prints {"result": ...} or {"error": ...}.
 
-Each call writes the number of its item and its process to FOLDER/calls and waits until FOLDER/go is
+Each call writes the number of its item, or its rank in a gang, and its process to FOLDER/calls and waits until FOLDER/go is
 there: so a test knows what runs, and decides when it goes on.
 """
 
@@ -33,10 +33,31 @@ def case(folder, name):
     return call
 
 
+def member_of(folder):
+    def call(member):
+        import os
+        import pathlib
+        import time
+
+        with open(f"{folder}/calls", "a") as file:
+            file.write(f"{member.rank} {os.getpid()}\n")
+        member.exchange()
+        while not pathlib.Path(folder, "go").exists():
+            time.sleep(0.02)
+        member.exchange()
+        return bytes([member.rank]) * 200_000
+
+    return call
+
+
 def main():
     engine, workers, folder, name = sys.argv[1:]
     try:
-        parts = windlass.map(case(folder, name), range(ITEMS), engine=engine, workers=workers)
+        if name.startswith("gang:"):  # gang:ATTEMPTS
+            parts = windlass.gang(member_of(folder), int(workers), engine=engine,
+                                  attempts=int(name.removeprefix("gang:")))
+        else:
+            parts = windlass.map(case(folder, name), range(ITEMS), engine=engine, workers=workers)
         good = [part == bytes([item]) * 200_000 for item, part in enumerate(parts)]
         print(json.dumps({"result": good}))
     except windlass.Error as error:

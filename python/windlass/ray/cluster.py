@@ -13,12 +13,15 @@ import os
 import queue
 import re
 import socket
+import sys
 import threading
 import time
 
 from .. import _windlass
 from .._error import Error
+from . import plugins
 
+_RAYS = "Ray: "  # cluster/ray_run.cc does not show such lines while it follows a job
 _LOOK_SECONDS = 2.0
 _CAPACITY_SECONDS = 3.0
 # Ray aborts the process when it has missed the head for a minute; a head that keeps its state in
@@ -54,10 +57,10 @@ def connect(options, least):
 
 
 def _init(ray, options, least):
-    # Ray prints every death of a worker on standard output, whatever log_to_driver says; there it
-    # would stand in the middle of what --json prints. Errors of ours say what matters of it.
+    # Ray prints every death of a worker, and what it has no room for, on standard output, whatever
+    # log_to_driver says; there it would stand in the middle of what --json prints.
     if hasattr(ray._private.worker, "print_to_stdstream"):
-        ray._private.worker.print_to_stdstream = lambda *_, **__: None
+        ray._private.worker.print_to_stdstream = _log
     common = {"log_to_driver": False, "logging_level": "ERROR", "namespace": options.namespace}
     if options.node:
         common["_node_ip_address"] = options.node
@@ -82,6 +85,16 @@ def _init(ray, options, least):
             )
         _within(options.start, ray.init, {"address": options.address, **common},
                 f"to connect to {options.address}")
+
+
+def _log(data, ignore_prefix=False):
+    """What Ray has to say: into the job's log."""
+    for message in data.get("lines", ()):
+        for line in filter(None, map(str.rstrip, str(message).splitlines())):
+            _windlass.log(_RAYS + line)
+            # Of a job that was submitted to Ray the log is what its driver writes.
+            if "--submitted" in sys.argv:
+                print(_RAYS + line, file=sys.stderr, flush=True)
 
 
 def _within(seconds, function, arguments, what):
@@ -140,12 +153,12 @@ def _reach(address) -> str:
 def _actor_class(ray):
     # A class inside a function travels by value, so that it can say what its node lacks.
     class WindlassWorker:
-        def __init__(self, sync_points):
+        def __init__(self, sync_points, plugins):
             self._fault = None
             try:
                 from windlass.ray.worker import Worker
 
-                self._worker = Worker(sync_points)
+                self._worker = Worker(sync_points, plugins)
             except Exception as error:
                 self._fault = f"{type(error).__name__}: {error}"
 
@@ -200,6 +213,7 @@ class Cluster:
         self._each = {"num_cpus": options.cpus, "memory": options.memory, "max_restarts": 0,
                       "resources": dict(options.resources) or None, "max_task_retries": 0}
         self._actors = self._kind.options(**self._each, scheduling_strategy="SPREAD")
+        self._plugins = [(name, digest, ray.put(data)) for name, digest, data in plugins.mine()]
         self._closed = threading.Event()
         self._lost = False
         # Ends workers beside the driver: without a head such a call waits until Ray gives up.
@@ -259,7 +273,8 @@ class Cluster:
         return self._started(post, self._actors)
 
     def _started(self, post, actors):
-        handle = _Handle(actors.remote(os.environ.get("WINDLASS_WORKER_SYNC_POINTS")))
+        handle = _Handle(actors.remote(os.environ.get("WINDLASS_WORKER_SYNC_POINTS"),
+                                       self._plugins))
         self._call(post, "ready", handle, handle.actor.hello.remote())
         return handle
 

@@ -144,7 +144,9 @@ class Gangs:
         for rank, reply in sorted(gang.replies.items()):
             data = reply[1]
             if isinstance(data, list):
-                data = self._session.fetch(data[0])
+                data = self._session.fetch_of(data[0], gang.members[rank].handle)
+                if gang not in self.running:  # it has lost a member meanwhile
+                    return
                 if data is None:
                     self.lost(gang, rank, "its result could not be fetched")
                     return

@@ -122,7 +122,7 @@ class Objects:
         if result.data is None and result.error is None:
             for _ in range(_MOST_LOSSES):
                 if result.reference is not None:
-                    result.data = self._fetched(result)
+                    result.data = self.fetch_of(result.reference, result.holder)
                 if result.data is not None or result.error is not None:
                     break
                 self._session.run_again(result)
@@ -133,14 +133,15 @@ class Objects:
                         f"{_MOST_LOSSES} times", "unavailable")
         return result.data
 
-    def _fetched(self, result):
-        """None when it is lost, or its worker is and it does not come soon all the same."""
+    def fetch_of(self, reference, holder):
+        """What a worker made; None when it is lost, or the worker is and it does not come soon all
+        the same."""
         deadline = time.monotonic() + _GET_SECONDS
         while time.monotonic() < deadline:
             self._session.look()  # to know of lost workers
-            lost = not self._session.has(result.holder)
+            lost = not self._session.has(holder)
             try:
-                return self._cluster.get(result.reference, _GET_SLICE_SECONDS)
+                return self._cluster.get(reference, _GET_SLICE_SECONDS)
             except TimeoutError:
                 if lost:
                     return None

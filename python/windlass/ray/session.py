@@ -405,8 +405,8 @@ class Session:
     def wait_first(self, gang):
         self._waiting.appendleft(gang)
 
-    def fetch(self, reference):
-        return self._objects.fetch(reference)
+    def fetch_of(self, reference, holder):
+        return self._objects.fetch_of(reference, holder)
 
     def succeed(self, task, reply, data, attempts):
         _, _, digest, size, wall, cpu, *_ = reply

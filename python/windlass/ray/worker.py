@@ -11,6 +11,7 @@ import ray
 
 from .. import _engines, _map, _windlass  # noqa: F401 (they register kinds of tasks)
 from .._error import Error
+from . import plugins
 
 # Results up to this go back with the reply; Ray would copy larger ones into its store anyway.
 INLINE_BYTES = 64 * 1024
@@ -42,10 +43,12 @@ def facts() -> dict:
 class Worker:
     """Its methods are called by an actor's: run on one thread, the others beside it."""
 
-    def __init__(self, sync_points=None):
+    def __init__(self, sync_points=None, given=()):
         if sync_points is not None:  # of a test, for workers and not for their driver
             os.environ["WINDLASS_SYNC_POINTS"] = sync_points
         _windlass.arm_sync_points()
+        for name, digest, reference in given:  # plug-ins
+            plugins.load(name, digest, ray.get(reference, timeout=_FETCH_SECONDS))
         self._runner = _windlass.TaskRunner()
         self._objects = {}  # by the session's number: references to what is in Ray's store
         self._events = collections.deque()  # (task, call, text), oldest first
