@@ -5,12 +5,14 @@
 #include <memory>
 #include <string_view>
 
+#include "windlass/base/export.h"
+
 namespace windlass {
 
 enum class LogLevel { kDebug, kInfo, kWarning, kError, kNone };  // kNone: above all that is logged
 
 // Lines go to the job's log file while one is open; warnings and errors to standard error too.
-void Log(LogLevel level, std::string_view message);
+WINDLASS_API void Log(LogLevel level, std::string_view message);
 
 // What is at least this severe is also written to standard error. Default: kWarning.
 void SetConsoleLogLevel(LogLevel level);
