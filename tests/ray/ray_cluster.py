@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pathlib
+import shutil
 import signal
 import socket
 import subprocess
@@ -11,6 +12,7 @@ import tempfile
 import time
 
 BIN = pathlib.Path(sys.executable).parent
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 # On a busy machine a node gives up when its agent needs more than 15 s, which no setting changes.
 START_SECONDS, START_ATTEMPTS = 60, 6
 # Ray takes a token from the home folder where there is one, and makes one where there is none.
@@ -18,6 +20,25 @@ ENVIRONMENT = {"RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0",
                "RAY_raylet_start_wait_time_s": str(START_SECONDS),
                "RAY_agent_register_timeout_ms": str(START_SECONDS * 1000),
                "RAY_enable_metrics_collection": "0"}
+
+
+# Of a cluster whose nodes have none of Windlass's plug-ins: what they need has to come to them.
+PLUGINS = pathlib.Path(os.environ["WINDLASS"]).resolve().parent.parent / "lib/plugins"
+NO_PLUGINS = {"WINDLASS_PLUGINS": "/nowhere",
+              "WINDLASS_ONNXRUNTIME": str(PLUGINS / "libonnxruntime.so.1")}
+
+
+def plugin_of(folder):
+    """The plug-in for ONNX graphs, as a user's own."""
+    return shutil.copy(PLUGINS / "windlass_onnx.so", folder / "runtime.so")
+
+
+def product_job(folder):
+    """A job whose model, a graph that multiplies its inputs, only that plug-in computes."""
+    rows = folder / "rows.csv"
+    rows.write_text("a,b,c\n" + "".join(f"{i},{i * i % 17},{i % 3}\n" for i in range(200)))
+    return ["explain", "--model", ROOT / "src/windlass/model/testdata/product_of_inputs.onnx",
+            "--data", rows, "--background", rows, "--class", "0", "--quiet"]
 
 
 def free_port():

@@ -12,7 +12,8 @@ import sys
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent), str(HERE.parent / "invariance")]
 os.environ["WINDLASS_PYTHON"] = sys.executable  # what runs this has Ray
-from ray_cluster import ENVIRONMENT, Cluster, wait_for  # noqa: E402
+from ray_cluster import (  # noqa: E402
+    ENVIRONMENT, NO_PLUGINS, Cluster, plugin_of, product_job, wait_for)
 
 os.environ.update(ENVIRONMENT)
 import windlass  # noqa: E402
@@ -21,7 +22,7 @@ from support import EXPLAIN_ADULT, WINDLASS, main, test  # noqa: E402
 from support import windlass as command  # noqa: E402
 
 BLOCKS = 40  # 2,560 rows by 64
-cluster = Cluster(cpus=(2, 2))  # two nodes
+cluster = Cluster(cpus=(2, 2), environment=NO_PLUGINS)  # two nodes
 atexit.register(cluster.close)
 
 
@@ -180,6 +181,28 @@ def a_worker_killed_by_its_id(folder):
         return x
 
     assert mapped(kills_once, range(12)) == list(range(12))
+
+
+@test
+def what_ray_says_stands_in_the_jobs_log(folder):
+    done = run(folder / "a", "--no-memo", "--json",
+               env={"WINDLASS_WORKER_SYNC_POINTS": "engine.task.ran@9=kill"})
+    job = json.loads(done.stdout)["job"]  # nothing of Ray's stands in between
+    said = [line for line in command("job", "logs", job).stdout.splitlines() if " Ray: " in line]
+    assert any("died" in line for line in said), said
+
+
+@test
+def a_plugin_comes_to_the_workers(folder):
+    arguments = [*product_job(folder), "--no-memo"]
+    command(*arguments, "--out", folder / "local")
+    there = ["--engine", cluster.engine, "-w", "2", "-b", "20"]
+    without = command(*arguments, *there, "--out", folder / "a", check=False)
+    assert without.returncode == 2 and "is not installed" in without.stderr, without
+    command("--plugin", plugin_of(folder), *arguments, *there, "--out", folder / "a",
+            env=NO_PLUGINS)
+    assert outputs(folder / "a") == outputs(folder / "local")
+    no_worker_is_left()
 
 
 def members_and_their_workers(member):

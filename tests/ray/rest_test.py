@@ -21,7 +21,9 @@ import zipfile
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent), str(HERE.parent / "invariance")]
 from invariance import outputs  # noqa: E402
-from ray_cluster import BIN, ENVIRONMENT, Cluster, command_line, free_port, of_session, wait_for  # noqa: E402
+from ray_cluster import (  # noqa: E402
+    BIN, ENVIRONMENT, NO_PLUGINS, Cluster, command_line, free_port, of_session, plugin_of,
+    product_job, wait_for)
 from support import ADULT, EXPLAIN_ADULT, ROOT, WINDLASS, explain_adult, main, test  # noqa: E402
 from support import windlass as command  # noqa: E402
 
@@ -32,7 +34,7 @@ del os.environ["PYTHONPATH"]  # the command needs no Python, only the cluster do
 os.environ["WINDLASS_PYTHON"] = "/nowhere/python"
 os.environ["RAY_AUTH_TOKEN"] = TOKEN
 cluster = Cluster(cpus=(2,), dashboard=True, environment={
-    **ENVIRONMENT, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": TOKEN, "PYTHONPATH": PACKAGE,
+    **ENVIRONMENT, **NO_PLUGINS, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": TOKEN, "PYTHONPATH": PACKAGE,
     "PATH": f"{BIN}:{os.environ['PATH']}", "WINDLASS_HOME": "/nowhere/else"})
 atexit.register(cluster.close)
 gateway_port = free_port()
@@ -394,6 +396,52 @@ def the_driver_killed_and_run_again(folder):
 
 
 @test
+def a_task_that_failed_there_runs_again_here(folder):
+    python = python_with(folder, WINDLASS_WORKER_SYNC_POINTS="engine.task.start=fail")
+    arguments = [*EXPLAIN_ADULT, "--method", "permutation", "--nsamples", "500"]  # not remembered
+    failed = run(folder / "a", where=engine(python=python), arguments=arguments, check=False)
+    assert failed.returncode == 1, failed
+    log = jobs("logs", json.loads(command("job", "list", "--json").stdout)[0]["id"]).stdout
+    task = re.search(r"windlass task replay ([0-9a-f]{16})", failed.stderr + log)[1]
+    assert command("task", "replay", task, check=False).returncode == 2, "it is not kept here"
+    told = json.loads(command("task", "replay", task, "--engine", engine(), "--json").stdout)
+    assert told["task"] == task and told["result_bytes"] > 0, told
+    unknown = command("task", "replay", "0" * 16, "--engine", engine(), check=False)
+    assert unknown.returncode == 2 and "no failed task" in unknown.stderr, unknown
+
+
+@test
+def a_plugin_travels_with_the_job(folder):
+    plugin = plugin_of(folder)
+    without = run(folder / "a", arguments=product_job(folder), check=False)
+    assert without.returncode == 2 and "is not installed" in without.stderr, without
+    run(folder / "a", arguments=["--plugin", plugin, *product_job(folder)])
+    command(*product_job(folder), "--no-memo", "--out", folder / "b")
+    assert outputs(folder / "a") == outputs(folder / "b")
+
+
+@test
+def a_service_runs_there_until_it_is_interrupted(folder):
+    port = free_port()
+    process = subprocess.Popen(
+        [WINDLASS, "serve", "explain", "--model", ADULT / "model.json", "--background",
+         ADULT / "background.parquet", "--name", "adult", "--port", str(port), "--replicas", "1",
+         "--engine", engine()], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    url = f"http://127.0.0.1:{port}/v2/models/adult"
+
+    def ready():
+        assert process.poll() is None, process.communicate()
+        with contextlib.suppress(OSError):
+            return urllib.request.urlopen(url + "/ready", timeout=5).status == 200
+        return False
+    wait_for(ready, 180, "the service")
+    process.send_signal(signal.SIGINT)
+    out, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, (process.returncode, errors)
+    assert f"serving at {url}" in errors, errors
+
+
+@test
 def the_gateway_gives_nothing_to_strangers(_):
     run_json = urllib.request.Request(gateway + "/v1/jobs")
     for headers in ({}, {"Authorization": "Bearer wrong"}):
@@ -406,7 +454,7 @@ def the_gateway_gives_nothing_to_strangers(_):
     [told] = [json.loads(text) for text in [raw_jobs()]]
     token = next(job["runtime_env"]["env_vars"]["WINDLASS_GATEWAY_TOKEN"] for job in told
                  if "windlass_gateway" in (job["metadata"] or {}) and job["status"] == "RUNNING")
-    for path in ("/v1/jobs/../../etc", "/v1/jobs/x/outputs/..%2f..%2fjob.json", "/etc/passwd",
+    for path in ("/v1/tasks/0123456789abcdef", "/v1/tasks/", "/v1/jobs/../../etc", "/v1/jobs/x/outputs/..%2f..%2fjob.json", "/etc/passwd",
                  "/v1/jobs/none/outputs/run.json", "/v1/jobs/a.b", "/v1/jobs//result"):
         request = urllib.request.Request(gateway + path,
                                          headers={"Authorization": f"Bearer {token}"})
@@ -444,6 +492,42 @@ def what_is_no_cluster_is_said(folder):
     assert not (folder / "a").exists()
 
 
+def replace_the_head():
+    killed = list(of_session_and_children(cluster.nodes[0].pid))
+    cluster.kill_node(0)
+    for pid in killed:  # what has a session of its own
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+@test
+def a_job_left_to_a_cluster_that_forgot_it_is_submitted_again(folder):
+    hold = folder / "hold"
+    arguments = [*EXPLAIN_ADULT, "--seed", "3", "--method", "permutation", "--nsamples", "500"]
+    python = python_with(folder, WINDLASS_SYNC_POINTS=f"explain.block@5=hold:{hold}")
+    job = run(folder / "a", "--detach", where=engine(python=python),
+              arguments=arguments).stdout.strip()
+    wait_for(hold.exists, 120, "the job's fifth block")
+    replace_the_head()
+    hold.unlink(missing_ok=True)
+    cluster.start_node(0, 2)
+    info = shown(job)
+    assert info["state"] == "died" and "has forgotten it, as its head was replaced" in info["error"]
+    assert f"windlass job wait {job}" in info["error"] and listed()[job]["state"] == "died", info
+    waiting = subprocess.Popen(
+        [WINDLASS, "job", "wait", job, "--engine", engine()], stderr=subprocess.PIPE, text=True)
+    wait_for(lambda: hold.exists() or waiting.poll() is not None, 120, "its second try")
+    hold.unlink(missing_ok=True)
+    _, errors = waiting.communicate(timeout=240)
+    assert waiting.returncode == 0 and "submits it again" in errors, (waiting.returncode, errors)
+    again = listed()[f"{job}-r1"]
+    assert job not in listed() and again["restarts"] == 1, listed()
+    jobs("fetch", job)  # what its id begins
+    assert tasks(folder / "a")["recalled"] >= 4, tasks(folder / "a")
+    command(*arguments, "-b", 64, "--no-memo", "--out", folder / "local")
+    assert outputs(folder / "a") == outputs(folder / "local")
+
+
 @test
 def a_head_that_is_replaced_forgets_and_the_job_goes_on(folder):
     """Last: it takes longest."""
@@ -455,11 +539,7 @@ def a_head_that_is_replaced_forgets_and_the_job_goes_on(folder):
                               daemon=True)
     reader.start()
     wait_for(hold.exists, 120, "the job's twentieth block")
-    killed = list(of_session_and_children(cluster.nodes[0].pid))
-    cluster.kill_node(0)
-    for pid in killed:  # what has a session of its own
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+    replace_the_head()
     hold.unlink(missing_ok=True)
     cluster.start_node(0, 2)
     # The second try holds there as well, having gone on from what was remembered.

@@ -142,6 +142,8 @@ class ExplainServiceKind final : public job::ServiceKind {
     return fields;
   }
 
+  std::vector<std::string> inputs() const override { return ExplainSchema().inputs(); }
+
   Bytes Prepare(const Json& spec) const override {
     Json whole = spec;
     whole["cohorts"] = nullptr;

@@ -76,6 +76,9 @@ class ServiceKind : public Registrable {
 
   virtual std::vector<Field> fields() const = 0;  // of the spec that it is made from
 
+  // Those of them that name what is read: see Schema::inputs.
+  virtual std::vector<std::string> inputs() const = 0;
+
   // Reads all that the service needs. Throws Error{kInvalidInput, kNotFound} saying what in the
   // spec is wrong.
   virtual Bytes Prepare(const Json& spec) const = 0;

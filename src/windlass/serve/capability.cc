@@ -21,7 +21,9 @@ constexpr auto kLook = std::chrono::milliseconds(50);  // at the wish to stop
 class Serve final : public job::Capability {
  public:
   explicit Serve(std::string service)
-      : service_(std::move(service)), schema_(ServeKind(service_), 1, Fields(service_)) {}
+      : service_(std::move(service)),
+        schema_(ServeKind(service_), 1, Fields(service_),
+                Registry::Global().Find<job::ServiceKind>(service_).inputs()) {}
 
   const job::Schema& schema() const override { return schema_; }
   bool is_service() const override { return true; }
