@@ -37,11 +37,14 @@ function fillWords(): void {
   document.title = `Windlass sweep, ${when}`;
   say("#when", `\u00b7 ${when}`);
   say("#headline", ...emphasise("em", ...headline()));
-  const planned = d.workers.length * d.batches.length * d.nruns;
+  const order = d.engine.startsWith("cluster ")
+    ? "one number of workers after the other"
+    : "interleaved";
+  const planned = d.workers.length * d.batches.length * d.nruns * (sweep.both ? 2 : 1);
   const runs =
     d.stopped === null
       ? `${plural(d.samples.length, "run")}, ${count(d.nruns)} of each of ` +
-        `${plural(d.summary.length, "configuration")}, interleaved`
+        `${plural(d.summary.length, "configuration")}, ${order}`
       : `${count(d.samples.length)} of ${plural(planned, "run")} (${d.stopped})`;
   const busy =
     machine.load_before > 0.5 * machine.cores
@@ -80,7 +83,7 @@ function fillWords(): void {
   say(
     "#numbers-text",
     "Median, and from the shortest to the longest run, in seconds. Speed-up is against one worker ",
-    `with the same ${sweep.both ? "mode and " : ""}batch size; efficiency is speed-up a worker.`,
+    `with the same ${sweep.both ? "mode and " : ""}batch size${sweep.both ? "" : "; efficiency is speed-up a worker"}.`,
   );
   const spec = Object.entries(d.spec)
     .filter(([key, value]) => value !== null && key !== "kind" && key !== "version")
@@ -129,11 +132,17 @@ function table(): HTMLTableElement {
       h("td", number, digits(one.median_cpu_s)),
       h("td", number, count(one.rows_per_s)),
       h("td", number, one.speed_up === null ? "\u2013" : fixed(one.speed_up, 2)),
-      h(
-        "td",
-        number,
-        one.speed_up === null ? "\u2013" : `${fixed((100 * one.speed_up) / one.workers, 0)} %`,
-      ),
+      ...(sweep.both
+        ? [] // there is no room for it
+        : [
+            h(
+              "td",
+              number,
+              one.speed_up === null
+                ? "\u2013"
+                : `${fixed((100 * one.speed_up) / one.workers, 0)} %`,
+            ),
+          ]),
     );
   return h(
     "table",
@@ -154,7 +163,7 @@ function table(): HTMLTableElement {
         head("CPU"),
         head("Rows/s"),
         head("Speed-up"),
-        head("Efficiency"),
+        ...(sweep.both ? [] : [head("Efficiency")]),
       ),
     ),
     h("tbody", {}, ...sweep.series.flatMap((series) => series.points.map(row))),

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <filesystem>
+#include <fstream>
 #include <iostream>
 #include <memory>
 
@@ -232,8 +233,22 @@ struct RunCommand {
     options.restarts = told.restarts;
     options.restart_of = told.restart_of;
     options.progress = job::Progress::Style::kMarked;
-    const job::RunResult result = job::Run(told.spec, "the submitted job", options);
-    cluster::WriteResult(home, submitted, result);
+    try {
+      const job::RunResult result = job::Run(told.spec, "the submitted job", options);
+      cluster::WriteResult(home, submitted, result);
+    } catch (const Error&) {
+      TellOfFailedTasks(job::LocalJobs(home).LogPath(submitted));
+      throw;
+    }
+  }
+
+  // Of a job on a cluster the log is what its driver prints; which tasks failed stands in its own.
+  static void TellOfFailedTasks(const std::filesystem::path& log) {
+    std::ifstream file(log);
+    for (std::string line; std::getline(file, line);) {
+      if (line.find("`windlass task replay ") == std::string::npos) continue;
+      std::cerr << line.substr(line.find(" task ") + 1) << "\n";
+    }
   }
 
   // The job that another process began for this one.
