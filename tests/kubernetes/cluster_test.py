@@ -286,7 +286,8 @@ def kill(pod):
 
 def for_jobs():
     """What a cluster is started with that has Windlass and keeps its store when its head is lost."""
-    STORE.mkdir(exist_ok=True)
+    shutil.rmtree(STORE, ignore_errors=True)  # of another run, which would leave nothing to compute
+    STORE.mkdir()
     STORE.chmod(0o777)  # the Pods' user has another number
     values = FOLDER / "jobs.yaml"
     values.write_text(f"""
