@@ -514,16 +514,15 @@ job::JobInfo WaitOnRay(std::string_view text, std::string_view given, millisecon
       silent.reset();
       id = info.id;
       if (look) look(info);
-      if (info.ended() && (api.Find(id) || !FindSubmitted(id))) return info;
       if (info.ended()) {
-        if (again++ == engine.restarts) {
-          throw Error(ErrorCode::kUnavailable, fmt::format("job {}: {}", id, info.error));
-        }
+        const bool forgotten = FindSubmitted(id) && !api.Find(id);
+        if (!forgotten || again == engine.restarts) return info;
         say(
-            fmt::format("the cluster at {} has forgotten job {}: its head was replaced; submits it "
-                        "again",
+            fmt::format("the cluster at {} has forgotten job {}, as its head was replaced; submits "
+                        "it again",
                         engine.url, id));
         id = resubmit(info);
+        ++again;
         continue;
       }
     } catch (const Error& error) {
