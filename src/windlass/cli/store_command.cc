@@ -23,9 +23,7 @@ struct StoreCommand {
   std::uint16_t port = 8266;
   std::string token;
 
-  static std::shared_ptr<store::Store> Open() {
-    return store::Store::Open(store::HomeFolder() / "store");
-  }
+  static std::shared_ptr<store::Store> Open() { return store::Store::Open(store::DefaultPlace()); }
 
   void Stat() const {
     const store::StoreStat stat = Open()->Stat();
@@ -37,7 +35,7 @@ struct StoreCommand {
                 << "\n";
       return;
     }
-    std::cout << FormatTable({{"folder", (store::HomeFolder() / "store").string()},
+    std::cout << FormatTable({{"place", store::DefaultPlace().string()},
                               {"objects", Grouped(static_cast<std::int64_t>(stat.objects))},
                               {"remembered", Grouped(static_cast<std::int64_t>(stat.memo_entries))},
                               {"references", Grouped(static_cast<std::int64_t>(stat.references))},
@@ -109,7 +107,8 @@ struct StoreCommand {
 
 void AddStoreCommands(CLI::App& app, Outcome& outcome) {
   auto command = std::make_shared<StoreCommand>();
-  auto* group = app.add_subcommand("store", "What is remembered, in $WINDLASS_HOME/store");
+  auto* group =
+      app.add_subcommand("store", "What is remembered, in $WINDLASS_STORE or $WINDLASS_HOME/store");
   group->require_subcommand(1);
   auto* stat = group->add_subcommand("stat", "How much there is");
   auto* gc = group->add_subcommand("gc", "Remove what was unused for longest");

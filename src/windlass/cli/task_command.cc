@@ -22,7 +22,7 @@ struct ReplayCommand {
   bool json = false;
 
   void Run() const {
-    const auto store = store::Store::Open(store::HomeFolder() / "store");
+    const auto store = store::Store::Open(store::DefaultPlace());
     const engine::FailedTask failed = engine::FindFailedTask(*store, id);
     if (debug) RunUnderDebugger();
     std::size_t bytes = 0;
