@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <iostream>
 #include <memory>
+#include <optional>
 
 #include "windlass/base/error.h"
 #include "windlass/base/file.h"
@@ -220,8 +221,11 @@ struct RunCommand {
     options.restarts = told.restarts;
     options.restart_of = told.restart_of;
     options.progress = job::Progress::Style::kMarked;
+    std::optional<cluster::BucketCopy> copy;
+    if (!told.bucket.empty()) copy.emplace(told.bucket, home, submitted);
     const job::RunResult result = job::Run(told.spec, "the submitted job", options);
     cluster::WriteResult(home, submitted, result);
+    if (copy) copy->PutResult();
   }
 
   // The job that another process began for this one.
