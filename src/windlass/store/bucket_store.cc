@@ -152,6 +152,14 @@ std::optional<std::string> BucketVersions::Read(std::string_view name,
 
 bool BucketVersions::Create(std::string_view name, std::uint64_t version,
                             std::string_view content) {
+  std::call_once(checked_, [&] {
+    // Some servers pass over what they do not know, and would let two swaps succeed.
+    if (!bucket_.PutNew(kLayoutFile, LayoutText())) return;
+    throw Error(ErrorCode::kUnsupported,
+                fmt::format("{}: the server replaces objects where If-None-Match: * says not to; "
+                            "references need a newer one",
+                            bucket_.place().Name()));
+  });
   SyncPoint("store.bucket.reference");
   return bucket_.PutNew(fmt::format("{}{}/{}", kReferences, name, VersionFile(version)), content);
 }

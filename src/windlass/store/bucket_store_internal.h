@@ -72,6 +72,7 @@ class BucketVersions final : public VersionFiles {
   ByName All() const;
 
   const S3Bucket& bucket_;
+  std::once_flag checked_;  // that the server knows an exclusive create
 };
 
 class BucketStore final : public Store, private SegmentOrigin {
