@@ -519,6 +519,7 @@ void BucketStore::Replace(const std::vector<std::string>& outputs,
   for (const std::string& name : inputs) {
     bucket_.Delete(KeyOfSegment(name));
     known_.erase(name);
+    SyncPoint("store.bucket.removed");
   }
 }
 

@@ -86,8 +86,9 @@ TEST_F(BucketStoreTest, HasTheLayoutOfAFolder) {
 // What was sealed is there, and all that is there is right.
 TEST_F(BucketStoreTest, KilledAtAnyPointStaysReadable) {
   const auto result = [](std::uint64_t i) { return Block(i, SizeOfResult(i)); };
-  for (const std::string point : {"store.bucket.segment", "store.bucket.put", "store.bucket.object",
-                                  "store.bucket.reference", "store.bucket.merged"}) {
+  for (const std::string point :
+       {"store.bucket.segment", "store.bucket.put", "store.bucket.object", "store.bucket.reference",
+        "store.bucket.merged", "store.bucket.removed"}) {
     for (const int pass : {1, 2}) {
       const std::string where = point + " pass " + std::to_string(pass);
       place_ = NewBucketPlace();
