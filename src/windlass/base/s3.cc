@@ -13,6 +13,7 @@
 #include <map>
 #include <thread>
 
+#include "windlass/base/aws.h"
 #include "windlass/base/error.h"
 #include "windlass/base/file.h"
 #include "windlass/base/object_spec.h"
@@ -36,11 +37,6 @@ constexpr std::size_t kPart = std::size_t{64} << 20;  // of a long upload
 constexpr std::size_t kMostPage = std::size_t{16} << 20;
 constexpr char kWriter[] = "x-amz-meta-windlass-writer";
 constexpr char kEmptyHash[] = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
-
-std::string Variable(const char* name) {
-  const char* value = std::getenv(name);
-  return value == nullptr ? "" : value;
-}
 
 std::string HexOf(std::string_view bytes) {
   std::string hex;
@@ -66,63 +62,6 @@ std::string HmacSha256(std::string_view key, std::string_view text) {
   return {reinterpret_cast<const char*>(code.data()), code.size()};
 }
 
-// As Signature Version 4 wants it; slashes stay in paths.
-std::string Escaped(std::string_view text, bool path) {
-  std::string escaped;
-  for (const unsigned char c : text) {
-    const bool plain =
-        (c < 0x80 && std::isalnum(c)) || c == '-' || c == '_' || c == '.' || c == '~';
-    if (plain || (path && c == '/')) {
-      escaped += static_cast<char>(c);
-    } else {
-      escaped += fmt::format("%{:02X}", c);
-    }
-  }
-  return escaped;
-}
-
-// The sections of an INI file such as ~/.aws/credentials: those lines "key = value" of one of them.
-std::map<std::string, std::string> Section(const std::string& path, const std::string& name) {
-  std::map<std::string, std::string> values;
-  std::ifstream file(path);
-  bool ours = false;
-  const auto trimmed = [](std::string_view text) {
-    const auto begin = text.find_first_not_of(" \t\r");
-    if (begin == text.npos) return std::string();
-    return std::string(text.substr(begin, text.find_last_not_of(" \t\r") - begin + 1));
-  };
-  for (std::string line; std::getline(file, line);) {
-    const std::string text = trimmed(line);
-    if (text.starts_with('[')) ours = text == "[" + name + "]";
-    const auto equals = text.find('=');
-    if (ours && equals != text.npos && !text.starts_with('#')) {
-      values[trimmed(text.substr(0, equals))] = trimmed(text.substr(equals + 1));
-    }
-  }
-  return values;
-}
-
-std::string Profile() {
-  const std::string profile = Variable("AWS_PROFILE");
-  return profile.empty() ? "default" : profile;
-}
-
-std::string ProfileFile(const char* variable, const char* otherwise) {
-  const std::string path = Variable(variable);
-  return path.empty() ? Variable("HOME") + otherwise : path;
-}
-
-std::string FindRegion() {
-  for (const char* name : {"AWS_REGION", "AWS_DEFAULT_REGION"}) {
-    if (std::string region = Variable(name); !region.empty()) return region;
-  }
-  const std::string profile = Profile();
-  const auto config = Section(ProfileFile("AWS_CONFIG_FILE", "/.aws/config"),
-                              profile == "default" ? profile : "profile " + profile);
-  const auto found = config.find("region");
-  return found == config.end() ? "us-east-1" : found->second;
-}
-
 // "https://host:port/" as requests name it.
 std::string PlainEndpoint(std::string endpoint, std::string_view from) {
   while (endpoint.ends_with('/')) endpoint.pop_back();
@@ -136,34 +75,6 @@ std::string PlainEndpoint(std::string endpoint, std::string_view from) {
   const std::string_view port = http ? ":80" : ":443";  // not part of the Host that is signed
   if (endpoint.ends_with(port)) endpoint.resize(endpoint.size() - port.size());
   return endpoint;
-}
-
-// The text of the first element of this name, from `at` on, which is moved behind it; nothing when
-// there is none. The answers of S3 have no attributes that matter and no comments.
-std::optional<std::string_view> Element(std::string_view xml, std::string_view name,
-                                        std::size_t* at = nullptr) {
-  const std::string open = fmt::format("<{}>", name);
-  const std::string close = fmt::format("</{}>", name);
-  const auto begin = xml.find(open, at == nullptr ? 0 : *at);
-  if (begin == xml.npos) return std::nullopt;
-  const auto end = xml.find(close, begin);
-  if (end == xml.npos) return std::nullopt;
-  if (at != nullptr) *at = end + close.size();
-  return xml.substr(begin + open.size(), end - begin - open.size());
-}
-
-std::string Text(std::string_view xml, std::string_view name) {
-  constexpr std::array<std::pair<std::string_view, char>, 5> kEntities = {
-      {{"&lt;", '<'}, {"&gt;", '>'}, {"&quot;", '"'}, {"&apos;", '\''}, {"&amp;", '&'}}};
-  const std::string_view raw = Element(xml, name).value_or("");
-  std::string text;
-  for (std::size_t i = 0; i < raw.size();) {
-    const auto entity = std::ranges::find_if(
-        kEntities, [&](const auto& one) { return raw.substr(i).starts_with(one.first); });
-    text += entity == kEntities.end() ? raw[i] : entity->second;
-    i += entity == kEntities.end() ? 1 : entity->first.size();
-  }
-  return text;
 }
 
 std::string Unescaped(std::string_view text) {
@@ -186,17 +97,6 @@ std::string WithoutQuotes(std::string etag) {
   return etag;
 }
 
-// "2026-11-26T14:45:32.123Z", as lists have it, and "Thu, 26 Nov 2026 14:45:32 GMT", as headers do.
-std::int64_t TimeOf(const std::string& text) {
-  struct tm time {};
-  const char* rest = ::strptime(text.c_str(), "%Y-%m-%dT%H:%M:%S", &time);
-  if (rest == nullptr) rest = ::strptime(text.c_str(), "%a, %d %b %Y %H:%M:%S", &time);
-  if (rest == nullptr) return 0;
-  double fraction = 0;
-  if (*rest == '.') fraction = std::strtod(rest, nullptr);
-  return std::int64_t{::timegm(&time)} * 1'000'000'000 + static_cast<std::int64_t>(fraction * 1e9);
-}
-
 std::uint64_t NumberIn(std::string_view text) {
   return std::strtoull(std::string(text).c_str(), nullptr, 10);
 }
@@ -206,7 +106,7 @@ bool MayPassSoon(const HttpResponse& response) {
   if (response.status >= 500 || response.status == 429) return true;
   for (const char* code :
        {"RequestTimeout", "SlowDown", "ConditionalRequestConflict", "OperationAborted"}) {
-    if (response.status >= 400 && Element(response.body, "Code") == code) return true;
+    if (response.status >= 400 && XmlElement(response.body, "Code") == code) return true;
   }
   return false;
 }
@@ -296,23 +196,7 @@ std::string S3Place::Text() const {
   return text;
 }
 
-S3Credentials S3Credentials::Find() {
-  S3Credentials credentials{Variable("AWS_ACCESS_KEY_ID"), Variable("AWS_SECRET_ACCESS_KEY"),
-                            Variable("AWS_SESSION_TOKEN")};
-  if (!credentials.id.empty() && !credentials.secret.empty()) return credentials;
-  const std::string file = ProfileFile("AWS_SHARED_CREDENTIALS_FILE", "/.aws/credentials");
-  auto profile = Section(file, Profile());
-  credentials = {profile["aws_access_key_id"], profile["aws_secret_access_key"],
-                 profile["aws_session_token"]};
-  if (!credentials.id.empty() && !credentials.secret.empty()) return credentials;
-  throw Error(
-      ErrorCode::kInvalidInput,
-      fmt::format("there are no credentials for s3://: set AWS_ACCESS_KEY_ID and "
-                  "AWS_SECRET_ACCESS_KEY, or AWS_PROFILE; the profile \"{}\" in {} has none",
-                  Profile(), file));
-}
-
-void SignForS3(HttpRequest& request, const S3Credentials& credentials, std::string_view region,
+void SignForS3(HttpRequest& request, const AwsCredentials& credentials, std::string_view region,
                std::int64_t when) {
   const std::string time = fmt::format("{:%Y%m%dT%H%M%SZ}", fmt::gmtime(std::time_t{when}));
   const std::string day = time.substr(0, 8);
@@ -355,10 +239,11 @@ void SignForS3(HttpRequest& request, const S3Credentials& credentials, std::stri
 
 S3Bucket::S3Bucket(S3Place place, std::function<bool()> cancelled)
     : place_(std::move(place)), region_(place_.region), cancelled_(std::move(cancelled)) {
-  if (region_.empty()) region_ = FindRegion();
+  if (region_.empty()) region_ = AwsRegion();
   for (const char* name : {"AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"}) {
     if (!place_.endpoint.empty()) break;
-    if (std::string url = Variable(name); !url.empty()) place_.endpoint = PlainEndpoint(url, name);
+    if (std::string url = EnvironmentVariable(name); !url.empty())
+      place_.endpoint = PlainEndpoint(url, name);
   }
   idle_.push_back(Http().Connect());
 }
@@ -382,10 +267,11 @@ std::string S3Bucket::Url(const Query& query) const {
               ? fmt::format("https://{}.{}", place_.bucket, domain)
               : fmt::format("https://{}/{}", domain, place_.bucket);
   }
-  url += query.whole ? "/" : "/" + Escaped(place_.prefix + query.key, /*path=*/true);
+  url += query.whole ? "/" : "/" + UriEscaped(place_.prefix + query.key, /*path=*/true);
   std::vector<std::string> parameters;
   for (const auto& [name, value] : query.parameters) {
-    parameters.push_back(Escaped(name, /*path=*/false) + "=" + Escaped(value, /*path=*/false));
+    parameters.push_back(UriEscaped(name, /*path=*/false) + "=" +
+                         UriEscaped(value, /*path=*/false));
   }
   std::ranges::sort(parameters);
   char separator = '?';
@@ -398,7 +284,7 @@ std::string S3Bucket::Url(const Query& query) const {
 
 HttpResponse S3Bucket::Send(const HttpRequest& unsigned_request) const {
   HttpRequest request = unsigned_request;
-  SignForS3(request, S3Credentials::Find(), region_, std::time(nullptr));
+  SignForS3(request, AwsCredentials::Find(cancelled_), region_, std::time(nullptr));
   std::unique_ptr<HttpConnection> connection;
   {
     const std::lock_guard lock(mutex_);
@@ -460,7 +346,7 @@ HttpResponse S3Bucket::Ask(const Query& query) const {
 
 void S3Bucket::Refuse(const Query& query, const HttpResponse& response) const {
   const std::string where = Where(query.key);
-  std::string code = Text(response.body, "Code");
+  std::string code = XmlText(response.body, "Code");
   const auto is_one_of = [&](std::initializer_list<std::string_view> codes) {
     return std::ranges::find(codes, code) != codes.end();
   };
@@ -469,7 +355,7 @@ void S3Bucket::Refuse(const Query& query, const HttpResponse& response) const {
                 fmt::format("{}: there is no bucket \"{}\"", where, place_.bucket));
   }
   std::string region(response.Header("x-amz-bucket-region").value_or(""));
-  if (region.empty()) region = Text(response.body, "Region");
+  if (region.empty()) region = XmlText(response.body, "Region");
   std::string what;
   if (is_one_of({"RequestTimeTooSkewed", "RequestExpired"})) {
     what = fmt::format("the clock of this machine is not the server's, which says {}; set it",
@@ -498,7 +384,7 @@ void S3Bucket::Refuse(const Query& query, const HttpResponse& response) const {
         : query.method == "DELETE"                        ? "delete"
                                                           : "read and list");
   } else {
-    const std::string message = Text(response.body, "Message");
+    const std::string message = XmlText(response.body, "Message");
     if (code.empty()) code = "UNKNOWN";
     what = fmt::format("the server failed: {} (HTTP status {}){}", code, response.status,
                        message.empty() ? "" : ": " + message.substr(0, 300));
@@ -515,7 +401,8 @@ std::optional<std::string> S3Bucket::Get(std::string_view key) const {
   query.write = [&](std::string_view piece) { bytes += piece; };
   const HttpResponse response = Ask(query);
   if (response.status == 200) return bytes;
-  if (response.status == 404 && Text(response.body, "Code") != "NoSuchBucket") return std::nullopt;
+  if (response.status == 404 && XmlText(response.body, "Code") != "NoSuchBucket")
+    return std::nullopt;
   Refuse(query, response);
 }
 
@@ -529,7 +416,8 @@ std::optional<std::string> S3Bucket::GetRange(std::string_view key, std::uint64_
   HttpResponse response = Ask(query);
   if (response.status == 206) return std::move(response.body);
   if (response.status == 416) return "";  // behind the end
-  if (response.status == 404 && Text(response.body, "Code") != "NoSuchBucket") return std::nullopt;
+  if (response.status == 404 && XmlText(response.body, "Code") != "NoSuchBucket")
+    return std::nullopt;
   Refuse(query, response);
 }
 
@@ -556,7 +444,7 @@ bool S3Bucket::GetFile(std::string_view key, const std::filesystem::path& to) co
     check();
     return true;
   }
-  if (response.status == 404 && Text(response.body, "Code") != "NoSuchBucket") return false;
+  if (response.status == 404 && XmlText(response.body, "Code") != "NoSuchBucket") return false;
   Refuse(query, response);
 }
 
@@ -571,7 +459,7 @@ std::optional<S3Object> S3Bucket::Head(std::string_view key) const {
   object.key = key;
   object.size = NumberIn(response.Header("content-length").value_or("0"));
   object.etag = WithoutQuotes(std::string(response.Header("etag").value_or("")));
-  object.modified = TimeOf(std::string(response.Header("last-modified").value_or("")));
+  object.modified = AwsTime(std::string(response.Header("last-modified").value_or("")));
   return object;
 }
 
@@ -597,7 +485,7 @@ bool S3Bucket::PutConditionally(std::string_view key, std::string_view bytes,
   const HttpResponse response = Ask(query);
   if (response.status == 200) return true;
   // 404: If-Match, and the object has gone.
-  const bool gone = response.status == 404 && Text(response.body, "Code") == "NoSuchKey";
+  const bool gone = response.status == 404 && XmlText(response.body, "Code") == "NoSuchKey";
   if (response.status != 412 && !gone) Refuse(query, response);
   if (query.tries == 1) return false;
   // The answer to an earlier try was lost, which may have been the one that did it.
@@ -630,7 +518,7 @@ void S3Bucket::PutFile(std::string_view key, const std::filesystem::path& from) 
   begin.parameters = {{"uploads", ""}};
   const HttpResponse begun = Ask(begin);
   if (begun.status != 200) Refuse(begin, begun);
-  const std::string upload = Text(begun.body, "UploadId");
+  const std::string upload = XmlText(begun.body, "UploadId");
   try {
     std::ifstream file(from, std::ios::binary);
     const std::uint64_t part = std::max<std::uint64_t>(kPart, size / 9'000 + 1);  // 10,000 at most
@@ -658,7 +546,7 @@ void S3Bucket::PutFile(std::string_view key, const std::filesystem::path& from) 
     end.body = list + "</CompleteMultipartUpload>";
     const HttpResponse response = Ask(end);
     // Its status comes before the work is done.
-    if (response.status != 200 || Element(response.body, "Code")) Refuse(end, response);
+    if (response.status != 200 || XmlElement(response.body, "Code")) Refuse(end, response);
   } catch (const Error&) {
     try {
       Query abort;
@@ -678,11 +566,11 @@ bool S3Bucket::Touch(std::string_view key) const {
   query.method = "PUT";
   query.key = key;
   query.headers = {{"x-amz-copy-source",
-                    Escaped(fmt::format("/{}/{}{}", place_.bucket, place_.prefix, key), true)},
+                    UriEscaped(fmt::format("/{}/{}{}", place_.bucket, place_.prefix, key), true)},
                    {"x-amz-metadata-directive", "REPLACE"}};
   const HttpResponse response = Ask(query);
-  if (response.status == 404 && Text(response.body, "Code") != "NoSuchBucket") return false;
-  if (response.status != 200 || Element(response.body, "Code")) Refuse(query, response);
+  if (response.status == 404 && XmlText(response.body, "Code") != "NoSuchBucket") return false;
+  if (response.status != 200 || XmlElement(response.body, "Code")) Refuse(query, response);
   return true;
 }
 
@@ -691,7 +579,7 @@ void S3Bucket::Delete(std::string_view key) const {
   query.method = "DELETE";
   query.key = key;
   const HttpResponse response = Ask(query);
-  const bool gone = response.status == 404 && Text(response.body, "Code") != "NoSuchBucket";
+  const bool gone = response.status == 404 && XmlText(response.body, "Code") != "NoSuchBucket";
   if (response.status != 204 && response.status != 200 && !gone) Refuse(query, response);
 }
 
@@ -712,17 +600,18 @@ std::vector<S3Object> S3Bucket::List(std::string_view prefix, std::size_t most) 
     if (response.status != 200) Refuse(query, response);
     const std::string_view xml = response.body;
     std::size_t at = 0;
-    while (const auto one = Element(xml, "Contents", &at)) {
-      const std::string key = Unescaped(Text(*one, "Key"));
+    while (const auto one = XmlElement(xml, "Contents", &at)) {
+      const std::string key = Unescaped(XmlText(*one, "Key"));
       if (!key.starts_with(place_.prefix)) continue;
-      objects.push_back({key.substr(place_.prefix.size()), NumberIn(Text(*one, "Size")),
-                         WithoutQuotes(Text(*one, "ETag")), TimeOf(Text(*one, "LastModified"))});
+      objects.push_back({key.substr(place_.prefix.size()), NumberIn(XmlText(*one, "Size")),
+                         WithoutQuotes(XmlText(*one, "ETag")),
+                         AwsTime(XmlText(*one, "LastModified"))});
     }
-    if (Element(xml, "ListBucketResult") == std::nullopt &&
+    if (XmlElement(xml, "ListBucketResult") == std::nullopt &&
         xml.find("<ListBucketResult") == xml.npos) {
       throw Error(ErrorCode::kIo, fmt::format("{}: what answers is no S3 server", Where(prefix)));
     }
-    token = Text(xml, "IsTruncated") == "true" ? Text(xml, "NextContinuationToken") : "";
+    token = XmlText(xml, "IsTruncated") == "true" ? XmlText(xml, "NextContinuationToken") : "";
   } while (!token.empty() && objects.size() < most);
   return objects;
 }

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "windlass/base/aws.h"
 #include "windlass/base/http.h"
 
 namespace windlass {
@@ -39,21 +40,9 @@ struct S3Object {
   std::int64_t modified = 0;  // nanoseconds since 1970, by the server's clock
 };
 
-// What signs requests. Read anew for each, since session tokens expire.
-struct S3Credentials {
-  std::string id;
-  std::string secret;
-  std::string token;  // of a session; may be empty
-
-  // AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY with AWS_SESSION_TOKEN, else the profile
-  // AWS_PROFILE ("default") of AWS_SHARED_CREDENTIALS_FILE (~/.aws/credentials). Throws
-  // Error{kInvalidInput} when there are none, {kIo} for a file that cannot be read.
-  static S3Credentials Find();
-};
-
 // Adds what makes AWS's Signature Version 4 of the request, whose query must be sorted and encoded;
 // `seconds` is the time since 1970.
-void SignForS3(HttpRequest& request, const S3Credentials& credentials, std::string_view region,
+void SignForS3(HttpRequest& request, const AwsCredentials& credentials, std::string_view region,
                std::int64_t seconds);
 
 // Thread safe. What may pass (a lost connection, status 5xx, "slow down") is tried again for some

@@ -128,6 +128,7 @@ class S3BucketTest : public ::testing::Test {
     ::setenv("AWS_ACCESS_KEY_ID", "id", 1);
     ::setenv("AWS_SECRET_ACCESS_KEY", kSecret, 1);
     ::setenv("AWS_REGION", "eu-west-1", 1);
+    ::setenv("AWS_EC2_METADATA_DISABLED", "true", 1);
     for (const char* name : {"AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"}) {
       ::unsetenv(name);
     }
@@ -172,10 +173,66 @@ TEST_F(S3BucketTest, ReadsCredentialsFromAProfile) {
   EXPECT_THAT(ErrorOf(ErrorCode::kInvalidInput, [](const S3Bucket& bucket) { bucket.Get("k"); }),
               HasSubstr("set AWS_ACCESS_KEY_ID"));
   ::setenv("AWS_PROFILE", "me", 1);
-  EXPECT_EQ(S3Credentials::Find().id, "mine");
-  EXPECT_EQ(S3Credentials::Find().secret, "hush");
+  EXPECT_EQ(AwsCredentials::Find().id, "mine");
+  EXPECT_EQ(AwsCredentials::Find().secret, "hush");
   ::unsetenv("AWS_PROFILE");
   ::unsetenv("AWS_SHARED_CREDENTIALS_FILE");
+}
+
+TEST_F(S3BucketTest, AsksForTheRoleThatItHas) {
+  const TemporaryFolder folder;
+  std::ofstream(folder.path() / "token") << "a+b\n";
+  const std::vector<std::pair<const char*, std::string>> variables = {
+      {"AWS_SHARED_CREDENTIALS_FILE", "/nowhere"},
+      {"AWS_ROLE_ARN", "arn:aws:iam::1:role/r"},
+      {"AWS_WEB_IDENTITY_TOKEN_FILE", (folder.path() / "token").string()},
+      {"AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://127.0.0.1:8/role"},
+      {"AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", (folder.path() / "token").string()}};
+  ::unsetenv("AWS_ACCESS_KEY_ID");
+  for (const auto& [name, value] : variables) ::setenv(name, value.c_str(), 1);
+  answers = {Answer(200,
+                    "<A><Credentials><AccessKeyId>web</AccessKeyId><SecretAccessKey>s"
+                    "</SecretAccessKey><SessionToken>t</SessionToken>"
+                    "<Expiration>2020-01-01T00:00:00Z</Expiration></Credentials></A>")};
+  EXPECT_EQ(AwsCredentials::Find().id, "web");
+  EXPECT_EQ(requests.at(0).url, "https://sts.eu-west-1.amazonaws.com/");
+  EXPECT_THAT(requests.at(0).body, HasSubstr("RoleArn=arn%3Aaws%3Aiam%3A%3A1%3Arole%2Fr&"));
+  EXPECT_THAT(requests.at(0).body, HasSubstr("WebIdentityToken=a%2Bb"));
+  answers = {Answer(403, Failure("AccessDenied"))};
+  EXPECT_THAT(ErrorOf(ErrorCode::kIo, [](const S3Bucket&) { AwsCredentials::Find(); }),
+              HasSubstr("does not give the role arn:aws:iam::1:role/r"));
+
+  ::unsetenv("AWS_ROLE_ARN");
+  const std::string json =
+      R"({"AccessKeyId":"box","SecretAccessKey":"s","Token":"t","Expiration":"2020-01-01T00:00:00Z"})";
+  requests.clear();
+  answers = {Answer(200, json)};
+  EXPECT_EQ(AwsCredentials::Find().id, "box");
+  EXPECT_THAT(HeaderOf(requests.at(0), "Authorization"), HasSubstr("a+b"));
+  ::setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://127.0.0.1.example.com/role", 1);
+  EXPECT_THAT(ErrorOf(ErrorCode::kInvalidInput, [](const S3Bucket&) { AwsCredentials::Find(); }),
+              HasSubstr("an address of this machine"));
+
+  ::unsetenv("AWS_CONTAINER_CREDENTIALS_FULL_URI");
+  ::unsetenv("AWS_EC2_METADATA_DISABLED");
+  requests.clear();
+  answers = {Answer(200, "session"), Answer(200, "a-role\n"), Answer(200, json)};
+  EXPECT_EQ(AwsCredentials::Find().id, "box");
+  EXPECT_EQ(requests.at(0).method, "PUT");
+  EXPECT_TRUE(requests.at(2).url.ends_with("/iam/security-credentials/a-role"));
+  EXPECT_EQ(HeaderOf(requests.at(2), "X-aws-ec2-metadata-token"), "session");
+  answers = {std::nullopt};
+  EXPECT_THAT(ErrorOf(ErrorCode::kInvalidInput, [](const S3Bucket&) { AwsCredentials::Find(); }),
+              HasSubstr("this machine has no role"));
+
+  // Such that do not expire soon are kept.
+  answers = {Answer(200, "session"), Answer(200, "a-role"),
+             Answer(200, std::string(json).replace(json.find("2020"), 4, "2199"))};
+  requests.clear();
+  AwsCredentials::Find();
+  AwsCredentials::Find();
+  EXPECT_EQ(requests.size(), 3u);
+  for (const auto& variable : variables) ::unsetenv(variable.first);
 }
 
 TEST_F(S3BucketTest, TriesAgainWhatMayPass) {

@@ -45,6 +45,11 @@ bool IsPlainFile(std::string_view name) {
          name.find('/') == name.npos;
 }
 
+// A server that is away for a while, not one that refuses.
+bool IsAway(const Error& error) {
+  return error.code() == ErrorCode::kUnavailable || error.code() == ErrorCode::kDeadlineExceeded;
+}
+
 }  // namespace
 
 bool BucketObjects::Use(const Hash& hash, std::optional<std::size_t> size) {
@@ -339,7 +344,7 @@ bool BucketStore::LookForNews() {
   try {
     Pull();
   } catch (const Error& error) {
-    if (error.code() != ErrorCode::kUnavailable) throw;
+    if (!IsAway(error)) throw;
     Log(LogLevel::kInfo, fmt::format("what others remember is not known: {}", error.what()));
     const std::lock_guard lock(sync_);
     looked_ = Clock::now();
@@ -398,7 +403,7 @@ void BucketStore::Work() {
       Push();
       told = false;
     } catch (const Error& error) {
-      if (error.code() == ErrorCode::kUnavailable || error.code() == ErrorCode::kDeadlineExceeded) {
+      if (IsAway(error)) {
         // It is tried again; Seal says when it does not work.
         if (!std::exchange(told, true)) {
           Log(LogLevel::kWarning,
@@ -408,6 +413,8 @@ void BucketStore::Work() {
       } else if (error.code() != ErrorCode::kCancelled) {
         refusal = std::current_exception();
       }
+    } catch (const std::exception&) {
+      refusal = std::current_exception();
     }
     lock.lock();
     if (refusal) refusal_ = refusal;
