@@ -36,9 +36,9 @@ bench: setup
 	@benchmarks/setup_peers.sh
 	@python3 benchmarks/run.py --windlass build/bench/bin/windlass --programs build/bench/benchmarks $(JOBS)
 
-# Tables on s3://, from a server on this machine.
+# Tables and the store on s3://, on a server of this machine.
 test-s3: build
-	@tests/s3/test.sh $(BUILD)/bin/windlass
+	@tests/s3/test.sh $(BUILD)
 
 # Models behind a real MLServer on this machine.
 test-oip: build

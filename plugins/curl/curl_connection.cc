@@ -19,6 +19,7 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kLook{20};  // at the user's wish to stop
 constexpr std::chrono::seconds kConnect{10};
+constexpr long kLongestSilence = 30;  // seconds
 constexpr std::size_t kMostHeaderBytes = 256 * 1024;
 
 struct FreeEasy {
@@ -136,12 +137,19 @@ class Connection final : public HttpConnection {
     Set(CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(milliseconds(kConnect).count()));
     Set(CURLOPT_TCP_NODELAY, 1L);
     if (!request.ca_file.empty()) Set(CURLOPT_CAINFO, request.ca_file.c_str());
-    if (request.method == "POST" || !request.body.empty()) {
+    if (request.write) {  // which may be long: no limit on all of it bounds a silence
+      Set(CURLOPT_LOW_SPEED_LIMIT, 1L);
+      Set(CURLOPT_LOW_SPEED_TIME, kLongestSilence);
+    }
+    // Of a PUT without a body some servers want to be told the length, too.
+    if (request.method == "POST" || request.method == "PUT" || !request.body.empty()) {
       Set(CURLOPT_POST, 1L);
       Set(CURLOPT_POSTFIELDS, request.body.data());
       Set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request.body.size()));
     }
-    if (request.method != "GET" && request.method != "POST") {
+    if (request.method == "HEAD") {
+      Set(CURLOPT_NOBODY, 1L);
+    } else if (request.method != "GET" && request.method != "POST") {
       Set(CURLOPT_CUSTOMREQUEST, request.method.c_str());
     }
     const CURLcode code = Perform(request.deadline, cancelled);

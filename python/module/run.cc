@@ -58,7 +58,7 @@ std::tuple<std::int64_t, std::int64_t> Map(const nb::bytes& function, const std:
   const Bytes pickled{std::string(View(function))};
   const engine::DriveStats stats = RunInterruptibly([&](const CancelToken& token) {
     std::shared_ptr<store::Store> store;
-    if (memo) store = store::Store::Open(store::HomeFolder() / "store");
+    if (memo) store = store::Store::Open(store::DefaultPlace());
     const auto session = engine::StartSession(engine, engine::WorkerCount::Parse(workers));
     const engine::ObjectRef callee = session->Put(pickled);
     engine::DriveOptions options;

@@ -23,7 +23,7 @@ struct HttpRequest {
   std::string ca_file;         // certificates to trust instead of the system's; empty: those
   std::size_t most_bytes = 0;  // of the answer's body
   // Where the body of an answer with status 200 goes instead of HttpResponse::body, in pieces. What
-  // it throws leaves Do.
+  // it throws leaves Do. A server that falls silent for half a minute counts as lost.
   std::function<void(std::string_view)> write;
   Deadline deadline{};  // for all of it
 };

@@ -4,6 +4,7 @@
 #include <fstream>
 #include <iostream>
 #include <memory>
+#include <optional>
 
 #include "windlass/base/error.h"
 #include "windlass/base/file.h"
@@ -233,6 +234,8 @@ struct RunCommand {
     options.restarts = told.restarts;
     options.restart_of = told.restart_of;
     options.progress = job::Progress::Style::kMarked;
+    std::optional<cluster::BucketCopy> copy;
+    if (!told.bucket.empty()) copy.emplace(told.bucket, home, submitted);
     try {
       const job::RunResult result = job::Run(told.spec, "the submitted job", options);
       cluster::WriteResult(home, submitted, result);
@@ -240,6 +243,7 @@ struct RunCommand {
       TellOfFailedTasks(job::LocalJobs(home).LogPath(submitted));
       throw;
     }
+    if (copy) copy->PutResult();
   }
 
   // Of a job on a cluster the log is what its driver prints; which tasks failed stands in its own.
@@ -247,7 +251,8 @@ struct RunCommand {
     std::ifstream file(log);
     for (std::string line; std::getline(file, line);) {
       if (line.find("`windlass task replay ") == std::string::npos) continue;
-      std::cerr << line.substr(line.find(" task ") + 1) << "\n";
+      std::cerr << line.substr(line.find(" task ") + 1) << "
+";
     }
   }
 

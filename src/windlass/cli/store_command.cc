@@ -6,10 +6,12 @@
 
 #include "windlass/base/cancel.h"
 #include "windlass/base/error.h"
+#include "windlass/base/s3.h"
 #include "windlass/base/secret.h"
 #include "windlass/cli/cli.h"
 #include "windlass/cli/print.h"
 #include "windlass/cluster/gateway.h"
+#include "windlass/cluster/names.h"
 #include "windlass/store/store.h"
 
 namespace windlass::cli {
@@ -19,12 +21,13 @@ struct StoreCommand {
   bool json = false;
   std::uint64_t limit = 0;
   CLI::Option* limit_option = nullptr;
+  std::string unused_for;
   std::string address = "127.0.0.1";
   std::uint16_t port = 8266;
   std::string token;
 
-  static std::shared_ptr<store::Store> Open() {
-    return store::Store::Open(store::HomeFolder() / "store");
+  static std::shared_ptr<store::Store> Open(const store::StoreOptions& options = {}) {
+    return store::Store::Open(store::DefaultPlace(), options);
   }
 
   void Stat() const {
@@ -37,7 +40,7 @@ struct StoreCommand {
                 << "\n";
       return;
     }
-    std::cout << FormatTable({{"folder", (store::HomeFolder() / "store").string()},
+    std::cout << FormatTable({{"place", store::DefaultPlace().string()},
                               {"objects", Grouped(static_cast<std::int64_t>(stat.objects))},
                               {"remembered", Grouped(static_cast<std::int64_t>(stat.memo_entries))},
                               {"references", Grouped(static_cast<std::int64_t>(stat.references))},
@@ -47,8 +50,17 @@ struct StoreCommand {
   }
 
   void Gc() const {
-    const store::GcReport report =
-        Open()->Gc(limit_option->count() > 0 ? std::optional<std::uint64_t>(limit) : std::nullopt);
+    store::StoreOptions options;
+    if (!unused_for.empty()) {
+      if (!S3Place::Is(store::DefaultPlace().native())) {
+        throw Error(ErrorCode::kUsage,
+                    "--unused-for is for a store in a bucket; in a folder what running processes "
+                    "use is known");
+      }
+      options.unused_for = cluster::ParseDuration(unused_for, "--unused-for");
+    }
+    const store::GcReport report = Open(options)->Gc(
+        limit_option->count() > 0 ? std::optional<std::uint64_t>(limit) : std::nullopt);
     if (json) {
       std::cout << Json{{"bytes_before", report.bytes_before},
                         {"bytes_after", report.bytes_after},
@@ -109,7 +121,8 @@ struct StoreCommand {
 
 void AddStoreCommands(CLI::App& app, Outcome& outcome) {
   auto command = std::make_shared<StoreCommand>();
-  auto* group = app.add_subcommand("store", "What is remembered, in $WINDLASS_HOME/store");
+  auto* group =
+      app.add_subcommand("store", "What is remembered, in $WINDLASS_STORE or $WINDLASS_HOME/store");
   group->require_subcommand(1);
   auto* stat = group->add_subcommand("stat", "How much there is");
   auto* gc = group->add_subcommand("gc", "Remove what was unused for longest");
@@ -118,6 +131,8 @@ void AddStoreCommands(CLI::App& app, Outcome& outcome) {
   command->limit_option =
       gc->add_option("--limit", command->limit, "How large it may stay, such as 500MB or 0")
           ->transform(CLI::AsSizeValue(/*kb_is_1000=*/false));
+  gc->add_option("--unused-for", command->unused_for,
+                 "Of a bucket: remove only what was unused for so long (7 days), such as 90m");
   auto* serve = group->add_subcommand(
       "serve", "Serve the outputs of jobs over HTTP, for commands outside of a cluster");
   serve->add_option("--address", command->address, "Where to listen")->capture_default_str();

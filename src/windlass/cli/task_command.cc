@@ -54,7 +54,7 @@ struct ReplayCommand {
   // Of this machine, or of the cluster that ran it.
   Bytes Kept() const {
     if (engine == "local") {
-      return engine::FindFailedTask(*store::Store::Open(store::HomeFolder() / "store"), id);
+      return engine::FindFailedTask(*store::Store::Open(store::DefaultPlace()), id);
     }
     if (!cluster::RayEngine::Is(engine)) {
       throw Error(ErrorCode::kUsage,

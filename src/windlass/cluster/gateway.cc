@@ -378,6 +378,15 @@ std::unique_ptr<JobHome> ConnectGateway(const std::string& url, const std::strin
 
 std::unique_ptr<JobHome> OpenJobHome(const RayEngine& engine, RayApi& api, bool start,
                                      const Say& say) {
+  if (!engine.bucket.empty()) {
+    try {
+      return OpenBucketHome(engine.bucket, api.cancelled());
+    } catch (const Error& error) {
+      // It has been asked for a while; unlike a head, it does not come back under the same name.
+      if (!MayPass(error)) throw;
+      throw Error(ErrorCode::kIo, "option shared", error);
+    }
+  }
   if (!engine.shared.empty()) {
     std::error_code unreadable;
     if (!std::filesystem::is_directory(engine.shared, unreadable)) {

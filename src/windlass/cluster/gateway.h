@@ -40,9 +40,9 @@ std::unique_ptr<JobHome> ConnectGateway(const std::string& url, const std::strin
                                         const std::string& ca_file,
                                         std::function<bool()> cancelled);
 
-// The home of the cluster's jobs as the engine says how it is reached: the shared folder, or the
-// gateway. One that runs there is taken; with `start`, one is started beside the head where none
-// runs, as a Ray job. Without, null when there is none.
+// The home of the cluster's jobs as the engine says how it is reached: the shared folder, the
+// bucket, or the gateway. One that runs there is taken; with `start`, one is started beside the
+// head where none runs, as a Ray job. Without, null when there is none.
 //
 // Throws Error{kUnsupported} when Windlass there is missing or another build, naming both.
 std::unique_ptr<JobHome> OpenJobHome(const RayEngine& engine, RayApi& api, bool start,

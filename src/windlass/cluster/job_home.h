@@ -1,17 +1,22 @@
 // What jobs of a cluster leave there, as seen from here: WINDLASS_HOME of the jobs.
 #pragma once
 
+#include <condition_variable>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <vector>
 
 #include "windlass/base/bytes.h"
 #include "windlass/base/hash.h"
 #include "windlass/base/json.h"
+#include "windlass/base/s3.h"
 #include "windlass/job/info.h"
 #include "windlass/job/run.h"
 
@@ -72,5 +77,36 @@ class JobHome {
 
 // A folder that this machine sees.
 std::unique_ptr<JobHome> OpenFolderHome(const std::filesystem::path& home);
+
+// Where jobs that leave their results in a bucket remember.
+std::string StoreIn(const S3Place& bucket);
+
+// A bucket, s3://..., in which jobs leave jobs/ID/{job.json,log,result.json} and outputs/ID/NAME.
+// Looks whether it is there and may be listed. Throws as S3Bucket does.
+std::unique_ptr<JobHome> OpenBucketHome(const std::string& bucket, std::function<bool()> cancelled);
+
+// Puts what a submitted job leaves in its home into a bucket: its record and log while it lives.
+class BucketCopy {
+ public:
+  BucketCopy(const std::string& bucket, std::filesystem::path home, std::string id);
+  ~BucketCopy();  // puts the last state of record and log
+
+  // The job has succeeded and WriteResult was called: puts the outputs, which then go here.
+  void PutResult();
+
+ private:
+  void Work();
+  void PutNews(bool all);
+
+  const std::unique_ptr<S3Bucket> bucket_;
+  const std::filesystem::path home_;
+  const std::string id_;
+  std::string record_;        // as it was put last
+  std::uint64_t logged_ = 0;  // bytes
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  bool ending_ = false;
+  std::thread worker_;
+};
 
 }  // namespace windlass::cluster

@@ -8,6 +8,7 @@
 
 #include "windlass/base/error.h"
 #include "windlass/base/object_spec.h"
+#include "windlass/base/s3.h"
 #include "windlass/base/secret.h"
 
 namespace windlass::cluster {
@@ -146,7 +147,11 @@ RayEngine RayEngine::Parse(std::string_view text) {
                                   "other folders",
                                   key, path));
         };
-        engine.shared = absolute("shared", option("shared"));
+        if (const std::string shared = option("shared"); S3Place::Is(shared)) {
+          engine.bucket = S3Place::Parse(shared).Text();
+        } else {
+          engine.shared = absolute("shared", shared);
+        }
         engine.store = absolute("store", option("store"));
         if (engine.store.empty() && !engine.shared.empty()) {
           engine.store = (engine.shared / "windlass").string();

@@ -24,6 +24,7 @@ struct RayEngine {
   std::vector<std::pair<std::string, std::string>> headers;  // name and reference
   std::string ca_file;
   std::filesystem::path shared;               // a folder that both sides see under this path
+  std::string bucket;                         // s3://..., where both sides meet instead
   std::string store;                          // WINDLASS_HOME of the job; empty: its own
   std::string gateway;                        // URL of the store gateway; empty: its port of `host`
   std::uint16_t gateway_port = kGatewayPort;  // where it listens, beside the head

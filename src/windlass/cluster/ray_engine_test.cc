@@ -71,6 +71,10 @@ TEST(RayEngine, ReadsOptions) {
   EXPECT_EQ(engine.restarts, 0);
   EXPECT_EQ(engine.ray, "ray?cpus=2&memory=4GiB");
   EXPECT_EQ(RayEngine::Parse("http://head?shared=/mnt/both").store, "/mnt/both/windlass");
+  const RayEngine bucket =
+      RayEngine::Parse("http://head?shared=s3://both/jobs/%3Fregion=eu-west-1%26scheme=http");
+  EXPECT_EQ(bucket.bucket, "s3://both/jobs?region=eu-west-1");
+  EXPECT_TRUE(bucket.shared.empty() && bucket.store.empty());
 }
 
 TEST(RayEngine, QuotesForAShell) {
@@ -87,6 +91,7 @@ TEST(RayEngine, RefusesWrongOptions) {
         << header;
   }
   EXPECT_THAT(EngineError("http://head?shared=mnt"), HasSubstr("an absolute path was expected"));
+  EXPECT_THAT(EngineError("http://head?shared=s3://key:hush@b"), HasSubstr("holds a password"));
   EXPECT_THAT(EngineError("http://head?store=mnt"), HasSubstr("an absolute path was expected"));
   EXPECT_THAT(EngineError("http://head?gateway=head:8266"), HasSubstr("http(s)://HOST:PORT"));
   EXPECT_THAT(EngineError("http://head?patience=-1"), HasSubstr("a number from 0"));

@@ -14,6 +14,7 @@
 #include "windlass/base/file.h"
 #include "windlass/base/log.h"
 #include "windlass/base/object_spec.h"
+#include "windlass/base/s3.h"
 #include "windlass/cluster/gateway.h"
 #include "windlass/cluster/package.h"
 #include "windlass/cluster/ray_jobs.h"
@@ -99,12 +100,16 @@ void Submit(const Prepared& prepared, const std::string& id, const job::RunOptio
       {"spec", prepared.inputs.spec},
       {"given", prepared.info.spec},
       {"restarts", restarts},
-      {"restart_of",
-       restart_of}}.dump();
+      {"restart_of", restart_of},
+      {"bucket",
+       engine.bucket}}.dump();
   // As Ray's engine does when its worker has it no more.
   Json environment = {{"WINDLASS_COMMAND_BUILD", BuildHash()},
                       {"RAY_JOB_STOP_WAIT_TIME_S", std::to_string(kToStop.count())}};
   if (!engine.store.empty()) environment["WINDLASS_HOME"] = engine.store;
+  if (!engine.bucket.empty()) {
+    environment["WINDLASS_STORE"] = StoreIn(S3Place::Parse(engine.bucket));
+  }
   auto files = prepared.inputs.files;
   std::optional<TemporaryFolder> folder;
   if (told.size() <= kMostInVariable) {
@@ -139,7 +144,7 @@ void Submit(const Prepared& prepared, const std::string& id, const job::RunOptio
                   {"runtime_env", std::move(runtime)},
                   {"metadata", {{std::string(kJobMetadata), ours.dump()}}}};
   // Beside the gateway, on whose disk the job's home is.
-  if (engine.shared.empty()) {
+  if (engine.shared.empty() && engine.bucket.empty()) {
     request["entrypoint_resources"] = {{std::string(kHeadResource), kHeadShare}};
   }
   api.Submit(request);
@@ -577,6 +582,7 @@ Submitted Submitted::Read() {
     submitted.given = told.at("given");
     submitted.restarts = told.at("restarts");
     submitted.restart_of = told.at("restart_of");
+    submitted.bucket = told.at("bucket");
     return submitted;
   } catch (const Json::exception& error) {
     throw Error(ErrorCode::kCorrupt, fmt::format("the submitted job: {}", error.what()));

@@ -49,6 +49,7 @@ struct Submitted {
   Json given;  // as the user gave it
   std::int64_t restarts = 0;
   std::string restart_of;
+  std::string bucket;  // where it leaves its record and outputs as well; may be empty
 
   // Throws Error{kUsage} when this process is no such driver.
   static Submitted Read();

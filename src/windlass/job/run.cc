@@ -148,7 +148,7 @@ RunResult Run(const Json& spec, std::string_view what, const RunOptions& options
   const Json normal = info.spec;
   const std::filesystem::path home = store::HomeFolder();
   std::shared_ptr<store::Store> memo;
-  if (options.memo) memo = store::Store::Open(home / "store");
+  if (options.memo) memo = store::Store::Open(store::DefaultPlace());
   const std::shared_ptr<JobRecord> record =
       options.record ? options.record : JobRecord::Begin(home, std::move(info));
   const LogFile log(record->log_path());

@@ -12,28 +12,40 @@
 #include "windlass/base/error.h"
 #include "windlass/base/file.h"
 #include "windlass/base/json.h"
+#include "windlass/base/s3.h"
+#include "windlass/store/bucket_store_internal.h"
 #include "windlass/store/folder_store_internal.h"
 
 namespace windlass::store {
 namespace internal {
 namespace {
 
-constexpr char kLayoutFile[] = "layout.json";
 // A folder that changed this short a time before it was listed may have changed once more in the
 // same tick of the file system's clock.
 constexpr std::int64_t kQuiet = 50'000'000;
 
 }  // namespace
 
-FolderStore::FolderStore(const std::filesystem::path& path, const StoreOptions& options)
-    : options_(options), process_(::getpid()), root_(Folder::Make(path)) {
+FolderStore::FolderStore(const std::filesystem::path& path, const StoreOptions& options,
+                         Elsewhere elsewhere)
+    : options_(options),
+      process_(::getpid()),
+      root_(Folder::Make(path)),
+      origin_(elsewhere.segments),
+      large_(std::move(elsewhere.objects)) {
   tmp_ = *root_.Sub("tmp", /*make=*/true);
-  CheckLayout();
+  FindLayout();
   locks_ = *root_.Sub("locks", /*make=*/true);
   users_ = *root_.Sub("users", /*make=*/true);
   segments_folder_ = *root_.Sub("segments", /*make=*/true);
-  large_.emplace(*root_.Sub("objects", /*make=*/true), tmp_, locks_);
-  references_.emplace(*root_.Sub("refs", /*make=*/true), tmp_, locks_);
+  if (large_ == nullptr) {
+    large_ = std::make_unique<FolderObjects>(*root_.Sub("objects", /*make=*/true), tmp_, locks_);
+  }
+  if (elsewhere.references == nullptr) {
+    elsewhere.references =
+        std::make_unique<FolderVersions>(*root_.Sub("refs", /*make=*/true), tmp_, locks_);
+  }
+  references_.emplace(std::move(elsewhere.references));
   // So that a gc on a full disk finds its locks.
   for (const auto* name : {"gc", "refs"}) FileLock::Take(locks_, name, FileLock::Mode::kShared, 0);
   Register();
@@ -60,43 +72,49 @@ FolderStore::~FolderStore() {
   }
 }
 
-void FolderStore::CheckLayout() {
-  const std::filesystem::path path = root_.path() / kLayoutFile;
-  if (!root_.Status(kLayoutFile)) {
-    TemporaryFile file(tmp_);
-    WriteAt(file.fd(),
-            fmt::format("{{\"format\":\"windlass store\",\"layout\":{}}}\n", kLayoutVersion), 0,
-            path);
-    file.MoveToNew(root_, kLayoutFile);  // another process's is as good
-  }
-  const Fd fd = root_.OpenFile(kLayoutFile);
-  if (!fd.valid()) throw Error(ErrorCode::kCorrupt, path.string() + " is not a file");
-  std::string text(4096, '\0');
-  text.resize(ReadAt(fd.get(), text.data(), text.size(), 0, path));
+std::string LayoutText() {
+  return fmt::format("{{\"format\":\"windlass store\",\"layout\":{}}}\n", kLayoutVersion);
+}
+
+void CheckLayout(const std::string& text, const std::string& file, const std::string& store) {
   std::int64_t layout = 0;
   try {
-    const Json document = ParseJson(text, path.string());
+    const Json document = ParseJson(text, file);
     if (document.is_object() && document.contains("layout") &&
         document["layout"].is_number_integer()) {
       layout = document["layout"].get<std::int64_t>();
     }
   } catch (const Error& error) {
     throw Error(ErrorCode::kCorrupt,
-                fmt::format("{} is damaged; if the folder is a store of layout {}, remove the file "
+                fmt::format("{} is damaged; if this is a store of layout {}, remove the file "
                             "and it is made again",
-                            path.string(), kLayoutVersion),
+                            file, kLayoutVersion),
                 error);
   }
   if (layout < 1) {
     throw Error(ErrorCode::kCorrupt,
-                fmt::format("{} must say \"layout\": a number from 1 on", path.string()));
+                fmt::format("{} must say \"layout\": a number from 1 on", file));
   }
   if (layout > kLayoutVersion) {
     throw Error(ErrorCode::kUnsupported,
                 fmt::format("the store {} has layout {}, this Windlass reads up to layout {}; use "
-                            "a newer Windlass, or another folder by WINDLASS_HOME",
-                            root_.path().string(), layout, kLayoutVersion));
+                            "a newer Windlass, or another place by WINDLASS_HOME or WINDLASS_STORE",
+                            store, layout, kLayoutVersion));
   }
+}
+
+void FolderStore::FindLayout() {
+  const std::filesystem::path path = root_.path() / kLayoutFile;
+  if (!root_.Status(kLayoutFile)) {
+    TemporaryFile file(tmp_);
+    WriteAt(file.fd(), LayoutText(), 0, path);
+    file.MoveToNew(root_, kLayoutFile);  // another process's is as good
+  }
+  const Fd fd = root_.OpenFile(kLayoutFile);
+  if (!fd.valid()) throw Error(ErrorCode::kCorrupt, path.string() + " is not a file");
+  std::string text(4096, '\0');
+  text.resize(ReadAt(fd.get(), text.data(), text.size(), 0, path));
+  CheckLayout(text, path.string(), root_.path().string());
 }
 
 void FolderStore::Register() {
@@ -244,7 +262,7 @@ bool FolderStore::Use(const Segment& segment) {
   }
   if (segment.Unlinked()) return false;
   segment.MarkUsed(now);
-  return true;
+  return origin_ == nullptr || origin_->Use(segment.name());
 }
 
 bool FolderStore::IsStale() const {
@@ -331,6 +349,11 @@ void FolderStore::SealLive(bool sync) {
   live_.reset();
 }
 
+void FolderStore::SealFrom(std::uint64_t size) {
+  const std::unique_lock lock(mutex_);
+  if (live_ != nullptr && live_->end() >= size) SealLive(/*sync=*/false);
+}
+
 void FolderStore::Seal() {
   {
     const std::unique_lock lock(mutex_);
@@ -360,13 +383,27 @@ std::vector<std::string> FolderStore::ListReferences(std::string_view prefix) {
 
 }  // namespace internal
 
-std::shared_ptr<Store> Store::Open(const std::filesystem::path& folder,
+std::shared_ptr<Store> Store::Open(const std::filesystem::path& place,
                                    const StoreOptions& options) {
-  return std::make_shared<internal::FolderStore>(folder, options);
+  if (S3Place::Is(place.native())) {
+    return std::make_shared<internal::BucketStore>(S3Place::Parse(place.native()), options);
+  }
+  return std::make_shared<internal::FolderStore>(place, options);
+}
+
+std::filesystem::path DefaultPlace() {
+  const char* place = std::getenv("WINDLASS_STORE");
+  return place != nullptr && *place != 0 ? std::filesystem::path(place) : HomeFolder() / "store";
 }
 
 std::filesystem::path HomeFolder() {
-  if (const char* home = std::getenv("WINDLASS_HOME"); home != nullptr && *home != 0) return home;
+  if (const char* home = std::getenv("WINDLASS_HOME"); home != nullptr && *home != 0) {
+    if (!S3Place::Is(home)) return home;
+    throw Error(ErrorCode::kInvalidInput,
+                fmt::format("WINDLASS_HOME={}: a folder was expected; WINDLASS_STORE names a store "
+                            "in a bucket",
+                            home));
+  }
   if (const char* home = std::getenv("HOME"); home != nullptr && *home != 0) {
     return std::filesystem::path(home) / ".windlass";
   }

@@ -32,9 +32,38 @@ inline constexpr std::size_t kMaxSmallSegments = 32;
 // What a living process used this long ago at most is kept by its presence; see gc.cc.
 inline constexpr std::int64_t kLongestProtection = std::int64_t{7} * 24 * 3600 * 1'000'000'000;
 
+// Where the truth is when a folder's segments are copies of a bucket's. Thread safe.
+class SegmentOrigin {
+ public:
+  virtual ~SegmentOrigin() = default;
+
+  // Notes a use of the segment there. False when it has gone; then the copy has gone as well.
+  virtual bool Use(const std::string& name) = 0;
+  // When it was used last, as far as is known there; 0 when it has gone.
+  virtual std::int64_t LastUse(const std::string& name) = 0;
+  // Puts the outputs, which are in the folder, and then removes the inputs.
+  virtual void Replace(const std::vector<std::string>& outputs,
+                       const std::vector<std::string>& inputs) = 0;
+  // What was not used after this may be removed.
+  virtual std::int64_t UnusedBefore() const = 0;
+};
+
+// What a store has elsewhere than in its folder, which then is a copy for one process.
+struct Elsewhere {
+  SegmentOrigin* segments = nullptr;  // outlives the store
+  std::unique_ptr<LargeObjects> objects;
+  std::unique_ptr<VersionFiles> references;
+};
+
+inline constexpr char kLayoutFile[] = "layout.json";
+// What the file says in a store of ours, and the check of what it says in `store`; see Store::Open.
+std::string LayoutText();
+void CheckLayout(const std::string& text, const std::string& file, const std::string& store);
+
 class FolderStore final : public Store {
  public:
-  FolderStore(const std::filesystem::path& path, const StoreOptions& options);
+  FolderStore(const std::filesystem::path& path, const StoreOptions& options,
+              Elsewhere elsewhere = {});
   ~FolderStore() override;
 
   Hash Put(const Bytes& object) override;
@@ -51,12 +80,15 @@ class FolderStore final : public Store {
   GcReport Gc(std::optional<std::uint64_t> limit) override;
   VerifyReport Verify() override;
 
+  // Seals the segment that is appended to, once it has this size.
+  void SealFrom(std::uint64_t size);
+
  private:
   using SegmentPtr = std::shared_ptr<Segment>;
   using Accept = std::function<bool(Record&&)>;
   using Keep = std::function<bool(const Record&)>;
 
-  void CheckLayout();
+  void FindLayout();
   void Register();
 
   // Looks through all segments until accept(record) is true; says whether it was. `fresh` also
@@ -110,7 +142,8 @@ class FolderStore final : public Store {
   Folder locks_;
   Folder users_;
   Folder segments_folder_;
-  std::optional<LargeObjects> large_;
+  SegmentOrigin* const origin_;  // may be null
+  std::unique_ptr<LargeObjects> large_;
   std::optional<References> references_;
   std::string user_;  // our file in users_, locked while we live
   Fd user_fd_;

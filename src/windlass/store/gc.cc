@@ -52,6 +52,7 @@ FileLock FolderStore::LockForRemoval() {
 }
 
 std::int64_t FolderStore::UnusedBefore() {
+  if (origin_ != nullptr) return origin_->UnusedBefore();
   std::optional<std::int64_t> oldest;
   for (const std::string& name : users_.List()) {
     if (name == user_) continue;
@@ -67,10 +68,10 @@ std::int64_t FolderStore::UnusedBefore() {
 std::unordered_set<Hash> FolderStore::ReferencedObjects() const {
   std::unordered_set<Hash> hashes;
   references_->ForEach([&](const std::string&, const Hash& hash) { hashes.insert(hash); },
-                       [](const std::filesystem::path& path, const std::string& what) {
+                       [](const std::string& file, const std::string& what) {
                          // What it names is not known, so nothing may go.
-                         throw Error(ErrorCode::kCorrupt, fmt::format("nothing was removed: {}: {}",
-                                                                      path.string(), what));
+                         throw Error(ErrorCode::kCorrupt,
+                                     fmt::format("nothing was removed: {}: {}", file, what));
                        });
   return hashes;
 }
@@ -91,9 +92,7 @@ void FolderStore::RemoveLeftovers() {
 
 std::uint64_t FolderStore::BytesOnDisk() const {
   std::uint64_t bytes = references_->Bytes();
-  large_->ForEach([&](const Hash&, const struct stat& status) {
-    bytes += static_cast<std::uint64_t>(status.st_size);
-  });
+  large_->ForEach([&](const LargeObjects::Listed& object) { bytes += object.size; });
   for (const std::string& name : segments_folder_.List()) {
     const auto status = segments_folder_.Status(name);
     if (status) bytes += static_cast<std::uint64_t>(status->st_size);
@@ -191,9 +190,8 @@ GcReport FolderStore::Gc(std::optional<std::uint64_t> limit) {
   std::uint64_t bytes = BytesOnDisk();
   if (bytes > most) {
     std::vector<Candidate> candidates;
-    large_->ForEach([&](const Hash& hash, const struct stat& status) {
-      candidates.push_back(
-          {ModifiedAt(status), static_cast<std::uint64_t>(status.st_size), hash, nullptr});
+    large_->ForEach([&](const LargeObjects::Listed& object) {
+      candidates.push_back({object.used, object.size, object.hash, nullptr});
     });
     for (SegmentPtr& segment : FinishedSegments()) {
       candidates.push_back({segment->used(), segment->FileSize(), std::nullopt, segment});

@@ -63,6 +63,9 @@ bool FolderStore::Rewrite(const std::vector<SegmentPtr>& inputs, const Keep& kee
   for (const SegmentPtr& input : inputs) {
     const auto status = segments_folder_.Status(input->name());
     if (status) used = std::max(used, ModifiedAt(*status));
+    if (kept != nullptr && origin_ != nullptr) {
+      used = std::max(used, origin_->LastUse(input->name()));
+    }
   }
   if (kept != nullptr) {
     if (used > unused_before) return false;
@@ -76,6 +79,14 @@ bool FolderStore::Rewrite(const std::vector<SegmentPtr>& inputs, const Keep& kee
   }
   segments_folder_.Sync();  // the copies are safe before the originals go
   SyncPoint("store.merge.installed");
+  if (origin_ != nullptr) {
+    const auto names = [](const std::vector<SegmentPtr>& segments) {
+      std::vector<std::string> list;
+      for (const SegmentPtr& segment : segments) list.push_back(segment->name());
+      return list;
+    };
+    origin_->Replace(names(outputs), names(inputs));
+  }
   for (const SegmentPtr& input : inputs) segments_folder_.Remove(input->name());
   return true;
 }

@@ -2,6 +2,7 @@
 // references changed by compare-and-swap. See docs/store.md for the layout on disk.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -19,6 +20,8 @@ namespace windlass::store {
 
 struct StoreOptions {
   std::uint64_t size_limit = std::uint64_t{10} << 30;  // bytes; Gc() without a limit goes to this
+  // In a bucket nobody knows who uses the store: Gc() leaves what was used in this time.
+  std::chrono::seconds unused_for = std::chrono::hours(7 * 24 + 1);
 };
 
 struct StoreStat {
@@ -47,9 +50,12 @@ struct VerifyReport {
 // readable and loses at most the record it was writing.
 class WINDLASS_API Store {
  public:
-  // Makes the folder when it is missing. Throws Error{kIo} naming it when it cannot be made or
-  // written, Error{kUnsupported} when its layout is of a newer version.
-  static std::shared_ptr<Store> Open(const std::filesystem::path& folder,
+  // `place` is a folder, made when it is missing, or s3://BUCKET[/PREFIX] (base/s3.h), which must
+  // exist. What another process of a bucket's store wrote is seen after a few seconds.
+  //
+  // Throws Error{kIo} naming it when it cannot be made or written, Error{kNotFound} when there is
+  // no such bucket, Error{kUnsupported} when its layout is of a newer version.
+  static std::shared_ptr<Store> Open(const std::filesystem::path& place,
                                      const StoreOptions& options = {});
   virtual ~Store() = default;
 
@@ -75,7 +81,8 @@ class WINDLASS_API Store {
                               const std::optional<Hash>& value) = 0;
   virtual std::vector<std::string> ListReferences(std::string_view prefix) = 0;
 
-  // Makes what was written so far durable and visible as a sealed segment.
+  // Makes what was written so far durable and visible as a sealed segment. In a bucket this is when
+  // a refusal to take it is thrown, if not before.
   virtual void Seal() = 0;
 
   virtual StoreStat Stat() = 0;
@@ -84,6 +91,9 @@ class WINDLASS_API Store {
   virtual GcReport Gc(std::optional<std::uint64_t> limit = std::nullopt) = 0;
   virtual VerifyReport Verify() = 0;
 };
+
+// Where the store of this process is: $WINDLASS_STORE, else "store" in the home.
+WINDLASS_API std::filesystem::path DefaultPlace();
 
 // $WINDLASS_HOME, else $HOME/.windlass. Throws Error{kIo} when neither is set.
 WINDLASS_API std::filesystem::path HomeFolder();

@@ -1,16 +1,21 @@
 // Shared by the store's tests.
 #pragma once
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstdint>
+#include <cstdlib>
+#include <filesystem>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "windlass/base/bytes.h"
 #include "windlass/base/error.h"
+#include "windlass/base/file.h"
 #include "windlass/base/hash.h"
 #include "windlass/base/random.h"
 
@@ -27,6 +32,18 @@ inline Bytes Block(std::uint64_t seed, std::size_t size) {
 }
 
 inline Hash KeyOf(std::uint64_t number) { return HashOf("key " + std::to_string(number)); }
+
+// Where tests of behaviour run.
+inline std::vector<std::string> Backends() {
+  std::vector<std::string> backends = {"Folder"};
+  if (std::getenv("WINDLASS_TEST_BUCKET") != nullptr) backends.push_back("Bucket");
+  return backends;
+}
+
+// A place in the bucket that is like no other one.
+inline std::filesystem::path NewBucketPlace() {
+  return fmt::format("{}/{}", std::getenv("WINDLASS_TEST_BUCKET"), UniqueName());
+}
 
 // The message of the Error that `body` throws, or "".
 template <typename Body>

@@ -33,7 +33,8 @@ StoreStat FolderStore::Stat() {
       memos.insert(memos.end(), more_memos.begin(), more_memos.end());
     }
   }
-  large_->ForEach([&](const Hash& hash, const struct stat&) { objects.push_back(PrefixOf(hash)); });
+  large_->ForEach(
+      [&](const LargeObjects::Listed& object) { objects.push_back(PrefixOf(object.hash)); });
   stat.objects = CountDistinct(objects);
   stat.memo_entries = CountDistinct(memos);
   stat.references = references_->List("").size();
@@ -49,16 +50,16 @@ VerifyReport FolderStore::Verify() {
     report.faults.push_back(fmt::format("{}: {}", path.string(), what));
   };
   large_->ForEach(
-      [&](const Hash& hash, const struct stat&) {
+      [&](const LargeObjects::Listed& object) {
         ++report.objects_checked;
-        const std::string what = large_->Check(hash);
+        const std::string what = large_->Check(object.hash);
         if (what.empty()) {
-          sound.insert(hash);
+          sound.insert(object.hash);
         } else {
-          fault(large_->PathOf(hash), what);
+          fault(large_->NameOf(object.hash), what);
         }
       },
-      [&](const std::filesystem::path& stray) { fault(stray, "is no object of this store"); });
+      [&](const std::string& stray) { fault(stray, "is no object of this store"); });
 
   for (const std::string& name : segments_folder_.List()) {
     const std::filesystem::path path = segments_folder_.path() / name;
@@ -95,11 +96,11 @@ VerifyReport FolderStore::Verify() {
   references_->ForEach(
       [&](const std::string& name, const Hash& hash) {
         if (!sound.contains(hash)) {
-          fault(root_.path() / "refs" / name,
+          fault(references_->NameOf(name),
                 fmt::format("names the object {}, of which there is no sound copy", hash.Hex()));
         }
       },
-      [&](const std::filesystem::path& path, const std::string& what) { fault(path, what); });
+      [&](const std::string& file, const std::string& what) { fault(file, what); });
   return report;
 }
 
