@@ -251,8 +251,7 @@ struct RunCommand {
     std::ifstream file(log);
     for (std::string line; std::getline(file, line);) {
       if (line.find("`windlass task replay ") == std::string::npos) continue;
-      std::cerr << line.substr(line.find(" task ") + 1) << "
-";
+      std::cerr << line.substr(line.find(" task ") + 1) << "\n";
     }
   }
 

@@ -11,6 +11,7 @@
 
 #include "windlass/base/error.h"
 #include "windlass/base/file.h"
+#include "windlass/base/log.h"
 #include "windlass/engine/failed_task.h"
 #include "windlass/store/store.h"
 
