@@ -1,9 +1,11 @@
 #include <fmt/format.h>
 
+#include <chrono>
 #include <iostream>
 #include <memory>
 #include <optional>
 
+#include "windlass/base/amount.h"
 #include "windlass/base/cancel.h"
 #include "windlass/base/error.h"
 #include "windlass/base/s3.h"
@@ -11,11 +13,12 @@
 #include "windlass/cli/cli.h"
 #include "windlass/cli/print.h"
 #include "windlass/cluster/gateway.h"
-#include "windlass/cluster/names.h"
 #include "windlass/store/store.h"
 
 namespace windlass::cli {
 namespace {
+
+constexpr std::chrono::hours kLongest{365 * 24};
 
 struct StoreCommand {
   bool json = false;
@@ -57,7 +60,8 @@ struct StoreCommand {
                     "--unused-for is for a store in a bucket; in a folder what running processes "
                     "use is known");
       }
-      options.unused_for = cluster::ParseDuration(unused_for, "--unused-for");
+      options.unused_for = std::chrono::floor<std::chrono::seconds>(
+          ParseDuration(unused_for, "--unused-for", std::chrono::seconds(0), kLongest));
     }
     const store::GcReport report = Open(options)->Gc(
         limit_option->count() > 0 ? std::optional<std::uint64_t>(limit) : std::nullopt);

@@ -60,6 +60,30 @@ class BucketStoreTest : public ::testing::Test {
   std::filesystem::path place_;
 };
 
+TEST_F(BucketStoreTest, AskedByItselfTheBucketKeepsConditions) {
+  const S3Bucket bucket = Bucket();
+  EXPECT_TRUE(bucket.PutNew("a b/+%", "0123456789"));
+  EXPECT_FALSE(bucket.PutNew("a b/+%", "other"));
+  EXPECT_EQ(bucket.GetRange("a b/+%", 2, 3), "234");
+  EXPECT_EQ(bucket.GetRange("a b/+%", 8, 30), "89");
+  EXPECT_EQ(bucket.GetRange("a b/+%", 10, 1), "");
+  EXPECT_EQ(bucket.GetRange("none", 0, 1), std::nullopt);
+  const S3Object object = bucket.List("a b").at(0);
+  EXPECT_EQ(object.key, "a b/+%");
+  EXPECT_EQ(object.size, 10u);
+  EXPECT_FALSE(bucket.PutIfMatch("a b/+%", "x", "0123456789abcdef0123456789abcdef"));
+  EXPECT_TRUE(bucket.PutIfMatch("a b/+%", "x", object.etag));
+  EXPECT_TRUE(bucket.Touch("a b/+%"));
+  EXPECT_FALSE(bucket.Touch("none"));
+  EXPECT_EQ(bucket.Get("a b/+%"), "x");
+  bucket.Delete("a b/+%");
+  bucket.Delete("a b/+%");
+  EXPECT_FALSE(bucket.Head("a b/+%"));
+  for (int i = 0; i < 1'003; ++i) bucket.Put("many/" + std::to_string(i), "");
+  EXPECT_EQ(bucket.List("many/").size(), 1'003u);  // of two pages
+  EXPECT_EQ(bucket.List("many/", 2).size(), 2u);
+}
+
 TEST_F(BucketStoreTest, HasTheLayoutOfAFolder) {
   {
     const auto store = Open();
