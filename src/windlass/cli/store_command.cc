@@ -43,7 +43,8 @@ struct StoreCommand {
                 << "\n";
       return;
     }
-    std::cout << FormatTable({{"place", store::DefaultPlace().string()},
+    const std::string place = store::DefaultPlace().string();
+    std::cout << FormatTable({{S3Place::Is(place) ? "bucket" : "folder", place},
                               {"objects", Grouped(static_cast<std::int64_t>(stat.objects))},
                               {"remembered", Grouped(static_cast<std::int64_t>(stat.memo_entries))},
                               {"references", Grouped(static_cast<std::int64_t>(stat.references))},
