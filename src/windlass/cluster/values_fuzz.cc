@@ -1,4 +1,4 @@
-// Any text as a values file: a RayCluster or a refusal, and what was read is read as the same again.
+// Any text as a values file: a RayCluster or a refusal; what was read is read as the same again.
 #include <cstdint>
 #include <cstdlib>
 #include <string_view>
