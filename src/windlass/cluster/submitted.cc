@@ -53,7 +53,11 @@ std::optional<job::JobInfo> FindSubmitted(std::string_view id) {
 std::vector<job::JobInfo> AllSubmitted(const std::string& url) {
   std::vector<job::JobInfo> all = All();
   std::erase_if(all, [&url](const job::JobInfo& info) {
-    return RayEngine::Parse(info.run.value("engine", "")).url != url;
+    try {
+      return RayEngine::Parse(info.run.value("engine", "")).url != url;
+    } catch (const Error&) {  // of another version
+      return true;
+    }
   });
   return all;
 }
