@@ -24,7 +24,7 @@ constexpr Unit kTimes[] = {{"us", 1},    {"ms", 1e3},  {"s", 1e6}, {"m", 6e7},
 constexpr Unit kSizes[] = {{"KiB", 0x1p10}, {"MiB", 0x1p20}, {"GiB", 0x1p30}, {"K", 0x1p10},
                            {"M", 0x1p20},   {"G", 0x1p30},   {"kB", 1e3},     {"MB", 1e6},
                            {"GB", 1e9},     {"B", 1},        {"", 1}};
-constexpr double kMostBytes = 0x1p40;
+constexpr double kMostSize = 0x1p40;
 
 // A number that is not negative and a unit, taken from the front of `rest`.
 std::optional<double> Take(std::string_view& rest, std::span<const Unit> units) {
@@ -72,7 +72,7 @@ std::chrono::microseconds ParseDuration(std::string_view text, std::string_view 
 std::uint64_t ParseBytes(std::string_view text, std::string_view what) {
   std::string_view rest = text;
   const auto bytes = Take(rest, kSizes);
-  if (!bytes || !rest.empty() || *bytes > kMostBytes) {
+  if (!bytes || !rest.empty() || *bytes > kMostSize) {
     throw Error(ErrorCode::kInvalidInput,
                 fmt::format("{} is \"{}\"; a size such as 16MiB or 500kB was expected, at most "
                             "1024GiB",

@@ -11,7 +11,7 @@
 namespace windlass {
 namespace {
 
-constexpr std::size_t kMostBytes = 64 * 1024;
+constexpr std::size_t kLongestSecret = 64 * 1024;
 
 }  // namespace
 
@@ -44,7 +44,7 @@ std::string ReadSecret(std::string_view option, const std::string& reference) {
   secret.resize(last == secret.npos ? 0 : last + 1);
   const bool printable =
       std::ranges::all_of(secret, [](unsigned char c) { return c > ' ' && c < 0x7f; });
-  if (secret.empty() || secret.size() > kMostBytes || !printable) {
+  if (secret.empty() || secret.size() > kLongestSecret || !printable) {
     throw Error(ErrorCode::kInvalidInput,
                 fmt::format("{0}={1}: what is there is no {0}: one word of printable characters "
                             "was expected",

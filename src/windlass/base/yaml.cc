@@ -22,7 +22,7 @@
 namespace windlass {
 namespace {
 
-constexpr std::size_t kMostBytes = std::size_t{1} << 20;
+constexpr std::size_t kLongestText = std::size_t{1} << 20;
 constexpr std::size_t kMostLevels = 64;
 constexpr std::size_t kMostValues = 100'000;
 constexpr std::size_t kMostText = std::size_t{4} << 20;
@@ -273,9 +273,9 @@ class Reader final : public YAML::EventHandler {
 
 // Bytes that the library takes for the end of the text or passes on as they are.
 void CheckText(std::string_view text, std::string_view what) {
-  if (text.size() > kMostBytes) {
-    throw Error(ErrorCode::kInvalidInput,
-                fmt::format("{} has {} bytes; at most {} are read", what, text.size(), kMostBytes));
+  if (text.size() > kLongestText) {
+    throw Error(ErrorCode::kInvalidInput, fmt::format("{} has {} bytes; at most {} are read", what,
+                                                      text.size(), kLongestText));
   }
   YAML::Mark mark;
   for (const char c : text) {
