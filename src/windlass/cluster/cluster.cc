@@ -34,19 +34,14 @@ Json FindOrRefuse(const Kubectl& kubectl, const std::string& name) {
 
 std::string ProgressText(const Inspection& inspection) {
   std::string head = "not there yet";
-  int workers = 0;
   std::map<std::string, int> waiting;
   for (const PodInfo& pod : inspection.pods) {
     if (pod.node_type == "head") head = pod.ready ? "ready" : pod.phase;
-    if (pod.node_type != "worker") continue;
-    if (pod.ready && !pod.leaving) {
-      ++workers;
-    } else {
-      ++waiting[pod.phase];
-    }
+    if (pod.node_type == "worker" && (!pod.ready || pod.leaving)) ++waiting[pod.phase];
   }
-  std::string text = fmt::format("head {}, {} of {} workers ready", head, workers,
-                                 inspection.cluster.workers_wanted);
+  std::string text =
+      fmt::format("head {}, {} of {} workers ready", head, inspection.cluster.workers_ready,
+                  inspection.cluster.workers_wanted);
   for (const auto& [phase, count] : waiting) text += fmt::format(", {} {}", count, phase);
   return text;
 }
@@ -194,6 +189,8 @@ Inspection Inspect(const Kubectl& kubectl, const std::string& name) {
   Inspection inspection;
   inspection.cluster = ReadCluster(FindOrRefuse(kubectl, name));
   inspection.pods = PodsOf(kubectl, name);
+  // The operator counts them later.
+  inspection.cluster.workers_ready = ReadyWorkers(inspection.pods);
   return inspection;
 }
 

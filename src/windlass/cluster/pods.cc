@@ -259,13 +259,18 @@ ClusterInfo ReadCluster(const Json& object) {
   return info;
 }
 
+int ReadyWorkers(const std::vector<PodInfo>& pods) {
+  return static_cast<int>(std::ranges::count_if(pods, [](const PodInfo& pod) {
+    return pod.node_type == "worker" && pod.ready && !pod.leaving;
+  }));
+}
+
 bool IsReady(const ClusterInfo& cluster, const std::vector<PodInfo>& pods) {
-  int workers = 0;
+  const int workers = ReadyWorkers(pods);
   bool head = false;
   for (const PodInfo& pod : pods) {
     if (pod.leaving) return false;
     if (pod.node_type == "head") head = head || pod.ready;
-    if (pod.node_type == "worker" && pod.ready) ++workers;
   }
   const bool enough = cluster.autoscaled
                           ? workers >= cluster.workers_least

@@ -81,6 +81,9 @@ struct ClusterInfo {
 // From `kubectl get raycluster NAME -o json`. Throws Error{kCorrupt}.
 ClusterInfo ReadCluster(const Json& object);
 
+// Of those that stay.
+int ReadyWorkers(const std::vector<PodInfo>& pods);
+
 // Whether the head and the workers that are wanted are ready (at least the least, when Ray itself
 // decides how many), none is about to leave, and the operator says so.
 bool IsReady(const ClusterInfo& cluster, const std::vector<PodInfo>& pods);
