@@ -23,7 +23,8 @@ ENVIRONMENT = {"RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0",
 
 
 # Of a cluster whose nodes have none of Windlass's plug-ins: what they need has to come to them.
-PLUGINS = pathlib.Path(os.environ["WINDLASS"]).resolve().parent.parent / "lib/plugins"
+WINDLASS = os.environ.get("WINDLASS", ROOT / "build/release/bin/windlass")
+PLUGINS = pathlib.Path(WINDLASS).resolve().parent.parent / "lib/plugins"
 NO_PLUGINS = {"WINDLASS_PLUGINS": "/nowhere",
               "WINDLASS_ONNXRUNTIME": str(PLUGINS / "libonnxruntime.so.1")}
 

@@ -163,7 +163,9 @@ void RemoveOperator(const Kubectl& kubectl, const OperatorOptions& options,
   const std::string timeout = fmt::format("{}s", limit.count());
   if (!options.manifest.empty()) {
     say(fmt::format("taking out the KubeRay operator that {} put in", options.manifest));
-    kubectl.Run({"delete", "--ignore-not-found", "--timeout=" + timeout, "-f", options.manifest},
+    // Foreground: a Deployment goes after its Pods, so that nothing is left when this returns.
+    kubectl.Run({"delete", "--ignore-not-found", "--cascade=foreground", "--timeout=" + timeout,
+                 "-f", options.manifest},
                 "", Scope::kAll, limit + std::chrono::seconds(15));
     WaitUntilUnknown(kubectl, limit);
     return;
