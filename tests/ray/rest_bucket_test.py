@@ -17,6 +17,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent), str(HERE.parent / "invariance"),
                 str(HERE.parent / "s3")]
 from invariance import outputs  # noqa: E402
 from ray_cluster import BIN, ENVIRONMENT, Cluster, wait_for  # noqa: E402
+from rest_jobs import local, python_with, tasks  # noqa: E402
 from s3_server import SECRET, environment, moto  # noqa: E402
 from support import EXPLAIN_ADULT, WINDLASS, main, test  # noqa: E402
 from support import windlass as command  # noqa: E402
@@ -45,24 +46,6 @@ def engine(shared="s3://rows/team", **options):
 def run(out, *more, where=None, **options):
     return command(*EXPLAIN_ADULT, "-w", 2, "-b", 64, "--engine", where or engine(), "--out", out,
                    *more, **options)
-
-
-def python_with(folder, **variables):
-    """A Python of the cluster whose processes have this in their environment."""
-    program = folder / f"python-{'-'.join(variables)}"
-    lines = [f"export {name}='{value}'" for name, value in variables.items()]
-    program.write_text("\n".join(["#!/bin/sh", *lines, f'exec {BIN}/python "$@"', ""]))
-    program.chmod(0o755)
-    return program
-
-
-def local(folder):
-    command(*EXPLAIN_ADULT, "-b", 64, "--no-memo", "--out", folder / "local")
-    return outputs(folder / "local")
-
-
-def tasks(out):
-    return json.loads((out / "run.json").read_text())["tasks"]
 
 
 def jobs(verb, *more, where=None, **options):

@@ -24,6 +24,7 @@ from invariance import outputs  # noqa: E402
 from ray_cluster import (  # noqa: E402
     BIN, ENVIRONMENT, NO_PLUGINS, Cluster, command_line, free_port, of_session, plugin_of,
     product_job, wait_for)
+from rest_jobs import local, python_with, tasks  # noqa: E402
 from support import ADULT, EXPLAIN_ADULT, ROOT, WINDLASS, explain_adult, main, test  # noqa: E402
 from support import windlass as command  # noqa: E402
 
@@ -49,15 +50,6 @@ def engine(**options):
     return cluster.url + "?" + "&".join(f"{key}={value}" for key, value in options.items())
 
 
-def python_with(folder, **environment):
-    """A Python of the cluster whose processes have this in their environment."""
-    program = folder / f"python-{'-'.join(environment)}"
-    lines = [f"export {name}='{value}'" for name, value in environment.items()]
-    program.write_text("\n".join(["#!/bin/sh", *lines, f'exec {BIN}/python "$@"', ""]))
-    program.chmod(0o755)
-    return program
-
-
 def run(out, *more, where=None, arguments=EXPLAIN_ADULT, **options):
     return command(*arguments, "-w", 2, "-b", 64, "--engine", where or engine(), "--out", out,
                    *more, **options)
@@ -67,15 +59,6 @@ def background(out, *more, where=None):
     return subprocess.Popen(
         [WINDLASS, *map(str, EXPLAIN_ADULT), "-w", "2", "-b", "64", "--engine", where or engine(),
          "--out", str(out), *more], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-
-def local(folder):
-    command(*EXPLAIN_ADULT, "-b", 64, "--no-memo", "--out", folder / "local")
-    return outputs(folder / "local")
-
-
-def tasks(out):
-    return json.loads((out / "run.json").read_text())["tasks"]
 
 
 def jobs(verb, *more, where=None, **options):
