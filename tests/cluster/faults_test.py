@@ -6,7 +6,6 @@ import json
 import os
 import pathlib
 import random
-import re
 import signal
 import subprocess
 import sys
@@ -108,7 +107,6 @@ def a_worker_killed(folder):
 @test
 def workers_killed_at_random_moments(folder):
     windlass(*EXPLAIN_ADULT, "-b", 16, "--no-memo", "--out", folder / "local")
-    unlucky = []
     for _ in range(REPEAT):
         point = random.choice(("engine.task.start", "engine.task.ran"))
         points = f"{point}@{random.randint(2, 40)}=kill"
@@ -118,16 +116,9 @@ def workers_killed_at_random_moments(folder):
              "--no-memo", "-w", "3", "--engine", site.cluster.engine, "--out", str(out)],
             env={**os.environ, "WINDLASS_WORKER_SYNC_POINTS": points},
             capture_output=True, text=True, timeout=600, check=False)
-        if done.returncode == 1 and re.search(
-                r"^windlass: task \d+ \(explain.rows\) was lost 3 times, last because worker \d+ "
-                r"\(pid \d+ on .*\) was lost: .*SIGKILL.*$", done.stderr):
-            unlucky.append(points)  # every worker dies at that number of its tasks
-            continue
         assert done.returncode == 0, (points, done)
         for name in ("attributions.parquet", "summary.json", "report.html"):
             assert (out / name).read_bytes() == (folder / "local" / name).read_bytes(), points
-    print(f"# {REPEAT} runs; ended by one task's error: {unlucky}", flush=True)
-    assert len(unlucky) <= REPEAT // 10, unlucky
 
 
 @test

@@ -251,6 +251,10 @@ def a_lost_worker_is_replaced_and_its_tasks_run_again(_):
     assert attempts == {1: 2, 2: 1, 3: 1, 4: 1, 5: 1, 6: 1}, attempts
 
 
+def runs_first(cluster, handle):
+    return next((call[2][0] for call in cluster.calls if call[0] == handle), None)
+
+
 @test
 def a_task_lost_three_times_is_one_error(_):
     session, cluster = begin(workers=1)
@@ -264,6 +268,54 @@ def a_task_lost_three_times_is_one_error(_):
     assert done[0] == 1 and done[4] == 3, done
     message = done[1].decode()
     assert "task 1 (kind) was lost 3 times" in message and "pid 7 on n1, 10.0.0.1" in message, done
+
+
+@test
+def a_task_lost_twice_goes_first_to_a_worker_that_has_run_nothing(_):
+    session, cluster = begin(workers=2)
+    submit(session, *range(1, 9))
+    for lost, fresh in (("w0", "w2"), ("w2", "w3")):
+        die(cluster, lost)
+        session.next(0)
+        if lost == "w0":
+            cluster.post(("ready", fresh, FACTS, None))
+            session.next(0)
+            assert runs_first(cluster, fresh) == 1, cluster.calls
+    while cluster.calls:  # the other worker is idle, and does not get it
+        answer(cluster)
+        session.next(1)
+    assert session.next(0) is None and not cluster.calls
+    cluster.post(("ready", "w3", FACTS, None))
+    session.next(0)
+    assert runs_first(cluster, "w3") == 1, cluster.calls
+    answer(cluster)
+    done = session.next(1)
+    assert (done[0], done[1], done[4]) == (1, None, 3), done
+
+
+@test
+def a_last_try_goes_to_any_worker_where_no_other_comes(_):
+    session, cluster = begin(workers=1)
+    submit(session, 1)
+    for _ in range(3):
+        answer(cluster, lost="an object is gone")
+        done = session.next(0)
+    assert b"was lost 3 times" in done[1], done
+
+
+@test
+def a_last_try_can_be_cancelled(_):
+    session, cluster = begin(workers=1)
+    submit(session, 1)
+    for handle in ("w0", "w1"):
+        die(cluster, handle)
+        session.next(0)
+        if handle == "w0":
+            cluster.post(("ready", "w1", FACTS, None))
+            session.next(0)
+    session.cancel(1)
+    done = session.next(1)
+    assert done[0] == 1 and b"cancelled before it ran" in done[1], done
 
 
 @test

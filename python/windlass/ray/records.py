@@ -11,7 +11,8 @@ _MOST_TOGETHER = 32
 
 class Task:
     __slots__ = ("again", "alone", "asked_to_stop", "attempts", "call", "data", "events", "gang",
-                 "id", "inputs", "kind", "limit", "losses", "mates", "pure", "rank", "runs")
+                 "id", "inputs", "kind", "limit", "losses", "mates", "patience", "pure", "rank",
+                 "runs")
 
     def __init__(self, number, data, inputs, kind, pure, attempts, limit):
         self.id, self.data, self.inputs, self.kind = number, data, inputs, kind
@@ -24,16 +25,18 @@ class Task:
         self.again = None  # the _Result that was lost
         self.gang = None  # its Gang, and its rank there
         self.rank = 0
+        self.patience = 0.0  # until when its last try waits for a worker that has run nothing
 
 
 class Worker:
     __slots__ = ("calls", "facts", "forgotten", "gang", "handle", "held", "known", "number",
-                 "rank", "retiring", "since", "spoke", "tasks", "verdict")
+                 "rank", "retiring", "since", "spoke", "tasks", "used", "verdict")
 
     def __init__(self, number):
         self.number, self.handle, self.facts = number, None, None
         self.tasks = collections.deque()  # in the order in which it runs them
         self.calls = 0  # that it has not answered
+        self.used = False  # whether it ever got a task
         self.since = 0.0  # when the first of them began, at the latest
         self.known = set()  # objects that it has references to
         self.forgotten = []

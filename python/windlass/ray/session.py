@@ -20,6 +20,7 @@ from .records import Pace, Task, Worker
 # Calls of a worker: one that runs, and two that it has already when that one ends.
 _DEPTH = 3
 _MOST_LOSSES = 3  # of one task: it may be what kills its workers
+_FRESH_SECONDS = 30.0  # how long a task's last try waits for a worker that has run nothing
 _MOST_FAILED_STARTS = 5  # in a row
 _TEND_SECONDS = 0.25
 _EVENTS_SECONDS = 30.0  # how long a worker may keep a question for events
@@ -57,6 +58,7 @@ class Session:
         self._post = self._inbox.put
         self._objects = Objects(self, cluster)
         self._waiting = collections.deque()  # tasks that no worker has
+        self._last_tries = []  # those of them that may be lost no more
         self._tasks = {}  # by id, until they complete
         self._paces = collections.defaultdict(Pace)  # by kind
         self._together = 1  # tasks in a call, of the kind that ended last
@@ -160,7 +162,7 @@ class Session:
 
     def _step(self, seconds):
         """Waits for a message, a short while at most, and takes all that are there."""
-        if self._waiting and self._broken is None:
+        if (self._waiting or self._last_tries) and self._broken is None:
             self._dispatch()
         try:
             message = self._inbox.get(timeout=min(seconds, _TEND_SECONDS))
@@ -321,10 +323,11 @@ class Session:
                 self._waiting.remove(task.gang)
             self._gangs.cancel(task.gang)
             return
-        if task in self._waiting:
-            self._waiting.remove(task)
-            self._fail(task, "cancelled", "the task was cancelled before it ran")
-            return
+        for waiting in (self._waiting, self._last_tries):
+            if task in waiting:
+                waiting.remove(task)
+                self._fail(task, "cancelled", "the task was cancelled before it ran")
+                return
         for worker in self._workers.values():
             if task in worker.tasks:
                 self._cluster.cancel(worker.handle, task.call)
@@ -460,6 +463,9 @@ class Session:
     def _requeue(self, task):
         if task.asked_to_stop is not None:
             self._fail(task, "cancelled", "the task was cancelled")
+        elif task.losses >= _MOST_LOSSES - 1:
+            self._last_tries.append(task)
+            task.patience = time.monotonic() + _FRESH_SECONDS
         else:
             self._waiting.appendleft(task)
 
@@ -497,7 +503,22 @@ class Session:
                 continue
             self._lose(worker, worker.verdict[2])
 
+    def _dispatch_last_tries(self):
+        """What was lost with other workers goes to one that has run nothing, so that what its
+        worker did before cannot be what ends it; to any, where none comes."""
+        coming = any(worker.facts is None and worker.gang is None
+                     for worker in self._workers.values())
+        now = time.monotonic()
+        for task in list(self._last_tries):
+            fresh = [worker for worker in self._takers if not worker.used]
+            if not fresh and (not self._takers or coming and now < task.patience):
+                return
+            self._last_tries.remove(task)
+            self.send(min(fresh or self._takers, key=lambda one: one.calls), [task])
+
     def _dispatch(self):
+        if self._last_tries and self._begun:
+            self._dispatch_last_tries()
         waiting, takers = self._waiting, self._takers
         while waiting:
             task = waiting[0]
@@ -557,6 +578,7 @@ class Session:
         if not worker.tasks:
             worker.since = time.monotonic()
         worker.tasks.extend(tasks)
+        worker.used = True
         worker.calls += 1
         self._cluster.run(self._post, worker.handle, [(task, task.call) for task in tasks],
                           (messages, fresh, forgotten, place))
