@@ -82,14 +82,13 @@ class PythonServiceHost final : public serve::ServiceHost {
   explicit PythonServiceHost(nb::object serve) : serve_(std::move(serve)) {}
   ~PythonServiceHost() override { serve_.release(); }  // the registry outlives the interpreter
 
-  void Serve(const Wanted& wanted, const std::function<void(const std::string&)>& announce,
-             const std::function<bool()>& stop) const override {
+  void Serve(const Wanted& wanted, const Watcher& watcher) const override {
     CallPython("serving", [&] {
       nb::dict options;
       for (const auto& [key, value] : wanted.options) options[key.c_str()] = value;
       serve_(wanted.location, options, wanted.service, CanonicalDump(wanted.spec),
-             PythonBytes(wanted.prepared.view()), nb::cpp_function(announce),
-             nb::cpp_function(stop));
+             PythonBytes(wanted.prepared.view()), nb::cpp_function(watcher.serving),
+             nb::cpp_function(watcher.announce), nb::cpp_function(watcher.stop));
       return 0;
     });
   }
@@ -120,8 +119,8 @@ void BindServices(nb::module_& module) {
             name, std::make_shared<PythonServiceHost>(std::move(serve)));
       },
       nb::arg("name"), nb::arg("serve"),
-      "Registers where services run: serve(location, options, service, spec, prepared, announce, "
-      "stop) returns when stop() has said true.");
+      "Registers where services run: serve(location, options, service, spec, prepared, serving, "
+      "announce, stop) calls serving(url) once and returns when stop() has said true.");
 }
 
 }  // namespace windlass::python

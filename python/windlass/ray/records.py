@@ -29,7 +29,7 @@ class Task:
 
 
 class Worker:
-    __slots__ = ("calls", "facts", "forgotten", "gang", "handle", "held", "known", "number",
+    __slots__ = ("calls", "facts", "forgotten", "full", "gang", "handle", "held", "known", "number",
                  "rank", "retiring", "since", "spoke", "tasks", "used", "verdict")
 
     def __init__(self, number):
@@ -37,6 +37,7 @@ class Worker:
         self.tasks = collections.deque()  # in the order in which it runs them
         self.calls = 0  # that it has not answered
         self.used = False  # whether it ever got a task
+        self.full = False  # whether it gets no more until it has answered
         self.since = 0.0  # when the first of them began, at the latest
         self.known = set()  # objects that it has references to
         self.forgotten = []

@@ -55,7 +55,7 @@ class Replica:
             core.shutdown()
 
 
-def run(location, options, service, spec, prepared, announce, stop):
+def run(location, options, service, spec, prepared, serving, announce, stop):
     """What `windlass serve ... --engine ray` calls; returns when stop() says true."""
     options = dict(options)
     proxy = options.pop("proxy", "0")
@@ -90,10 +90,8 @@ def run(location, options, service, spec, prepared, announce, stop):
         raise Error(f"Ray Serve could not start the service: {_why(serve, application, error)}",
                     "invalid input") from None
     _windlass.handle_signals()  # Ray has taken SIGTERM, to die of it
-    url = (f"http://{wanted['address']}:{wanted['port']}" if proxy == "1"
-           else handle.url.remote().result(timeout_s=parsed.start))
-    announce(f"serving at {url}/v2/models/{wanted['name']} with {replicas} "
-             f"replica{'s' if replicas > 1 else ''} on Ray Serve")
+    serving(f"http://{wanted['address']}:{wanted['port']}" if proxy == "1"
+            else handle.url.remote().result(timeout_s=parsed.start))
     try:
         _watch(serve, application, announce, stop)
     finally:

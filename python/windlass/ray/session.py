@@ -232,6 +232,7 @@ class Session:
             return
         worker.spoke = worker.since = time.monotonic()
         worker.calls -= 1
+        worker.full = worker.full and worker.calls > 0
         # Without those that were given to another worker.
         tasks = [task if task.call == number else None for task, number in sent]
         if isinstance(replies, Exception):
@@ -514,7 +515,9 @@ class Session:
             if not fresh and (not self._takers or coming and now < task.patience):
                 return
             self._last_tries.remove(task)
-            self.send(min(fresh or self._takers, key=lambda one: one.calls), [task])
+            worker = min(fresh or self._takers, key=lambda one: one.calls)
+            worker.full = True  # what comes after it could end the process before its answer is out
+            self.send(worker, [task])
 
     def _dispatch(self):
         if self._last_tries and self._begun:
@@ -531,9 +534,9 @@ class Session:
                 return
             worker = takers[0]
             if len(takers) > 1:
-                worker = min(takers, key=lambda one: one.calls)
+                worker = min(takers, key=lambda one: (one.full, one.calls))
             # A task that may run only once waits where it is known not to have begun.
-            if worker.calls >= (_DEPTH if task.pure else 1):
+            if worker.full or worker.calls >= (_DEPTH if task.pure else 1):
                 return
             self.send(worker, self._next_batch())
         if not waiting:

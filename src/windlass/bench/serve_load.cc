@@ -29,8 +29,9 @@ namespace windlass::bench {
 namespace {
 
 constexpr const char* kService = "explain";
+constexpr const char* kName = "bench";
+constexpr const char* kModel = "/v2/models/bench";
 constexpr const char* kOutput = "attributions";
-constexpr std::string_view kServingAt = "serving at ";
 constexpr std::chrono::seconds kToStart{300};
 constexpr std::chrono::seconds kToAnswer{300};
 constexpr std::size_t kMostAnswer = 1U << 30;
@@ -48,18 +49,16 @@ class ServedHere final : public Served {
     if (where.name == "local") {
       where.AllowOnly({});
       replica_.emplace(kService, spec, prepared);
-      urls_ = {replica_->Listen(/*shared=*/false) + "/v2/models/bench"};
+      urls_ = {replica_->Listen(/*shared=*/false) + kModel};
       return;
     }
     auto announced = std::make_shared<std::promise<std::string>>();
     auto url = announced->get_future();
     elsewhere_ = std::async(std::launch::async, [this, spec, prepared, where, announced] {
       bool told = false;
-      const auto listen = [&](const std::string& line) {
-        if (told || !line.starts_with(kServingAt)) return;
+      const auto serving = [&](const std::string& url) {
         told = true;
-        const std::string rest = line.substr(kServingAt.size());
-        announced->set_value(rest.substr(0, rest.find_first_of(", ")));
+        announced->set_value(url + kModel);
       };
       try {
         Registry::Global()
@@ -69,7 +68,8 @@ class ServedHere final : public Served {
                     prepared,
                     where.location,
                     {where.options.begin(), where.options.end()}},
-                   listen, [this] { return stop_.load() || Interrupted(); });
+                   {serving, [](const std::string&) {},
+                    [this] { return stop_.load() || Interrupted(); }});
       } catch (...) {
         if (told) throw;
         announced->set_exception(std::current_exception());
@@ -137,7 +137,7 @@ class ServeLoad::Impl {
     spec_ = spec;
     for (const char* of_jobs : {"cohorts", "version"}) spec_.erase(of_jobs);
     spec_["kind"] = serve::ServeKind(kService);
-    spec_["name"] = "bench";
+    spec_["name"] = kName;
     spec_["port"] = 0;
     what_ = what;
   }

@@ -80,7 +80,7 @@ class ServedOnPods final : public bench::Served {
       ProcessCancelToken().Check();
       const job::JobInfo info = jobs_.Find(id_);
       if (info.ended()) Fail(info);
-      if (jobs_.ReadLog(id_, 0).text.find("serving at ") != std::string::npos) return;
+      if (!info.url.empty()) return;
       if (Clock::now() > deadline) {
         throw Error(
             ErrorCode::kDeadlineExceeded,

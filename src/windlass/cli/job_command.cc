@@ -184,6 +184,7 @@ struct JobCommand {
     std::vector<std::vector<std::string>> rows = {
         {"id", job.id}, {"kind", job.kind}, {"state", State(job)}};
     if (!job.waits_for.empty()) rows.push_back({"waits for", job.waits_for});
+    if (!job.ended() && !job.url.empty()) rows.push_back({"serves at", job.url});
     if (!job.error.empty()) rows.push_back({"why", Visible(job.error)});
     rows.push_back({"started", LocalTime(job.started_ms)});
     rows.push_back({"duration", Duration(job)});

@@ -180,6 +180,7 @@ void AddRecord(job::JobInfo& info, const job::JobInfo& record) {
   info.unit = record.unit;
   info.done = record.done;
   info.total = record.total;
+  info.url = record.url;
   info.process = record.process;
   if (info.spec.empty()) info.spec = record.spec;
   if (info.state == job::JobState::kRunning && record.state == job::JobState::kPending) {

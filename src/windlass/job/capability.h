@@ -51,6 +51,9 @@ class Context {
 
   // A line for whoever watches, now: in the job's log, and on standard error unless quiet.
   virtual void Announce(const std::string& line) = 0;
+
+  // Of a service: from now on it answers at this URL; in the job's record.
+  virtual void Serving(const std::string& url) = 0;
 };
 
 class Capability : public Registrable {

@@ -57,6 +57,7 @@ Json JobInfo::ToJson() const {
   Json json = JobSummary::ToJson();
   json["unit"] = unit;
   json["waits_for"] = waits_for;
+  json["url"] = url;
   json["restart_of"] = restart_of;
   json["process"] = {{"pid", process.pid}, {"begun", process.begun}, {"host", process.host}};
   json["spec"] = spec;
@@ -87,6 +88,7 @@ JobInfo JobInfo::FromJson(const Json& json, std::string_view what) {
     info.unit = json.value("unit", "");
     info.restarts = json.value("restarts", std::int64_t{0});
     info.restart_of = json.value("restart_of", "");
+    info.url = json.value("url", "");
     if (info.run.is_object()) info.out = info.run.value("out", "");
     if (info.state == JobState::kFailed) info.failure = json.value("exit_code", 1);
     if (const auto process = json.find("process"); process != json.end()) {

@@ -46,6 +46,7 @@ struct JobSummary {
 struct JobInfo : JobSummary {
   std::string unit;        // of progress, as "rows"; empty until it is counted
   std::string waits_for;   // of a pending job, in words
+  std::string url;         // of a service, once it answers there
   std::string restart_of;  // the job whose spec this one began again
   ProcessId process;       // that runs it
   Json spec;               // as the user gave it, normalised

@@ -96,6 +96,12 @@ void JobRecord::SetProgress(const std::string& unit, std::int64_t done, std::int
   if (first || Clock::now() - last_write_ >= kWriteInterval) Write();
 }
 
+void JobRecord::SetUrl(const std::string& url) {
+  const std::lock_guard lock(mutex_);
+  info_.url = url;
+  Write();
+}
+
 void JobRecord::Finish() {
   info_.finished_ms = NowMs();
   Write();

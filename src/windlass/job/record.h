@@ -42,6 +42,8 @@ class JobRecord {
   // Written to disk at once the first time, then at most a few times a second. Thread safe.
   void SetProgress(const std::string& unit, std::int64_t done, std::int64_t total);
 
+  void SetUrl(const std::string& url);  // written at once; thread safe
+
   void Succeed(std::vector<std::string> outputs);
   // Failed or cancelled, as the error says; nothing when the job has ended already. An error of
   // writing that down goes to the log only, since `error` is the one to tell of.

@@ -131,7 +131,7 @@ TEST_F(LocalJobsTest, ReadsTheFirstRecords) {
   const std::string id = Succeeded();
   Json old = ParseJson(ReadFile(Folder(id) / "job.json"), "job.json");
   for (const char* key :
-       {"unit", "restarts", "restart_of", "exit_code", "process", "out", "waits_for"}) {
+       {"unit", "restarts", "restart_of", "exit_code", "process", "out", "waits_for", "url"}) {
     old.erase(key);
   }
   for (const auto& [state, error] :

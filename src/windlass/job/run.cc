@@ -30,6 +30,7 @@ class RunContext final : public Context {
              bool service)
       : options_(options),
         given_(given),
+        record_(record),
         memo_(memo),
         progress_(service ? Progress::Style::kQuiet : options.progress, &record) {
     if (service) return;
@@ -71,6 +72,10 @@ class RunContext final : public Context {
     std::fflush(stderr);
   }
 
+  void Serving(const std::string& url) override {
+    record_.SetUrl(url);
+  }
+
   Json Facts() const {
     return {{"timings", timings_},
             {"tasks",
@@ -87,6 +92,7 @@ class RunContext final : public Context {
  private:
   const RunOptions& options_;
   const Json& given_;
+  JobRecord& record_;
   std::optional<Staging> staging_;
   store::Store* memo_;
   std::unique_ptr<engine::Session> session_;

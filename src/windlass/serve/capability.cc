@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <memory>
+#include <string_view>
 #include <thread>
 #include <utility>
 
@@ -35,7 +37,7 @@ class Serve final : public job::Capability {
     if (engine.name != "local") return RunElsewhere(spec, kind.Prepare(spec), engine, context);
     engine.AllowOnly({});
     Replica replica(service_, spec, kind.Prepare(spec));
-    Announce(spec, replica.Listen(/*shared=*/false), context);
+    Announce(spec, replica.Listen(/*shared=*/false), "", context);
     context.progress().Begin("requests", 0);
     std::uint64_t seen = 0;
     const auto advance = [&] {
@@ -59,24 +61,32 @@ class Serve final : public job::Capability {
   }
 
  private:
-  static void Announce(const Json& spec, const std::string& url, job::Context& context) {
-    context.Announce(fmt::format("serving at {}/v2/models/{}{}", url,
-                                 spec.at("name").get<std::string>(),
+  static void Announce(const Json& spec, const std::string& url, std::string_view how,
+                       job::Context& context) {
+    const std::string model =
+        fmt::format("{}/v2/models/{}", url, spec.at("name").get<std::string>());
+    context.Announce(fmt::format("serving at {}{}{}", model, how,
                                  spec.at("token").is_null() ? "" : ", with a token"));
+    context.Serving(model);
   }
 
   Json RunElsewhere(const Json& spec, Bytes prepared, const ObjectSpec& engine,
                     job::Context& context) const {
     const auto& host = Registry::Global().Find<ServiceHost>(engine.name);
     context.progress().Begin("requests", 0);
-    host.Serve(
-        {service_,
-         spec,
-         std::move(prepared),
-         engine.location,
-         {engine.options.begin(), engine.options.end()}},
-        [&](const std::string& line) { context.Announce(line); },
-        [&] { return context.token().cancelled(); });
+    const auto replicas = std::max<std::int64_t>(1, spec.at("replicas").get<std::int64_t>());
+    host.Serve({service_,
+                spec,
+                std::move(prepared),
+                engine.location,
+                {engine.options.begin(), engine.options.end()}},
+               {[&](const std::string& url) {
+                  Announce(spec, url,
+                           fmt::format(" with {} replica{}", replicas, replicas > 1 ? "s" : ""),
+                           context);
+                },
+                [&](const std::string& line) { context.Announce(line); },
+                [&] { return context.token().cancelled(); }});
     return Json::object();
   }
 

@@ -67,10 +67,14 @@ class WINDLASS_API ServiceHost : public Registrable {
     std::vector<std::pair<std::string, std::string>> options;
   };
 
-  // Serves until `stop` says true; asks it several times a second. `announce` takes lines for
-  // whoever watches. Throws Error.
-  virtual void Serve(const Wanted& wanted, const std::function<void(const std::string&)>& announce,
-                     const std::function<bool()>& stop) const = 0;
+  struct Watcher {
+    std::function<void(const std::string& url)> serving;  // once: from now on, there
+    std::function<void(const std::string& line)> announce;
+    std::function<bool()> stop;  // asked several times a second
+  };
+
+  // Serves until told to stop. Throws Error.
+  virtual void Serve(const Wanted& wanted, const Watcher& watcher) const = 0;
 };
 
 }  // namespace windlass::serve
