@@ -7,7 +7,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 from support import main, test  # noqa: E402
 from windlass import Error, _windlass  # noqa: E402
 from windlass.ray.options import Options, parse  # noqa: E402
-from windlass.ray import session as session_module  # noqa: E402
+from windlass.ray import dispatch  # noqa: E402
 from windlass.ray.session import Session  # noqa: E402
 
 OWN = {"build": "b1", "python": "3.11", "ray": "2.60.0"}
@@ -173,12 +173,12 @@ def a_worker_that_comes_late_gets_what_others_have_not_begun(_):
     session, cluster = begin(workers=1, most=2, ready=1)
     submit(session, 1, 2, 3)
     last = cluster.calls[2][2][1]
-    long, session_module._LONG_SECONDS = session_module._LONG_SECONDS, 0.0
+    long, dispatch._LONG_SECONDS = dispatch._LONG_SECONDS, 0.0
     try:
         cluster.post(("ready", "w1", FACTS, None))
         session.next(0)
     finally:
-        session_module._LONG_SECONDS = long
+        dispatch._LONG_SECONDS = long
     assert [call[0] for call in cluster.calls] == ["w0", "w0", "w0", "w1"]
     assert cluster.calls[3][2][0] == 3 and cluster.cancelled == [("w0", last)]
     answer(cluster, 2, error=b"\x06cancelled")
@@ -360,10 +360,10 @@ def small_tasks_go_together_and_long_ones_do_not(_):
 @test
 def small_tasks_are_shared_among_workers_without_any(_):
     session, cluster = begin_small(workers=3)
-    session._waiting.extend(session._made(n, b"task", [], "kind", True, 1, 0.0)
-                            for n in range(4, 10))
+    for n in range(4, 10):
+        session._dispatch.add_first(session._made(n, b"task", [], "kind", True, 1, 0.0))
     session.next(0)
-    assert cluster.batches[3:] == [[4, 5], [6, 7], [8, 9]], cluster.batches
+    assert cluster.batches[3:] == [[9, 8], [7, 6], [5, 4]], cluster.batches
 
 
 @test

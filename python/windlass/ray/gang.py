@@ -31,10 +31,12 @@ class Gang:
 
 
 class Gangs:
-    """Those of a session that are under way; `session` gives and takes workers."""
+    """Those of a session that are under way, with workers of its pool; they are there within so
+    many seconds."""
 
-    def __init__(self, session, cluster, seconds):
-        self._session, self._cluster, self._seconds = session, cluster, seconds
+    def __init__(self, session, pool, cluster, post, seconds):
+        self._session, self._pool, self._cluster = session, pool, cluster
+        self._post, self._seconds = post, seconds
         self.running = []
 
     def workers(self):
@@ -43,16 +45,18 @@ class Gangs:
     def fits(self, gang, most):
         return not self.running or self.workers() + gang.size <= most
 
-    def start(self, gang, post):
+    def start(self, gang):
         gang.runs += 1
         gang.members, gang.replies, gang.sent = [], {}, False
         gang.given, gang.messages = [0] * gang.size, {}
         gang.deadline = time.monotonic() + self._seconds
         self.running.append(gang)
-        self._session.make_room()
-        gang.group, handles = self._cluster.start_gang(post, gang.size)
+        self._pool.make_room(self.workers())
+        gang.group, handles = self._cluster.start_gang(self._post, gang.size)
         for rank, handle in enumerate(handles):
-            gang.members.append(self._session.add_member(handle, gang, rank))
+            member = self._pool.add(handle)
+            member.gang, member.rank = gang, rank
+            gang.members.append(member)
 
     def ready(self, gang):
         """A member is there. Sends the tasks when all are."""
@@ -160,6 +164,6 @@ class Gangs:
             return
         self.running.remove(gang)
         for member in gang.members:
-            self._session.remove(member)
+            self._pool.remove(member)
         self._cluster.end_gang(gang.group)
-        self._session.make_room()
+        self._pool.make_room(self.workers())

@@ -1,4 +1,4 @@
-"""A session of the engine `ray`: which worker runs which task, and what happens when one is lost.
+"""A session of the engine `ray`: what its workers say, and what happens when one is lost.
 
 Driven by PythonSession in python/module/session.cc, on one thread (`cancel` excepted). Nothing here
 calls Ray itself: cluster.py does, and a test's stand-in.
@@ -12,20 +12,17 @@ import time
 from .. import _windlass
 from .._error import Error
 from . import cluster as clusters
+from .dispatch import Dispatch
 from .gang import Gang, Gangs
 from .objects import REMAKE_SECONDS, Objects
 from .options import parse
-from .records import Pace, Task, Worker
+from .pool import Pool
+from .records import Task
 
-# Calls of a worker: one that runs, and two that it has already when that one ends.
-_DEPTH = 3
 _MOST_LOSSES = 3  # of one task: it may be what kills its workers
-_FRESH_SECONDS = 30.0  # how long a task's last try waits for a worker that has run nothing
-_MOST_FAILED_STARTS = 5  # in a row
 _TEND_SECONDS = 0.25
 _EVENTS_SECONDS = 30.0  # how long a worker may keep a question for events
 _SILENCE_SECONDS = 120.0  # beyond that, without any answer: it hangs
-_LONG_SECONDS = 0.1  # a task that has run as long may keep those behind it from idle workers
 _RETRYABLE = 8  # windlass::ErrorCode::kUnavailable, the first byte of an encoded error
 
 
@@ -46,38 +43,26 @@ def _own_facts():
 
 
 class Session:
-    """least, most: how many workers must be there to begin, and how many are asked for; 0: as many
-    as the cluster has room for, now and later."""
+    """least, most: of workers, see Pool. own: build, Python and Ray, which every node must have."""
 
     MOST_LOSSES, RETRYABLE = _MOST_LOSSES, _RETRYABLE
 
     def __init__(self, cluster, options, least, most, own):
         self._cluster, self._options, self._own = cluster, options, own
-        self._least, self._most = max(1, least), most
         self._inbox = queue.SimpleQueue()
         self._post = self._inbox.put
         self._objects = Objects(self, cluster)
-        self._waiting = collections.deque()  # tasks that no worker has
-        self._last_tries = []  # those of them that may be lost no more
+        self._pool = Pool(cluster, self._post, options, least, most, self._objects.rescue)
+        self._gangs = Gangs(self, self._pool, cluster, self._post, options.start)
+        self._dispatch = Dispatch(
+            self._pool, self._gangs, self.send,
+            lambda worker, task: cluster.cancel(worker.handle, task.call))
         self._tasks = {}  # by id, until they complete
-        self._paces = collections.defaultdict(Pace)  # by kind
-        self._together = 1  # tasks in a call, of the kind that ended last
         self._asked = set()  # ids that Cancel named; the only thing that two threads touch
-        self._workers = {}  # by handle
-        self._ready = []  # workers that are there
-        self._takers = []  # those of them that get tasks: not of gangs, not retiring
-        self._gangs = Gangs(self, cluster, options.start)
         self._out = collections.deque()  # what next() gives
-        self._begun = False
         self._broken = None
-        self._number = 0
-        self._failed_starts = 0
+        self._calls = 0
         self._tended = 0.0
-        self._deadline = 0.0
-        self._wanted = most if most else cluster.capacity()
-        # Whether there is more to do than gangs, which have workers of their own. None is started
-        # to be ended at once: Ray has been seen to lose its CPU then.
-        self._pooled = False
         cluster.watch(self._post, follow_capacity=not most)
 
     # What PythonSession calls.
@@ -88,7 +73,7 @@ class Session:
     def drop(self, digest):
         number = self._objects.drop(digest)
         if number is not None:
-            for worker in self._workers.values():
+            for worker in self._pool.by_handle.values():
                 if number in worker.known:
                     worker.known.discard(number)
                     worker.forgotten.append(number)
@@ -98,23 +83,16 @@ class Session:
 
     def submit(self, number, data, inputs, kind, pure, attempts, limit):
         task = self._made(number, data, inputs, kind, pure, attempts, limit)
-        self._waiting.append(task)
-        if not self._pooled:
-            self._start_pool()
-        # Small ones wait for others to go with, as long as the driver has more to do and every
-        # worker has something to do.
-        if (task.alone or self._paces[kind].together == 1
-                or any(not worker.calls for worker in self._takers)):
-            self._dispatch()
+        self._pool.start()
+        self._dispatch.add(task)
 
     def submit_gang(self, members, attempts):
         """members: for each task what submit() is given; attempts: of all of them together."""
-        self._waiting.append(Gang([self._made(*member) for member in members], attempts))
-        self._dispatch()
+        self._dispatch.add_gang(Gang([self._made(*member) for member in members], attempts))
 
     def most_at_once(self):
         """How many tasks may ever run at the same time: of a cluster that may grow, any number."""
-        return self._most or 2**31 - 1
+        return self._pool.most or 2**31 - 1
 
     def _made(self, number, data, inputs, kind, pure, attempts, limit):
         objects = [self._objects.read(digest) for digest in inputs]
@@ -140,30 +118,25 @@ class Session:
             self._post(("cancel", number))
 
     def slots(self):
-        # Before the workers are there, as many tasks as they will take are to be ready for them.
-        if not self._pooled:  # whoever asks will have tasks
-            self._start_pool()
-        # A gang leaves none: but it will.
-        return max(1 if self._begun else self._least, len(self._takers))
+        self._pool.start()  # whoever asks will have tasks
+        return self._pool.slots()
 
     def together(self):
         """How many tasks a worker gets at a time: so many more are to be in flight."""
-        return self._together
+        return self._dispatch.together
 
     def close(self):
-        for handle in self._workers:
-            self._cluster.kill(handle)
+        self._pool.close()
         for gang in self._gangs.running:
             self._cluster.end_gang(gang.group)
         self._cluster.close()
-        self._workers, self._ready, self._takers = {}, [], []
 
     # Messages.
 
     def _step(self, seconds):
         """Waits for a message, a short while at most, and takes all that are there."""
-        if (self._waiting or self._last_tries) and self._broken is None:
-            self._dispatch()
+        if self._broken is None:
+            self._dispatch.go_on()
         try:
             message = self._inbox.get(timeout=min(seconds, _TEND_SECONDS))
             while True:
@@ -176,30 +149,23 @@ class Session:
             if now - self._tended >= _TEND_SECONDS:
                 self._tended = now
                 self._tend(now)
-            self._dispatch()
+            self._dispatch.go_on()
 
     def _take_ready(self, handle, facts, _):
-        worker = self._workers.get(handle)
+        worker = self._pool.by_handle.get(handle)
         if worker is None:
             return
         if isinstance(facts, Exception):
-            self._failed_start(worker, facts)
+            self._failed_start(worker, clusters.cause_of_death(facts))
             return
         fault = self._mismatch(facts)
         if fault:
             self._break(fault)
             return
-        self._failed_starts = 0
-        worker.facts = facts
-        worker.spoke = time.monotonic()
-        self._ready.append(worker)
+        self._pool.came(worker, facts)
         self._cluster.events(self._post, handle, _EVENTS_SECONDS)
         if worker.gang is not None:
             self._gangs.ready(worker.gang)
-            return
-        self._takers.append(worker)
-        if len(self._takers) >= self._least:
-            self._begun = True
 
     def _mismatch(self, facts):
         where = f"{facts['host']} ({facts['address']})" if facts["address"] else facts["host"]
@@ -215,19 +181,17 @@ class Session:
                     "install the same windlass, Python and Ray on all of them", "unsupported")
         return None
 
-    def _failed_start(self, worker, error):
-        self.remove(worker)
-        self._failed_starts += 1
-        if self._failed_starts >= _MOST_FAILED_STARTS:
-            self._break(Error(f"{self._failed_starts} workers in a row could not be started: "
-                              f"{clusters.cause_of_death(error)}", "unavailable"))
+    def _failed_start(self, worker, why):
+        error = self._pool.did_not_start(worker, why)
+        if error is not None:
+            self._break(error)
         elif worker.gang is not None:
-            self._gangs.lost(worker.gang, worker.rank, clusters.cause_of_death(error))
+            self._gangs.lost(worker.gang, worker.rank, why)
         else:
-            self._balance()
+            self._pool.balance()
 
     def _take_done(self, handle, sent, replies, _):
-        worker = self._workers.get(handle)
+        worker = self._pool.by_handle.get(handle)
         if worker is None:  # given up before
             return
         worker.spoke = worker.since = time.monotonic()
@@ -276,7 +240,7 @@ class Session:
             return
         if error is not None:
             if error[0] == _RETRYABLE and task.runs < task.attempts and not task.asked_to_stop:
-                self._waiting.appendleft(task)
+                self._requeue(task)
                 return
             self._end(task, (task.id, error, None, 0, task.runs, wall, cpu))
             return
@@ -286,14 +250,12 @@ class Session:
             del self._tasks[task.id]
             return
         self._objects.came(task, data, worker.handle)
-        pace = self._paces[task.kind]
-        pace.note(wall, size + len(task.data) + sum(
+        self._dispatch.ended(task, wall, size + len(task.data) + sum(
             given.size for given in task.inputs if given.reference is None))
-        self._together = pace.together
         self._end(task, (task.id, None, digest, size, task.runs, wall, cpu))
 
     def _take_events(self, handle, events, _):
-        worker = self._workers.get(handle)
+        worker = self._pool.by_handle.get(handle)
         if worker is None or isinstance(events, Exception):  # its tasks' replies say so too
             return
         worker.spoke = time.monotonic()
@@ -320,94 +282,28 @@ class Session:
             return
         task.asked_to_stop = time.monotonic()
         if task.gang is not None:
-            if task.gang in self._waiting:
-                self._waiting.remove(task.gang)
+            self._dispatch.remove(task.gang)
             self._gangs.cancel(task.gang)
             return
-        for waiting in (self._waiting, self._last_tries):
-            if task in waiting:
-                waiting.remove(task)
-                self._fail(task, "cancelled", "the task was cancelled before it ran")
-                return
-        for worker in self._workers.values():
+        if self._dispatch.remove(task):
+            self._fail(task, "cancelled", "the task was cancelled before it ran")
+            return
+        for worker in self._pool.by_handle.values():
             if task in worker.tasks:
                 self._cluster.cancel(worker.handle, task.call)
 
     def _take_capacity(self, workers):
-        if workers != self._wanted:
-            self._wanted = workers
-            self._balance()
+        self._pool.want(workers)
 
     def _take_head_lost(self, why):
         self._break(Error(
             f"{why}. The job cannot go on without it: once the cluster is up, run the same command "
             "again; finished tasks are remembered", "unavailable"))
 
-    # Workers.
-
-    def _start_pool(self):
-        self._pooled = True
-        self._deadline = time.monotonic() + self._options.start
-        self._balance()
-
-    def _balance(self):
-        """Asks for workers that are missing; takes back those that wait for room that is gone, or
-        that a gang takes."""
-        wanted = max(0, self._wanted - self._gangs.workers()) if self._pooled else 0
-        staying = [w for w in self._workers.values() if w.gang is None and not w.retiring]
-        surplus = len(staying) - wanted
-        for worker in [w for w in self._workers.values() if w.retiring][: max(0, -surplus)]:
-            worker.retiring = False
-            self._takers.append(worker)
-            surplus += 1
-        for _ in range(-surplus):
-            self._add(self._cluster.start_worker(self._post))
-        for worker in [w for w in staying if w.facts is None][: max(0, surplus)]:
-            self.remove(worker)
-            surplus -= 1
-        if surplus > 0 and self._gangs.running:
-            for worker in sorted(self._takers, key=lambda one: len(one.tasks))[:surplus]:
-                worker.retiring = True
-                self._takers.remove(worker)
-                self._retire(worker)
-
-    def _add(self, handle):
-        self._number += 1
-        worker = self._workers[handle] = Worker(self._number)
-        worker.handle = handle
-        return worker
-
-    def remove(self, worker):
-        """Ends a worker, whatever it does."""
-        if self._workers.pop(worker.handle, None) is None:
-            return
-        for group in (self._ready, self._takers):
-            if worker in group:
-                group.remove(worker)
-        self._cluster.kill(worker.handle)
-
-    def _retire(self, worker):
-        """Ends a worker that is to make room, once it has nothing to do. Large results would be
-        lost with it, so they are fetched first."""
-        if worker.tasks or worker.held:
-            return
-        self._objects.rescue(worker.handle)
-        self.remove(worker)
-
-    # What gang.py calls besides `remove`.
-
-    def make_room(self):
-        if not self._gangs.running:
-            self._deadline = time.monotonic() + self._options.start  # workers start anew
-        self._balance()
-
-    def add_member(self, handle, gang, rank):
-        worker = self._add(handle)
-        worker.gang, worker.rank = gang, rank
-        return worker
+    # What gang.py calls.
 
     def wait_first(self, gang):
-        self._waiting.appendleft(gang)
+        self._dispatch.add_first(gang)
 
     def fetch_of(self, reference, holder):
         return self._objects.fetch_of(reference, holder)
@@ -420,9 +316,11 @@ class Session:
     def complete(self, task, error):
         self._end(task, (task.id, error, None, 0, task.gang.runs, 0.0, 0.0))
 
+    # Losses.
+
     def _lose(self, worker, cause):
         """A worker is gone: the task that it ran counts a loss, those behind it only go back."""
-        self.remove(worker)  # it may only be out of reach
+        self._pool.remove(worker)  # it may only be out of reach
         if worker.gang is not None:
             gang, task = worker.gang, worker.gang.tasks[worker.rank]
             if worker.verdict is not None:
@@ -441,7 +339,7 @@ class Session:
             self._requeue(task)
         if ran is not None:
             self._lost_run(worker, ran, cause)
-        self._balance()
+        self._pool.balance()
 
     def _lost_run(self, worker, task, cause):
         if worker.verdict is not None and worker.verdict[0] is task:
@@ -465,29 +363,24 @@ class Session:
         if task.asked_to_stop is not None:
             self._fail(task, "cancelled", "the task was cancelled")
         elif task.losses >= _MOST_LOSSES - 1:
-            self._last_tries.append(task)
-            task.patience = time.monotonic() + _FRESH_SECONDS
+            self._dispatch.add_last_try(task)
         else:
-            self._waiting.appendleft(task)
+            self._dispatch.add_first(task)
 
     def _tend(self, now):
         """What has a deadline: the first workers, tasks that overrun, workers that are silent."""
         self._gangs.tend(now)
-        if (self._pooled and not self._begun and not self._gangs.running
-                and now > self._deadline):
-            self._break(Error(
-                f"only {len(self._takers)} of {self._least} workers could be started within "
-                f"{self._options.start:g} s, each with {self._options.cpus:g} CPUs; the cluster "
-                f"has {self._cluster.describe()}. Ask for fewer (-w {max(1, len(self._takers))}), "
-                "for MIN:MAX, or wait longer (?start=SECONDS)", "deadline exceeded"))
+        late = self._pool.late(now)
+        if late is not None:
+            self._break(late)
             return
         grace = self._options.grace
-        for worker in list(self._ready):
+        for worker in list(self._pool.ready):
             if worker.spoke + _EVENTS_SECONDS + _SILENCE_SECONDS < now:
                 self._lose(worker, f"it has not answered for {now - worker.spoke:.0f} s")
                 continue
             if worker.retiring:
-                self._retire(worker)
+                self._pool.retire(worker)
             if not worker.tasks:
                 continue
             task = worker.tasks[0]
@@ -504,72 +397,7 @@ class Session:
                 continue
             self._lose(worker, worker.verdict[2])
 
-    def _dispatch_last_tries(self):
-        """What was lost with other workers goes to one that has run nothing, so that what its
-        worker did before cannot be what ends it; to any, where none comes."""
-        coming = any(worker.facts is None and worker.gang is None
-                     for worker in self._workers.values())
-        now = time.monotonic()
-        for task in list(self._last_tries):
-            fresh = [worker for worker in self._takers if not worker.used]
-            if not fresh and (not self._takers or coming and now < task.patience):
-                return
-            self._last_tries.remove(task)
-            worker = min(fresh or self._takers, key=lambda one: one.calls)
-            worker.full = True  # what comes after it could end the process before its answer is out
-            self.send(worker, [task])
-
-    def _dispatch(self):
-        if self._last_tries and self._begun:
-            self._dispatch_last_tries()
-        waiting, takers = self._waiting, self._takers
-        while waiting:
-            task = waiting[0]
-            if type(task) is Gang:
-                if not self._gangs.fits(task, self._wanted):
-                    return
-                self._gangs.start(waiting.popleft(), self._post)
-                continue
-            if not self._begun or not takers:
-                return
-            worker = takers[0]
-            if len(takers) > 1:
-                worker = min(takers, key=lambda one: (one.full, one.calls))
-            # A task that may run only once waits where it is known not to have begun.
-            if worker.full or worker.calls >= (_DEPTH if task.pure else 1):
-                return
-            self.send(worker, self._next_batch())
-        if not waiting:
-            self._share()
-
-    def _next_batch(self):
-        """Takes what goes in one call: the first that waits, and those of its kind that follow."""
-        waiting = self._waiting
-        batch = [first] = [waiting.popleft()]
-        if first.alone:
-            return batch
-        idle = sum(not worker.calls for worker in self._takers)
-        most = min(self._paces[first.kind].together, -(-(len(waiting) + 1) // max(1, idle)))
-        while (len(batch) < most and waiting and type(waiting[0]) is Task
-               and waiting[0].kind == first.kind and not waiting[0].alone):
-            batch.append(waiting.popleft())
-        return batch
-
-    def _share(self):
-        """Gives workers that have nothing to do what others have not begun: a worker that came
-        later, or tasks behind a long one."""
-        idle = [worker for worker in self._takers if not worker.tasks]
-        now = time.monotonic() if idle else 0.0
-        for worker in idle:
-            giver = max(self._ready, key=lambda one: len(one.tasks))
-            if len(giver.tasks) < 2 or now - giver.since < _LONG_SECONDS:
-                return
-            if not giver.tasks[-1].pure:
-                return
-            task = giver.tasks.pop()
-            self._cluster.cancel(giver.handle, task.call)
-            task.runs -= 1
-            self.send(worker, [task])
+    # Calls.
 
     def send(self, worker, tasks, place=None):
         """Gives a worker tasks, in one call; place: in its gang, of the only one."""
@@ -591,8 +419,8 @@ class Session:
         inputs = [self._objects.to_send(given, worker, fresh) for given in task.inputs]
         task.runs += 1
         task.events = 0
-        self._number += 1
-        task.call, task.mates = self._number, mates
+        self._calls += 1
+        task.call, task.mates = self._calls, mates
         return task.id, task.call, task.data, inputs
 
     # What objects.py calls.
@@ -602,7 +430,7 @@ class Session:
         self._step(0)
 
     def has(self, handle):
-        return handle in self._workers
+        return handle in self._pool.by_handle
 
     def run_again(self, result):
         """Has the task of a lost result make it again, and waits."""
@@ -614,7 +442,7 @@ class Session:
         result.reference = None
         task.again = result
         self._tasks[task.id] = task
-        self._waiting.appendleft(task)
+        self._dispatch.add_first(task)
         deadline = time.monotonic() + REMAKE_SECONDS
         while result.data is None and result.reference is None and result.error is None:
             if self._broken is not None:

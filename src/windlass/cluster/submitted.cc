@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <system_error>
 #include <utility>
@@ -18,10 +19,12 @@ std::filesystem::path Folder() { return store::HomeFolder() / "submitted"; }
 
 std::filesystem::path FileOf(const std::string& id) { return Folder() / (id + ".json"); }
 
-std::vector<job::JobInfo> All() {
+// Those whose ids begin so.
+std::vector<job::JobInfo> All(std::string_view id = "") {
   std::vector<job::JobInfo> all;
   std::error_code unreadable;
   for (const auto& entry : std::filesystem::directory_iterator(Folder(), unreadable)) {
+    if (!entry.path().filename().string().starts_with(id)) continue;
     try {
       const std::string file = entry.path().string();
       all.push_back(job::JobInfo::FromJson(ParseJson(ReadFile(entry.path()), file), file));
@@ -40,14 +43,11 @@ void KeepSubmitted(const job::JobInfo& info) {
 }
 
 std::optional<job::JobInfo> FindSubmitted(std::string_view id) {
-  std::optional<job::JobInfo> found;
-  for (job::JobInfo& info : All()) {
-    if (info.id == id) return std::move(info);
-    if (id.empty() || !info.id.starts_with(id)) continue;
-    if (found) return std::nullopt;
-    found = std::move(info);
-  }
-  return found;
+  std::vector<job::JobInfo> found = All(id);
+  const auto whole = std::ranges::find(found, id, &job::JobInfo::id);
+  if (whole != found.end()) return std::move(*whole);
+  if (id.empty() || found.size() != 1) return std::nullopt;
+  return std::move(found.front());
 }
 
 std::vector<job::JobInfo> AllSubmitted(const std::string& url) {
