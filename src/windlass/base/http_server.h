@@ -74,6 +74,9 @@ struct HttpAnswer {
   // The failure of an Error: 404 for what was not found, 400 for other faults of who asks, 501 for
   // what is not supported, 503 (with Retry-After) and 504 for what may be well later, else 500.
   static HttpAnswer Of(const std::exception& error);
+
+  // The status line and the headers, as they are sent.
+  std::string Head(bool keep_alive) const;
 };
 
 // The way back to who asked. May be copied and kept; the first answer counts. When the last copy

@@ -28,7 +28,7 @@ class Context {
 
   virtual const std::string& engine() const = 0;
   virtual engine::Session& session() = 0;  // a service has none
-  virtual store::Store* memo() = 0;  // null when nothing is remembered
+  virtual store::Store* memo() = 0;        // null when nothing is remembered
   virtual const CancelToken& token() = 0;
   virtual Progress& progress() = 0;
 

@@ -72,9 +72,7 @@ class RunContext final : public Context {
     std::fflush(stderr);
   }
 
-  void Serving(const std::string& url) override {
-    record_.SetUrl(url);
-  }
+  void Serving(const std::string& url) override { record_.SetUrl(url); }
 
   Json Facts() const {
     return {{"timings", timings_},
