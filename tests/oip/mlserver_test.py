@@ -146,8 +146,8 @@ def slow(folder):
 def dying(folder):
     local = folder / "local"
     explain(f"{SMALL / 'model.json'}?opaque=1", local)
-    # The introduction, the background and the first row are one prediction each.
-    with mlserver(folder, ODD_DIE_AT="4") as (address, server):
+    # Two introductions, the background and the first row are one prediction each.
+    with mlserver(folder, ODD_DIE_AT="5") as (address, server):
         refused(folder, f"oip:{address}/models/odd?retries=2", 1, "3 times in a row")
         assert server.wait(60) == -signal.SIGKILL
     with mlserver(folder) as (address, _):
@@ -157,7 +157,7 @@ def dying(folder):
         before = len((folder / "count").read_text().splitlines())
         explain(model, folder / "again")
         assert tasks(folder / "again") == (0, ROWS)
-        assert len((folder / "count").read_text().splitlines()) == before + 1
+        assert len((folder / "count").read_text().splitlines()) == before + 2  # introductions
     for got, want in zip(importance(folder / "out"), importance(local), strict=True):
         assert abs(got - want) < 1e-12, (got, want)
 
