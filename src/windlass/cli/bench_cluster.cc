@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <chrono>
+#include <memory>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -10,7 +11,9 @@
 #include "windlass/base/cancel.h"
 #include "windlass/base/error.h"
 #include "windlass/base/http.h"
+#include "windlass/cluster/gateway.h"
 #include "windlass/cluster/names.h"
+#include "windlass/cluster/ray_api.h"
 #include "windlass/cluster/ray_engine.h"
 #include "windlass/cluster/ray_jobs.h"
 #include "windlass/cluster/ray_run.h"
@@ -37,7 +40,8 @@ class ServedOnPods final : public bench::Served {
  public:
   ServedOnPods(const cluster::Access& access, const std::string& name, Json spec,
                const std::string& engine)
-      : jobs_(cluster::RayEngine::Parse(engine), nullptr) {
+      : where_(cluster::RayEngine::Parse(engine)),
+        jobs_(std::make_unique<cluster::RayJobs>(where_, nullptr)) {
     spec["address"] = "127.0.0.1";
     spec["port"] = kServicePort;
     const std::string model = "/v2/models/" + spec.at("name").get<std::string>();
@@ -47,6 +51,9 @@ class ServedOnPods final : public bench::Served {
     id_ = cluster::SubmitToRay(spec, "the service", options, [](const std::string&) {});
     cluster::DropSubmitted(id_);  // it ends with this process
     try {
+      cluster::RayApi api(where_);  // submitting has started what tells the service's URL
+      jobs_ = std::make_unique<cluster::RayJobs>(
+          where_, cluster::OpenJobHome(where_, api, /*start=*/false, [](const std::string&) {}));
       WaitUntilServing();
       Reach(access, name);
     } catch (...) {
@@ -63,7 +70,7 @@ class ServedOnPods final : public bench::Served {
   void Stop() override {
     forwards_.clear();
     const std::string id = std::exchange(id_, "");
-    const job::JobInfo ended = job::StopJob(jobs_, id, kToEnd).job;
+    const job::JobInfo ended = job::StopJob(*jobs_, id, kToEnd).job;
     if (ended.state == job::JobState::kFailed || ended.state == job::JobState::kDied) Fail(ended);
   }
 
@@ -78,7 +85,7 @@ class ServedOnPods final : public bench::Served {
     const Deadline deadline = Clock::now() + kToServe;
     for (;;) {
       ProcessCancelToken().Check();
-      const job::JobInfo info = jobs_.Find(id_);
+      const job::JobInfo info = jobs_->Find(id_);
       if (info.ended()) Fail(info);
       if (!info.url.empty()) return;
       if (Clock::now() > deadline) {
@@ -125,13 +132,14 @@ class ServedOnPods final : public bench::Served {
     const std::string id = std::exchange(id_, "");
     if (id.empty()) return;
     try {
-      jobs_.IgnoreInterrupts();
-      jobs_.RequestStop(id, false);
+      jobs_->IgnoreInterrupts();
+      jobs_->RequestStop(id, false);
     } catch (const Error&) {
     }
   }
 
-  cluster::RayJobs jobs_;
+  cluster::RayEngine where_;
+  std::unique_ptr<cluster::RayJobs> jobs_;
   std::string id_;  // of the job while it runs
   std::vector<std::unique_ptr<cluster::PodForward>> forwards_;
   std::vector<std::string> urls_;
