@@ -8,6 +8,8 @@
 #include "windlass/explain/capability.h"
 #include "windlass/model/model.h"
 #include "windlass/serve/capability.h"
+#include "windlass/tune/challenge.h"
+#include "windlass/tune/tuner.h"
 
 namespace windlass {
 
@@ -19,6 +21,8 @@ void RegisterBuiltins() {
     model::RegisterModelFormats(registry);
     explain::RegisterExplain(registry);
     compare::RegisterCompare(registry);
+    tune::RegisterTuners(registry);
+    tune::RegisterChallenges(registry);
     serve::RegisterServe(registry);  // what was registered so far
   });
 }
