@@ -253,7 +253,7 @@ class MathKind final : public ChallengeKind {
 
   std::string type() const override { return "math"; }
   std::string help() const override {
-    return std::string(function_.help) + (shifted_ ? ", the optimum away from the middle" : "");
+    return std::string(function_.help) + (shifted_ ? ", off centre" : "");
   }
   std::unique_ptr<const Challenge> Make(const ObjectSpec& spec) const override {
     spec.AllowOnly({});

@@ -1,5 +1,8 @@
 #include "windlass/tune/tuner.h"
 
+#include <fmt/format.h>
+
+#include "windlass/base/error.h"
 #include "windlass/tune/uniform.h"
 
 namespace windlass::tune {
@@ -7,8 +10,9 @@ namespace windlass::tune {
 std::unique_ptr<Tuner> MakeTuner(std::string_view text, const Space& space, std::uint64_t seed) {
   const Registry& registry = Registry::Global();
   const ObjectSpec spec = ObjectSpec::Parse(text, registry.Names(TunerKind::kRegistryKind));
-  return registry.Find<TunerKind>(spec.name.empty() ? spec.location : spec.name)
-      .Make(spec, space, seed);
+  const TunerKind& kind = registry.Find<TunerKind>(spec.name.empty() ? spec.location : spec.name);
+  return WithContext([&] { return kind.Make(spec, space, seed); },
+                     [&] { return fmt::format("tuner {}", text); });
 }
 
 void RegisterTuners(Registry& registry) { RegisterUniform(registry); }
