@@ -15,7 +15,7 @@ ALLOWED = {
     "table": ["base", "store"],
     "model": ["base", "store", "table"],
     "explain": ["base", "store", "engine", "job", "table", "model"],
-    "tune": ["base", "store", "engine", "job", "table"],
+    "tune": ["base", "store", "engine", "job", "table", "model"],
     "serve": ["base", "store", "engine", "job", "table", "model"],
     "compare": ["base", "store", "engine", "job", "table"],
     "cluster": ["base", "store", "engine", "job"],

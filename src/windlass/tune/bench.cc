@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <limits>
 #include <memory>
 #include <set>
@@ -25,6 +26,25 @@ std::vector<std::string> TextsOf(const Json& spec, const char* key) {
   return texts.is_null() ? std::vector<std::string>() : texts.get<std::vector<std::string>>();
 }
 
+// The tables of a folder, by their names.
+std::vector<std::string> TablesOf(const Json& folder) {
+  std::vector<std::string> tables;
+  if (folder.is_null()) return tables;
+  const std::filesystem::path path = folder.get<std::string>();
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(path, error)) {
+    const std::string ending = entry.path().extension().string();
+    if (ending == ".csv" || ending == ".parquet") tables.push_back(entry.path().string());
+  }
+  if (error || tables.empty()) {
+    throw Error(ErrorCode::kNotFound, fmt::format("data: {} {}", path.string(),
+                                                  error ? "cannot be read: " + error.message()
+                                                        : "has no .csv and no .parquet file"));
+  }
+  std::ranges::sort(tables);
+  return tables;
+}
+
 // Those named, or all of the types named.
 std::vector<std::string> ChallengesOf(const Json& spec) {
   const std::vector<std::string> named = TextsOf(spec, "challenges");
@@ -41,11 +61,23 @@ std::vector<std::string> ChallengesOf(const Json& spec) {
                 fmt::format("challenge_types: unknown type \"{}\"{}", type,
                             windlass::Suggestion(type, {known_types.begin(), known_types.end()})));
   }
-  std::vector<std::string> found = named;
-  if (named.empty()) {
-    for (const std::string& name : known) {
-      const std::string type = registry.Find<ChallengeKind>(name).type();
-      if (types.empty() || std::ranges::find(types, type) != types.end()) found.push_back(name);
+  if (!named.empty()) return named;
+  const std::vector<std::string> tables = TablesOf(spec.at("data"));
+  std::vector<std::string> found;
+  for (const std::string& name : known) {
+    const auto& kind = registry.Find<ChallengeKind>(name);
+    const bool asked = std::ranges::find(types, kind.type()) != types.end();
+    if (!types.empty() && !asked) continue;
+    if (!kind.needs_table()) {
+      found.push_back(name);
+    } else if (asked && tables.empty()) {
+      throw Error(ErrorCode::kInvalidInput,
+                  fmt::format("challenges of the type {} need tables: \"data\" is to name a folder "
+                              "of them, or \"challenges\" single ones, as {}:TABLE",
+                              kind.type(), name));
+    }
+    for (const std::string& table : tables) {
+      if (kind.needs_table()) found.push_back(name + ":" + table);
     }
   }
   return found;
@@ -84,7 +116,9 @@ BenchPlan MakeBenchPlan(const Json& spec) {
   // What is wrong with a name or an option is said before anything runs; that a tuner cannot
   // search a space is a result.
   for (const std::string& challenge : plan.challenges) {
-    const auto made = MakeChallenge(challenge);
+    const NamedChallenge named = FindChallenge(challenge);
+    plan.prepared.push_back(named.Prepare());
+    const auto made = named.kind->Make(plan.prepared.back());
     for (const std::string& tuner : plan.tuners) {
       try {
         MakeTuner(tuner, made->space(), seed);

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "windlass/base/bytes.h"
 #include "windlass/base/json.h"
 #include "windlass/tune/contest.h"
 
@@ -12,12 +13,14 @@ namespace windlass::tune {
 
 struct BenchPlan {
   std::vector<std::string> challenges;
+  std::vector<Bytes> prepared;  // for each of them
   std::vector<std::string> tuners;
   std::vector<Match> matches;  // by challenge, tuner, seed
 };
 
 // From a normalised spec of kind "tune_bench". Throws Error{kInvalidInput, kNotFound} for a tuner,
-// a challenge or a type of challenges that is unknown or made wrongly, or where nothing is left.
+// a challenge or a type of challenges that is unknown or made wrongly, and what reading the
+// challenges' data throws.
 BenchPlan MakeBenchPlan(const Json& spec);
 
 // Best scores [challenges, tuners]: of several seeds the median (of an even number the mean of the

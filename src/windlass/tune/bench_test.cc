@@ -22,6 +22,7 @@ Json Spec(const Json& given) {
                {"challenge_types", nullptr},
                {"challenges", nullptr},
                {"sample", nullptr},
+               {"data", nullptr},
                {"iterations", 5},
                {"seeds", 1},
                {"seed", 0}};
@@ -67,7 +68,7 @@ TEST(Bench, WhatIsWrongIsSaidBeforeItRuns) {
 }
 
 TEST(Bench, ScoresAreMediansAndWinsAreShared) {
-  const BenchPlan plan = {{"a", "b"}, {"s", "t"}, {}};
+  const BenchPlan plan = {{"a", "b"}, std::vector<Bytes>(), {"s", "t"}, {}};
   const auto best = BestScores(plan, {Scored(1), Scored(3), Scored(2), Scored({}),   // a
                                       Scored({}), Scored({}), Scored(5), Scored(6)}  // b
   );
@@ -81,12 +82,12 @@ TEST(Contest, FaultsAreResults) {
   RegisterForTests();
   MatchTimes times;
   const MatchResult failed = Play(
-      {"test-failing", "uniform", 0, 4}, [] {}, times);
+      {"", "uniform", 0, 4}, FailingChallenge(), [] {}, times);
   EXPECT_EQ(failed.scores.size(), 4U);
   EXPECT_EQ(failed.best, std::nullopt);
   EXPECT_THAT(failed.failure, HasSubstr("no score here"));
   const MatchResult stuck = Play(
-      {"levy", "test-stuck", 0, 4}, [] {}, times);
+      {"", "test-stuck", 0, 4}, *MakeChallenge("levy"), [] {}, times);
   EXPECT_EQ(stuck.scores.size(), 2U);
   EXPECT_TRUE(stuck.best.has_value());
   EXPECT_THAT(stuck.failure, HasSubstr("stuck"));

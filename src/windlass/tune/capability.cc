@@ -38,6 +38,7 @@ const job::Schema& BenchSchema() {
       {{"tuners", "tuners, as gp-ei?xi=0.01; default: all of ours", {FieldType::kTexts}},
        {"challenge_types", "types of challenges; default: all", {FieldType::kTexts}},
        {"challenges", "challenges by name; default: all of the types", {FieldType::kTexts}},
+       {"data", "a folder of tables, for challenges that need one", {FieldType::kText}},
        {"sample",
         "so many of the challenges, at random",
         {FieldType::kInteger},
@@ -61,7 +62,8 @@ const job::Schema& BenchSchema() {
         {},
         1.0,
         1e6},
-       {"seed", "the first seed", {FieldType::kInteger}, false, 0, {}, 0.0, 0x1p53}});
+       {"seed", "the first seed", {FieldType::kInteger}, false, 0, {}, 0.0, 0x1p53}},
+      {"data"});
   return schema;
 }
 
@@ -71,16 +73,15 @@ class Times {
   explicit Times(store::Store* memo) : memo_(memo) {}
 
   void Note(const Json& event) {
-    const std::string match = CanonicalDump(event.at("match"));
+    const std::string match = event.at("match");
     const Json& times = event.at("times");
     found_[match] = MatchTimes::FromJson(times);
     if (memo_ != nullptr) memo_->Remember(KeyOf(match), Bytes(CanonicalDump(times)));
   }
 
-  std::optional<MatchTimes> Of(const Match& match) {
-    const std::string text = CanonicalDump(ToJson(match));
-    if (const auto found = found_.find(text); found != found_.end()) return found->second;
-    const auto kept = memo_ != nullptr ? memo_->Recall(KeyOf(text)) : std::nullopt;
+  std::optional<MatchTimes> Of(const std::string& match) {
+    if (const auto found = found_.find(match); found != found_.end()) return found->second;
+    const auto kept = memo_ != nullptr ? memo_->Recall(KeyOf(match)) : std::nullopt;
     if (!kept) return std::nullopt;
     return MatchTimes::FromJson(ParseJson(kept->view(), "times of a match"));
   }
@@ -143,13 +144,21 @@ class TuneBench final : public job::Capability {
     context.progress().Begin("matches", std::ssize(plan.matches));
     Times times(context.memo());
     context.session().OnEvent([&times](engine::TaskId, const Json& event) { times.Note(event); });
+    std::vector<engine::Task> tasks;
+    std::map<std::string, engine::ObjectRef> prepared;
+    for (std::size_t i = 0; i < plan.challenges.size(); ++i) {
+      prepared[plan.challenges[i]] = context.session().Put(plan.prepared[i]);
+    }
+    for (const Match& match : plan.matches) {
+      tasks.push_back(MatchTask(match, prepared.at(match.challenge)));
+    }
     std::vector<MatchResult> results;
     std::size_t next = 0;
     const engine::DriveStats stats = engine::Drive(
         context.session(), {context.memo()}, context.token(),
         [&]() -> std::optional<engine::DriveTask> {
-          if (next == plan.matches.size()) return std::nullopt;
-          return engine::DriveTask{MatchTask(plan.matches[next++]), {}};
+          if (next == tasks.size()) return std::nullopt;
+          return engine::DriveTask{tasks[next++], {}};
         },
         [&](std::int64_t, const Bytes& result) {
           results.push_back(MatchResult::FromJson(ParseJson(result.view(), "a match's result")));
@@ -157,24 +166,29 @@ class TuneBench final : public job::Capability {
         });
     context.session().OnEvent({});
     context.Count(stats);
-    return Write(plan, results, times, context);
+    NoteTimes(tasks, times, context);
+    return Write(plan, results, context);
   }
 
  private:
-  static Json Write(const BenchPlan& plan, const std::vector<MatchResult>& results, Times& times,
-                    job::Context& context) {
-    const std::vector<std::vector<double>> best = BestScores(plan, results);
-    WriteScores(plan, best, context.Output("scores.csv"));
-    WriteMatches(plan, results, context.Output("matches.csv"));
+  static void NoteTimes(const std::vector<engine::Task>& tasks, Times& times,
+                        job::Context& context) {
     double tuners_s = 0, objectives_s = 0;
-    for (const Match& match : plan.matches) {
-      const auto took = times.Of(match);
+    for (const engine::Task& task : tasks) {
+      const auto took = times.Of(MatchKey(task));
       if (!took) continue;
       tuners_s += took->tuner_s;
       objectives_s += took->objective_s;
     }
     context.Timing("tuners", tuners_s, tuners_s);
     context.Timing("objectives", objectives_s, objectives_s);
+  }
+
+  static Json Write(const BenchPlan& plan, const std::vector<MatchResult>& results,
+                    job::Context& context) {
+    const std::vector<std::vector<double>> best = BestScores(plan, results);
+    WriteScores(plan, best, context.Output("scores.csv"));
+    WriteMatches(plan, results, context.Output("matches.csv"));
     Json summary = {{"challenges", plan.challenges}, {"tuners", plan.tuners},
                     {"scores", Json::array()},       {"wins", Wins(best)},
                     {"spec", context.given()},       {"versions", {{"windlass", Version()}}}};

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "windlass/base/bytes.h"
 #include "windlass/base/export.h"
 #include "windlass/base/object_spec.h"
 #include "windlass/base/registry.h"
@@ -36,12 +37,34 @@ class WINDLASS_API ChallengeKind : public Registrable {
   virtual std::string type() const = 0;  // "math"
   virtual std::string help() const = 0;  // one line
 
-  // Throws Error{kInvalidInput} for a wrong option, and what reading its data throws.
-  virtual std::unique_ptr<const Challenge> Make(const ObjectSpec& spec) const = 0;
+  // Whether it is played on a table, NAME:TABLE.
+  virtual bool needs_table() const { return false; }
+
+  // Reads all that the challenge needs: what travels to whoever plays it, and is part of a
+  // match's identity. Throws Error{kInvalidInput} for a wrong option, and what reading its data
+  // throws.
+  virtual Bytes Prepare(const ObjectSpec& spec) const = 0;
+
+  // From what Prepare gave. Throws Error{kCorrupt}, and {kUnsupported} where a library that it
+  // needs is missing.
+  virtual std::unique_ptr<const Challenge> Make(const Bytes& prepared) const = 0;
+
+  // The libraries, with versions, that scores depend on: a part of a match's identity.
+  virtual std::string libraries() const { return ""; }
 };
 
-// From a string, as `branin`. Throws Error{kNotFound} naming the nearest known challenge, and what
-// making it throws.
+// A challenge's kind by its string, as `branin` or `xgboost:haberman.csv`, and the parsed string.
+// Throws Error{kNotFound} naming the nearest known challenge.
+struct NamedChallenge {
+  const ChallengeKind* kind;
+  std::string name;
+  ObjectSpec spec;
+
+  Bytes Prepare() const;
+};
+NamedChallenge FindChallenge(std::string_view text);
+
+// Prepared and made. Throws what these do.
 WINDLASS_API std::unique_ptr<const Challenge> MakeChallenge(std::string_view text);
 
 void RegisterChallenges(Registry& registry);

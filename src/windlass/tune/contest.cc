@@ -26,10 +26,15 @@ class MatchTaskKind final : public engine::TaskKind {
 
   Bytes Run(const engine::Task& task, engine::TaskContext& context) const override {
     const Json arguments = ParseJson(task.arguments, "a match");
+    const Match match = {arguments.at("challenge"), arguments.at("tuner"), arguments.at("seed"),
+                         arguments.at("iterations")};
+    const auto& kind = Registry::Global().Find<ChallengeKind>(match.challenge);
+    const auto challenge =
+        context.Cached<Challenge>(0, [&](const Bytes& prepared) { return kind.Make(prepared); });
     MatchTimes times;
     const MatchResult result = Play(
-        MatchFromJson(arguments), [&] { context.CheckCancelled(); }, times);
-    context.Event({{"match", arguments}, {"times", times.ToJson()}});
+        match, *challenge, [&] { context.CheckCancelled(); }, times);
+    context.Event({{"match", MatchKey(task)}, {"times", times.ToJson()}});
     return Bytes(CanonicalDump(result.ToJson()));
   }
 };
@@ -88,21 +93,10 @@ MatchTimes MatchTimes::FromJson(const Json& json) {
   return {json.at("elapsed_s"), json.at("tuner_s"), json.at("objective_s"), json.at("hostname")};
 }
 
-Json ToJson(const Match& match) {
-  return {{"challenge", match.challenge},
-          {"tuner", match.tuner},
-          {"seed", match.seed},
-          {"iterations", match.iterations}};
-}
-
-Match MatchFromJson(const Json& json) {
-  return {json.at("challenge"), json.at("tuner"), json.at("seed"), json.at("iterations")};
-}
-
-MatchResult Play(const Match& match, const std::function<void()>& check, MatchTimes& times) {
+MatchResult Play(const Match& match, const Challenge& challenge, const std::function<void()>& check,
+                 MatchTimes& times) {
   const auto begun = Clock::now();
-  const auto challenge = MakeChallenge(match.challenge);
-  const Space& space = challenge->space();
+  const Space& space = challenge.space();
   MatchResult result;
   times = {};
   times.host = HostName();
@@ -121,7 +115,7 @@ MatchResult Play(const Match& match, const std::function<void()>& check, MatchTi
         suggestion = tuner->Suggest(1).at(0);
         space.Check(suggestion.point);
       });
-      const auto score = Try(*challenge, suggestion.point, check, times, result.failure);
+      const auto score = Try(challenge, suggestion.point, check, times, result.failure);
       result.scores.push_back(score);
       if (score && (!result.best || *score > *result.best)) {
         result.best = score;
@@ -138,12 +132,23 @@ MatchResult Play(const Match& match, const std::function<void()>& check, MatchTi
   return result;
 }
 
-engine::Task MatchTask(const Match& match) {
+engine::Task MatchTask(const Match& match, const engine::ObjectRef& prepared) {
+  const NamedChallenge named = FindChallenge(match.challenge);
   engine::Task task;
   task.kind = kKind;
   task.version = kVersion;
-  task.arguments = CanonicalDump(ToJson(match));
+  task.arguments =
+      CanonicalDump({{"challenge", named.spec.name.empty() ? named.spec.location : named.spec.name},
+                     {"libraries", named.kind->libraries()},
+                     {"tuner", match.tuner},
+                     {"seed", match.seed},
+                     {"iterations", match.iterations}});
+  task.inputs = {prepared};
   return task;
+}
+
+std::string MatchKey(const engine::Task& task) {
+  return task.arguments + " of " + task.inputs.at(0).hash.Hex();
 }
 
 void RegisterMatchTask(Registry& registry) {

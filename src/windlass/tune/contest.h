@@ -11,6 +11,7 @@
 #include "windlass/base/json.h"
 #include "windlass/base/registry.h"
 #include "windlass/engine/task.h"
+#include "windlass/tune/challenge.h"
 
 namespace windlass::tune {
 
@@ -45,15 +46,19 @@ struct MatchTimes {
   static MatchTimes FromJson(const Json& json);
 };
 
-// `check` is called between trials and throws to stop. Faults of a tuner that was made, and of
-// trials, are in the result. Throws what making challenge and tuner throws, but for
-// Error{kUnsupported}, a space that the tuner cannot search, which is a failure too.
-MatchResult Play(const Match& match, const std::function<void()>& check, MatchTimes& times);
+// Plays a match on its challenge. `check` is called between trials and throws to stop. Faults of a
+// tuner that was made, and of trials, are in the result. Throws what making the tuner throws, but
+// for Error{kUnsupported}, a space that it cannot search, which is a failure too.
+MatchResult Play(const Match& match, const Challenge& challenge, const std::function<void()>& check,
+                 MatchTimes& times);
 
-// A match as a task. While it runs it sends one event, {"match": ..., "times": ...}, at its end.
-engine::Task MatchTask(const Match& match);
-Json ToJson(const Match& match);
-Match MatchFromJson(const Json& json);
+// A match as a task, whose only input is what the challenge's kind prepared. At its end it sends
+// the event {"match": its key, "times": ...}. Where the challenge's data were read is not in it, so
+// that they may lie anywhere.
+engine::Task MatchTask(const Match& match, const engine::ObjectRef& prepared);
+
+// What tells a match's task from all others.
+std::string MatchKey(const engine::Task& task);
 
 void RegisterMatchTask(Registry& registry);
 

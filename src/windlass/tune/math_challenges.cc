@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "windlass/base/error.h"
 #include "windlass/base/vector_math.h"
 #include "windlass/tune/challenge.h"
 
@@ -247,6 +248,15 @@ class MixedChallenge final : public Challenge {
   Space space_;
 };
 
+// They need no data.
+Bytes Nothing(const ObjectSpec& spec) {
+  spec.AllowOnly({});
+  if (!spec.name.empty() && !spec.location.empty()) {
+    throw Error(ErrorCode::kInvalidInput, fmt::format("{} takes no data", spec.name));
+  }
+  return Bytes();
+}
+
 class MathKind final : public ChallengeKind {
  public:
   MathKind(const MathFunction& function, bool shifted) : function_(function), shifted_(shifted) {}
@@ -255,8 +265,8 @@ class MathKind final : public ChallengeKind {
   std::string help() const override {
     return std::string(function_.help) + (shifted_ ? ", off centre" : "");
   }
-  std::unique_ptr<const Challenge> Make(const ObjectSpec& spec) const override {
-    spec.AllowOnly({});
+  Bytes Prepare(const ObjectSpec& spec) const override { return Nothing(spec); }
+  std::unique_ptr<const Challenge> Make(const Bytes&) const override {
     return std::make_unique<MathChallenge>(function_, shifted_);
   }
 
@@ -269,8 +279,8 @@ class MixedKind final : public ChallengeKind {
  public:
   std::string type() const override { return "math"; }
   std::string help() const override { return "two models, each with parameters of its own"; }
-  std::unique_ptr<const Challenge> Make(const ObjectSpec& spec) const override {
-    spec.AllowOnly({});
+  Bytes Prepare(const ObjectSpec& spec) const override { return Nothing(spec); }
+  std::unique_ptr<const Challenge> Make(const Bytes&) const override {
     return std::make_unique<MixedChallenge>();
   }
 };

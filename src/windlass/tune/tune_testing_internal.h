@@ -26,7 +26,8 @@ class FailingChallengeKind final : public ChallengeKind {
  public:
   std::string type() const override { return "test"; }
   std::string help() const override { return "has no score"; }
-  std::unique_ptr<const Challenge> Make(const ObjectSpec&) const override {
+  Bytes Prepare(const ObjectSpec&) const override { return Bytes(); }
+  std::unique_ptr<const Challenge> Make(const Bytes&) const override {
     return std::make_unique<FailingChallenge>();
   }
 };
