@@ -118,7 +118,7 @@ BenchPlan MakeBenchPlan(const Json& spec) {
   for (const std::string& challenge : plan.challenges) {
     const NamedChallenge named = FindChallenge(challenge);
     plan.prepared.push_back(named.Prepare());
-    const auto made = named.kind->Make(plan.prepared.back());
+    const auto made = named.Make(plan.prepared.back());
     for (const std::string& tuner : plan.tuners) {
       try {
         MakeTuner(tuner, made->space(), seed);

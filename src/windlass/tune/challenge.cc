@@ -15,6 +15,11 @@ Bytes NamedChallenge::Prepare() const {
                      [&] { return fmt::format("challenge {}", name); });
 }
 
+std::unique_ptr<const Challenge> NamedChallenge::Make(const Bytes& prepared) const {
+  return WithContext([&] { return kind->Make(prepared); },
+                     [&] { return fmt::format("challenge {}", name); });
+}
+
 NamedChallenge FindChallenge(std::string_view text) {
   const Registry& registry = Registry::Global();
   ObjectSpec spec = ObjectSpec::Parse(text, registry.Names(ChallengeKind::kRegistryKind));
@@ -25,7 +30,7 @@ NamedChallenge FindChallenge(std::string_view text) {
 
 std::unique_ptr<const Challenge> MakeChallenge(std::string_view text) {
   const NamedChallenge named = FindChallenge(text);
-  return named.kind->Make(named.Prepare());
+  return named.Make(named.Prepare());
 }
 
 void RegisterChallenges(Registry& registry) {

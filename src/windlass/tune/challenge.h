@@ -61,6 +61,7 @@ struct NamedChallenge {
   ObjectSpec spec;
 
   Bytes Prepare() const;
+  std::unique_ptr<const Challenge> Make(const Bytes& prepared) const;
 };
 NamedChallenge FindChallenge(std::string_view text);
 
