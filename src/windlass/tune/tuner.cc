@@ -3,6 +3,9 @@
 #include <fmt/format.h>
 
 #include "windlass/base/error.h"
+#include "windlass/tune/grid.h"
+#include "windlass/tune/sobol.h"
+#include "windlass/tune/tpe.h"
 #include "windlass/tune/uniform.h"
 
 namespace windlass::tune {
@@ -15,6 +18,11 @@ std::unique_ptr<Tuner> MakeTuner(std::string_view text, const Space& space, std:
                      [&] { return fmt::format("tuner {}", text); });
 }
 
-void RegisterTuners(Registry& registry) { RegisterUniform(registry); }
+void RegisterTuners(Registry& registry) {
+  RegisterGrid(registry);
+  RegisterSobol(registry);
+  RegisterTpe(registry);
+  RegisterUniform(registry);
+}
 
 }  // namespace windlass::tune
