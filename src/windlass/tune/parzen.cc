@@ -5,6 +5,7 @@
 #include <limits>
 #include <numbers>
 
+#include "windlass/tune/cell.h"
 #include "windlass/tune/normal_internal.h"
 
 namespace windlass::tune {
@@ -38,11 +39,8 @@ ParzenAxis::ParzenAxis(const Parameter& parameter, int at)
   if (size == 0 || (parameter.numeric() && size > kTable)) return;
   for (std::int64_t i = 0; i < size; ++i) {
     middles.push_back(Middle(parameter, i));
-    widths.push_back(1 / static_cast<double>(size));
-    if (!parameter.log) continue;
-    const double value = static_cast<double>(i) + parameter.low;
-    widths.back() = (Log(value + 0.5) - Log(value - 0.5)) /
-                    (Log(parameter.high + 0.5) - Log(parameter.low - 0.5));
+    const Cell cell = CellOf(parameter, middles.back());
+    widths.push_back(cell.high - cell.low);
   }
 }
 

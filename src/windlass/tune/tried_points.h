@@ -48,6 +48,10 @@ class Lattice {
 
 class TriedPoints {
  public:
+  // Equal for equal points, and in an order.
+  using Key = std::vector<std::uint64_t>;
+  static Key KeyOf(const Point& point);
+
   explicit TriedPoints(const Space& space) : lattice_(space, 0) {}  // it must stay
 
   // Whether the point was new.
@@ -62,9 +66,6 @@ class TriedPoints {
   std::optional<Point> Untried(Random& random) const;
 
  private:
-  using Key = std::vector<std::uint64_t>;
-  static Key KeyOf(const Point& point);
-
   Lattice lattice_;
   std::set<Key> tried_;
 };

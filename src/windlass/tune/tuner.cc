@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include "windlass/base/error.h"
+#include "windlass/tune/cma_es.h"
+#include "windlass/tune/forest_tuners.h"
 #include "windlass/tune/grid.h"
 #include "windlass/tune/sobol.h"
 #include "windlass/tune/tpe.h"
@@ -19,6 +21,8 @@ std::unique_ptr<Tuner> MakeTuner(std::string_view text, const Space& space, std:
 }
 
 void RegisterTuners(Registry& registry) {
+  RegisterCmaEs(registry);
+  RegisterForestTuners(registry);
   RegisterGrid(registry);
   RegisterSobol(registry);
   RegisterTpe(registry);
