@@ -195,6 +195,7 @@ class CmaEsKind final : public TunerKind {
     CmaOptions read;
     read.deviation = NumberWithin(options, "deviation", read.deviation, 1e-6, 1);
     read.population = IntegerWithin(options, "population", read.population, 0, 1'000'000);
+    // One member has no better half.
     if (read.population == 1) IntegerWithin(options, "population", 0, 2, 1'000'000);
     return std::make_unique<CmaEs>(space, seed, read);
   }

@@ -6,7 +6,8 @@
 
 #include "windlass/base/vector_math.h"
 #include "windlass/tune/cell.h"
-#include "windlass/tune/normal_internal.h"
+#include "windlass/tune/normal.h"
+#include "windlass/tune/normal_lanes_internal.h"
 #include "windlass/tune/symmetric_internal.h"
 
 namespace windlass::tune {

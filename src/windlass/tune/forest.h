@@ -11,8 +11,8 @@ namespace windlass::tune {
 
 struct ForestOptions {
   int trees = 10;
-  double features = 5.0 / 6;  // which part of them a split may choose from
-  int least_split = 3;        // rows of a node that may be split
+  double features = 0.5;  // which part of them a split may choose from
+  int least_split = 3;    // rows of a node that may be split
 };
 
 // Trees on bootstrap samples, split where the squared error falls most. A split of numbers lies at

@@ -9,7 +9,8 @@
 #include <vector>
 
 #include "windlass/tune/forest.h"
-#include "windlass/tune/normal_internal.h"
+#include "windlass/tune/normal.h"
+#include "windlass/tune/normal_lanes_internal.h"
 #include "windlass/tune/sobol_sequence.h"
 #include "windlass/tune/tried_points.h"
 #include "windlass/tune/tuner_options_internal.h"
@@ -106,7 +107,7 @@ class ForestTuner final : public Tuner {
   }
 
   // Fits the forest to what was seen, failed trials as bad as the worst one, and to what is under
-  // way as if it were as good as the middle of it. Returns how many trials have a score.
+  // way as if it were as good as the lower quarter of it. Returns how many trials have a score.
   int Fit(Random& random) {
     std::vector<double> targets;
     for (const auto& score : scores_) {
@@ -127,7 +128,7 @@ class ForestTuner final : public Tuner {
     std::vector<std::vector<double>> waiting;
     for (const auto& [number, one] : trials_.under_way()) {
       waiting.push_back(Row(one));
-      targets.push_back(Transformed(sorted[sorted.size() / 2]));
+      targets.push_back(Transformed(sorted[sorted.size() / 4]));
     }
     for (const std::vector<double>& row : waiting) rows.push_back(row.data());
     forest_.Fit(rows, targets, random);

@@ -9,7 +9,7 @@
 // maximised: lower confidence bounds of costs are upper ones of scores).
 //
 // Parameters that do not count have a value of their own (SMAC's imputation). Failed trials count
-// as bad as the worst one, and trials under way as good as the middle one ("constant liar",
+// as bad as the worst one, and trials under way as good as the lower quarter ("constant liar",
 // Ginsbourger et al. 2010).
 #pragma once
 

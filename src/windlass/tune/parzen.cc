@@ -6,7 +6,7 @@
 #include <numbers>
 
 #include "windlass/tune/cell.h"
-#include "windlass/tune/normal_internal.h"
+#include "windlass/tune/normal_lanes_internal.h"
 
 namespace windlass::tune {
 namespace {

@@ -1,5 +1,4 @@
-// The normal distribution to the last bit the same on every machine: its density, distribution
-// function and quantiles, and random numbers of it.
+// The normal distribution on Highway's vectors, for many numbers at once, and random numbers of it.
 #pragma once
 
 #include <cmath>
@@ -45,30 +44,6 @@ HWY_INLINE V NormalCdf(D d, V x) {
   const V tail = hn::Mul(hn::Mul(hn::Set(d, 0.5), ScaledErfc(d, limited)),
                          vector_math::Exp(d, hn::Neg(hn::Mul(limited, limited))));
   return hn::IfThenElse(hn::Lt(x, hn::Zero(d)), tail, hn::Sub(hn::Set(d, 1.0), tail));
-}
-
-inline double NormalCdf(double x) {
-  const hn::CappedTag<double, 1> d;
-  return hn::GetLane(NormalCdf(d, hn::Set(d, x)));
-}
-
-inline double NormalDensity(double x) {
-  return Exp(-0.5 * x * x) * (1 / (std::numbers::sqrt2 / std::numbers::inv_sqrtpi));
-}
-
-// The x with NormalCdf(x) = p, to 1e-14 (1 + |x|) for p from 1e-300 to 1/2, and to what p resolves
-// above. Halley's steps from Hastings' (1955, sheet 68) rational start.
-inline double NormalQuantile(double p) {
-  if (p > 0.5) return -NormalQuantile(1 - p);
-  const double t = std::sqrt(-2 * Log(p));
-  double x = (2.515517 + t * (0.802853 + t * 0.010328)) /
-                 (1 + t * (1.432788 + t * (0.189269 + t * 0.001308))) -
-             t;
-  for (int i = 0; i < 3; ++i) {
-    const double step = (NormalCdf(x) - p) / NormalDensity(x);
-    x -= step / (1 + 0.5 * x * step);
-  }
-  return x;
 }
 
 // Box and Muller (1958).
