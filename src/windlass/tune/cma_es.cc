@@ -21,6 +21,10 @@ using Score = std::optional<double>;
 // Failed trials are worse than all others.
 bool Better(const Score& a, const Score& b) { return a && (!b || *a > *b); }
 
+// Draws for one trial, before any point that was not tried will do.
+constexpr int kMostDraws = 500;
+constexpr int kMostPopulation = 10'000;
+
 struct CmaOptions {
   double deviation = 0.3;       // the first one, of the unit interval
   std::int64_t population = 0;  // of the first search; 0: Hansen's 4 + 3 ln n
@@ -76,8 +80,7 @@ class CmaEs final : public Tuner {
     Point point;
     // A score that is known is taken as it is, without a trial: a search whose draws all are known
     // has found what it can.
-    for (int known = 0; known < 40 * search_->population() && !trials_.tried().exhausted();
-         ++known) {
+    for (int draw = 0; draw < kMostDraws && !trials_.tried().exhausted(); ++draw) {
       Random random(seed_, draws_++);
       std::vector<double> coordinates = search_->Sample(random);
       point = space_.FromUnit(coordinates);
@@ -89,6 +92,7 @@ class CmaEs final : public Tuner {
         return point;
       }
       ++repeats_;
+      ++spent_;
       Join({std::move(coordinates), true}, score->second);
       if (!search_) Restart();
     }
@@ -141,7 +145,7 @@ class CmaEs final : public Tuner {
       if (best_) start = best_->first;
     } else if (large_spent_ <= small_spent_) {
       is_large_ = true;
-      large_ = std::min(2 * large_, 1 << 20);
+      large_ = std::max(large_, std::min(2 * large_, kMostPopulation));
       population = large_;
     } else {
       is_large_ = false;
@@ -172,7 +176,7 @@ class CmaEs final : public Tuner {
   int smallest_ = 0;
   int large_ = 0;                                               // the largest population so far
   bool is_large_ = true;                                        // the search that runs
-  std::int64_t spent_ = 0, large_spent_ = 0, small_spent_ = 0;  // trials
+  std::int64_t spent_ = 0, large_spent_ = 0, small_spent_ = 0;  // members
 
   std::map<std::int64_t, Drawn> drawn_;  // by trial
   std::vector<std::pair<CmaSearch::Member, Score>> members_;
@@ -194,9 +198,9 @@ class CmaEsKind final : public TunerKind {
     options.AllowOnly({"deviation", "population"});
     CmaOptions read;
     read.deviation = NumberWithin(options, "deviation", read.deviation, 1e-6, 1);
-    read.population = IntegerWithin(options, "population", read.population, 0, 1'000'000);
+    read.population = IntegerWithin(options, "population", read.population, 0, kMostPopulation);
     // One member has no better half.
-    if (read.population == 1) IntegerWithin(options, "population", 0, 2, 1'000'000);
+    if (read.population == 1) IntegerWithin(options, "population", 0, 2, kMostPopulation);
     return std::make_unique<CmaEs>(space, seed, read);
   }
 };

@@ -249,6 +249,8 @@ class ForestKind final : public TunerKind {
     read.startup = IntegerWithin(options, "startup", read.startup, 1, 1'000'000);
     read.candidates = IntegerWithin(options, "candidates", read.candidates, 1, 1'000'000);
     read.random = NumberWithin(options, "random", read.random, 0, 1);
+    // Without an improvement to ask for, the probability is highest next to the best trial.
+    if (acquisition_ == Acquisition::kProbability) read.xi = 0.2;
     read.xi = NumberWithin(options, "xi", read.xi, 0, 1e6);
     read.beta = NumberWithin(options, "beta", read.beta, 0, 1e6);
     read.forest.trees =

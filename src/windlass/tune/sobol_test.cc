@@ -7,14 +7,11 @@
 
 #include "windlass/tune/sobol_sequence.h"
 #include "windlass/tune/tried_points.h"
+#include "windlass/tune/tune_testing_internal.h"
 #include "windlass/tune/tuner.h"
 
 namespace windlass::tune {
 namespace {
-
-void Register() {
-  if (!Registry::Global().Has<TunerKind>("sobol")) RegisterTuners(Registry::Global());
-}
 
 // Every 2^k points in a row from a multiple of 2^k have one in each of 2^k parts of each dimension:
 // scrambling keeps that, and dimensions that are no Sobol' ones break it.
@@ -67,7 +64,7 @@ TEST(SobolSequence, DimensionsPastTheTableAreUniform) {
 }
 
 TEST(Grid, VisitsEachCellOnceAndBeginsAgain) {
-  Register();
+  RegisterForTests();
   const Space space = Space::Parse(
       {{"x", {{"type", "float"}, {"low", 0}, {"high", 1}}},
        {"c", {{"type", "categorical"}, {"choices", {"a", "b", "c"}}}},
@@ -87,7 +84,7 @@ TEST(Grid, VisitsEachCellOnceAndBeginsAgain) {
 
 // Half of the cells of a line, in whatever order, leave no long gap.
 TEST(Grid, EarlyCellsAreSpread) {
-  Register();
+  RegisterForTests();
   const Space space = Space::Parse({{"n", {{"type", "integer"}, {"low", 0}, {"high", 63}}}});
   std::set<int> parts;
   for (const Suggestion& one : MakeTuner("grid", space, 6)->Suggest(16)) {
@@ -97,7 +94,7 @@ TEST(Grid, EarlyCellsAreSpread) {
 }
 
 TEST(Grid, HugeGridsAndOnePointAFloat) {
-  Register();
+  RegisterForTests();
   const Space space = Space::Parse({{"n", {{"type", "integer"}, {"low", 0}, {"high", 1e14}}},
                                     {"m", {{"type", "integer"}, {"low", 0}, {"high", 1e14}}},
                                     {"x", {{"type", "float"}, {"low", 0}, {"high", 1}}}});

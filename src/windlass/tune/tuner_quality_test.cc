@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "windlass/tune/challenge.h"
+#include "windlass/tune/tune_testing_internal.h"
 #include "windlass/tune/tuner.h"
 
 namespace windlass::tune {
@@ -14,10 +15,7 @@ constexpr std::uint64_t kSeeds = 7;
 
 class TunerQuality : public ::testing::TestWithParam<const char*> {
  protected:
-  static void SetUpTestSuite() {
-    RegisterTuners(Registry::Global());
-    RegisterChallenges(Registry::Global());
-  }
+  static void SetUpTestSuite() { RegisterForTests(); }
 };
 
 double MedianBest(const char* tuner, const Challenge& challenge, int batch) {

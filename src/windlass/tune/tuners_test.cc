@@ -10,6 +10,7 @@
 #include "windlass/base/error.h"
 #include "windlass/tune/challenge.h"
 #include "windlass/tune/tried_points.h"
+#include "windlass/tune/tune_testing_internal.h"
 #include "windlass/tune/tuner.h"
 
 namespace windlass::tune {
@@ -19,14 +20,7 @@ using ::testing::HasSubstr;
 
 class Tuners : public ::testing::TestWithParam<const char*> {
  protected:
-  static void SetUpTestSuite() {
-    static const bool once = [] {
-      if (!Registry::Global().Has<TunerKind>("uniform")) RegisterTuners(Registry::Global());
-      if (!Registry::Global().Has<ChallengeKind>("branin")) RegisterChallenges(Registry::Global());
-      return true;
-    }();
-    ASSERT_TRUE(once);
-  }
+  static void SetUpTestSuite() { RegisterForTests(); }
 };
 
 // A space of one to five parameters of all kinds, some under conditions.
@@ -174,7 +168,7 @@ TEST_F(Tuners, OptionsOutOfTheirRangeAreTold) {
                   "tuner tpe?gamma=1.5: option gamma=1.5: 0.001 to 0.999 were expected"),
         {"tpe?gamma=nan", "gamma=nan"},
         {"grid?points=0", "option points=0: 1 to 1000000 were expected"},
-        {"cma-es?population=1", "option population=1: 2 to 1000000"},
+        {"cma-es?population=1", "option population=1: 2 to 10000 were expected"},
         {"forest-lcb?xi=1", "xi"},
         {"forest-ei?trees=0", "option trees=0"}}) {
     try {
