@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "windlass/base/error.h"
+#include "windlass/tune/gp.h"
 #include "windlass/tune/uniform.h"
 
 namespace windlass::tune {
@@ -15,6 +16,9 @@ std::unique_ptr<Tuner> MakeTuner(std::string_view text, const Space& space, std:
                      [&] { return fmt::format("tuner {}", text); });
 }
 
-void RegisterTuners(Registry& registry) { RegisterUniform(registry); }
+void RegisterTuners(Registry& registry) {
+  RegisterGaussianProcesses(registry);
+  RegisterUniform(registry);
+}
 
 }  // namespace windlass::tune
