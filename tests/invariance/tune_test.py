@@ -10,9 +10,12 @@ from support import main, test  # noqa: E402
 
 @test
 def tuners_meet_challenges(folder):
-    check_invariance(folder, ["tune", "bench", "--challenges", "branin", "--challenges",
-                              "rosenbrock-shifted", "--challenges", "mixed", "--iterations", 30,
-                              "--seeds", 2, "--quiet"], batches=(None,), chaos_batches=(None,))
+    arguments = ["tune", "bench", "--iterations", 20, "--seeds", 2, "--quiet"]
+    for tuner in ("uniform", "gp-ei", "gcp-ei", "tpe", "cma-es", "forest-ei"):
+        arguments += ["--tuners", tuner]
+    for challenge in ("branin", "rosenbrock-shifted", "mixed"):
+        arguments += ["--challenges", challenge]
+    check_invariance(folder, arguments, batches=(None,), chaos_batches=(None,))
 
 
 main()

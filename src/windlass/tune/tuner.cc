@@ -5,6 +5,7 @@
 #include "windlass/base/error.h"
 #include "windlass/tune/cma_es.h"
 #include "windlass/tune/forest_tuners.h"
+#include "windlass/tune/gp.h"
 #include "windlass/tune/grid.h"
 #include "windlass/tune/sobol.h"
 #include "windlass/tune/tpe.h"
@@ -23,6 +24,7 @@ std::unique_ptr<Tuner> MakeTuner(std::string_view text, const Space& space, std:
 void RegisterTuners(Registry& registry) {
   RegisterCmaEs(registry);
   RegisterForestTuners(registry);
+  RegisterGaussianProcesses(registry);
   RegisterGrid(registry);
   RegisterSobol(registry);
   RegisterTpe(registry);
