@@ -117,8 +117,8 @@ BenchPlan MakeBenchPlan(const Json& spec) {
   // search a space is a result.
   for (const std::string& challenge : plan.challenges) {
     const NamedChallenge named = FindChallenge(challenge);
-    plan.prepared.push_back(named.Prepare());
-    const auto made = named.Make(plan.prepared.back());
+    plan.encoded.push_back(named.Encode());
+    const auto made = named.Make(plan.encoded.back());
     for (const std::string& tuner : plan.tuners) {
       try {
         MakeTuner(tuner, made->space(), seed);

@@ -13,7 +13,7 @@ namespace windlass::tune {
 
 struct BenchPlan {
   std::vector<std::string> challenges;
-  std::vector<Bytes> prepared;  // for each of them
+  std::vector<Bytes> encoded;  // for each of them, NamedChallenge::Encode
   std::vector<std::string> tuners;
   std::vector<Match> matches;  // by challenge, tuner, seed
 };

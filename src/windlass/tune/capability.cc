@@ -145,12 +145,12 @@ class TuneBench final : public job::Capability {
     Times times(context.memo());
     context.session().OnEvent([&times](engine::TaskId, const Json& event) { times.Note(event); });
     std::vector<engine::Task> tasks;
-    std::map<std::string, engine::ObjectRef> prepared;
+    std::map<std::string, engine::ObjectRef> challenges;
     for (std::size_t i = 0; i < plan.challenges.size(); ++i) {
-      prepared[plan.challenges[i]] = context.session().Put(plan.prepared[i]);
+      challenges[plan.challenges[i]] = context.session().Put(plan.encoded[i]);
     }
     for (const Match& match : plan.matches) {
-      tasks.push_back(MatchTask(match, prepared.at(match.challenge)));
+      tasks.push_back(MatchTask(match, challenges.at(match.challenge)));
     }
     std::vector<MatchResult> results;
     std::size_t next = 0;

@@ -60,10 +60,16 @@ struct NamedChallenge {
   std::string name;
   ObjectSpec spec;
 
-  Bytes Prepare() const;
-  std::unique_ptr<const Challenge> Make(const Bytes& prepared) const;
+  const std::string& kind_name() const { return spec.name.empty() ? spec.location : spec.name; }
+
+  // The kind's name and what it prepared: what challenges are kept by, and sent as.
+  Bytes Encode() const;
+  std::unique_ptr<const Challenge> Make(const Bytes& encoded) const;
 };
 NamedChallenge FindChallenge(std::string_view text);
+
+// From what NamedChallenge::Encode gave. Throws Error{kCorrupt}, and what the kind's Make throws.
+std::unique_ptr<const Challenge> DecodeChallenge(const Bytes& encoded);
 
 // Prepared and made. Throws what these do.
 WINDLASS_API std::unique_ptr<const Challenge> MakeChallenge(std::string_view text);

@@ -26,11 +26,9 @@ class MatchTaskKind final : public engine::TaskKind {
 
   Bytes Run(const engine::Task& task, engine::TaskContext& context) const override {
     const Json arguments = ParseJson(task.arguments, "a match");
-    const Match match = {arguments.at("challenge"), arguments.at("tuner"), arguments.at("seed"),
+    const Match match = {"", arguments.at("tuner"), arguments.at("seed"),
                          arguments.at("iterations")};
-    const auto& kind = Registry::Global().Find<ChallengeKind>(match.challenge);
-    const auto challenge =
-        context.Cached<Challenge>(0, [&](const Bytes& prepared) { return kind.Make(prepared); });
+    const auto challenge = context.Cached<Challenge>(0, DecodeChallenge);
     MatchTimes times;
     const MatchResult result = Play(
         match, *challenge, [&] { context.CheckCancelled(); }, times);
@@ -132,18 +130,15 @@ MatchResult Play(const Match& match, const Challenge& challenge, const std::func
   return result;
 }
 
-engine::Task MatchTask(const Match& match, const engine::ObjectRef& prepared) {
-  const NamedChallenge named = FindChallenge(match.challenge);
+engine::Task MatchTask(const Match& match, const engine::ObjectRef& challenge) {
   engine::Task task;
   task.kind = kKind;
   task.version = kVersion;
-  task.arguments =
-      CanonicalDump({{"challenge", named.spec.name.empty() ? named.spec.location : named.spec.name},
-                     {"libraries", named.kind->libraries()},
-                     {"tuner", match.tuner},
-                     {"seed", match.seed},
-                     {"iterations", match.iterations}});
-  task.inputs = {prepared};
+  task.arguments = CanonicalDump({{"libraries", FindChallenge(match.challenge).kind->libraries()},
+                                  {"tuner", match.tuner},
+                                  {"seed", match.seed},
+                                  {"iterations", match.iterations}});
+  task.inputs = {challenge};
   return task;
 }
 

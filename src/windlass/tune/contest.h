@@ -52,10 +52,10 @@ struct MatchTimes {
 MatchResult Play(const Match& match, const Challenge& challenge, const std::function<void()>& check,
                  MatchTimes& times);
 
-// A match as a task, whose only input is what the challenge's kind prepared. At its end it sends
+// A match as a task, whose only input is the encoded challenge. At its end it sends
 // the event {"match": its key, "times": ...}. Where the challenge's data were read is not in it, so
 // that they may lie anywhere.
-engine::Task MatchTask(const Match& match, const engine::ObjectRef& prepared);
+engine::Task MatchTask(const Match& match, const engine::ObjectRef& challenge);
 
 // What tells a match's task from all others.
 std::string MatchKey(const engine::Task& task);
