@@ -15,12 +15,13 @@ ALLOWED = {
     "table": ["base", "store"],
     "model": ["base", "store", "table"],
     "explain": ["base", "store", "engine", "job", "table", "model"],
+    "tune": ["base", "store", "engine", "job", "table", "model"],
     "serve": ["base", "store", "engine", "job", "table", "model"],
     "compare": ["base", "store", "engine", "job", "table"],
     "cluster": ["base", "store", "engine", "job"],
     "bench": ["base", "store", "engine", "job", "table", "model", "explain", "serve"],
-    "cli": ["base", "store", "engine", "job", "table", "model", "explain", "compare",
-            "serve", "cluster", "bench"],
+    "cli": ["base", "store", "engine", "job", "table", "model", "explain", "tune",
+            "compare", "serve", "cluster", "bench"],
 }
 INCLUDE = re.compile(r'^\s*#include "windlass/(\w+)/([^"]+)"')
 

@@ -37,6 +37,17 @@ TEST(VectorMath, LogIsWithinOneUlpOfTheLongDoubleOne) {
   }
 }
 
+TEST(VectorMath, CosIsWithinOneUlpOfOne) {
+  Random random(3, 0);
+  for (int i = 0; i < 200'000; ++i) {
+    const double x = (random.Uniform() * 2 - 1) * (i % 2 == 0 ? 10 : 1e6);
+    ASSERT_NEAR(static_cast<double>(std::cos(static_cast<long double>(x))), Cos(x), 1.2e-16) << x;
+  }
+  EXPECT_EQ(Cos(0.0), 1.0);
+  EXPECT_EQ(Cos(-2.0), Cos(2.0));
+  EXPECT_TRUE(std::isnan(Cos(std::nan(""))));
+}
+
 TEST(VectorMath, EndsOfTheRange) {
   EXPECT_EQ(Exp(0.0), 1.0);
   EXPECT_EQ(Exp(-kInfinity), 0.0);

@@ -8,6 +8,7 @@
 #include "windlass/explain/capability.h"
 #include "windlass/model/model.h"
 #include "windlass/serve/capability.h"
+#include "windlass/tune/capability.h"
 
 namespace windlass {
 
@@ -19,6 +20,7 @@ void RegisterBuiltins() {
     model::RegisterModelFormats(registry);
     explain::RegisterExplain(registry);
     compare::RegisterCompare(registry);
+    tune::RegisterTune(registry);
     serve::RegisterServe(registry);  // what was registered so far
   });
 }

@@ -110,6 +110,7 @@ int ParseAndRun(int argc, char** argv, CLI::App& app) {
   AddServeCommand(app, outcome);
   AddStoreCommands(app, outcome);
   AddTaskCommands(app, outcome);
+  AddTuneCommand(app, outcome);
   app.parse(argc, argv);
   FlushOutput();
   return outcome.exit_code;

@@ -67,5 +67,6 @@ void AddClusterCommands(CLI::App& app, Outcome& outcome);
 void AddServeCommand(CLI::App& app, Outcome& outcome);
 void AddStoreCommands(CLI::App& app, Outcome& outcome);
 void AddTaskCommands(CLI::App& app, Outcome& outcome);
+void AddTuneCommand(CLI::App& app, Outcome& outcome);
 
 }  // namespace windlass::cli

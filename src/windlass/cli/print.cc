@@ -205,6 +205,8 @@ void PrintResult(const std::string& kind, const job::RunResult& result, const st
     PrintDiff(result, out);
   } else if (kind == "explain_drift") {
     PrintDrift(result, out);
+  } else if (kind == "tune_bench") {
+    PrintTuneBench(result, out);
   } else {
     std::cout << result.result.dump(2) << "\n";
   }

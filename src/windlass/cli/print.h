@@ -38,4 +38,7 @@ void PrintResult(const std::string& kind, const job::RunResult& result, const st
 void PrintDiff(const job::RunResult& result, const std::string& out);
 void PrintDrift(const job::RunResult& result, const std::string& out);
 
+// The result of a benchmark of tuners.
+void PrintTuneBench(const job::RunResult& result, const std::string& out);
+
 }  // namespace windlass::cli

@@ -130,4 +130,9 @@ class Writer {
 std::unique_ptr<Writer> CreateParquet(const std::string& path,
                                       const std::vector<OutputColumn>& columns);
 
+// The same as CSV (RFC 4180, with a header): numbers by the fewest digits that read back equal, NaN
+// as an empty cell.
+std::unique_ptr<Writer> CreateCsv(const std::string& path,
+                                  const std::vector<OutputColumn>& columns);
+
 }  // namespace windlass::table
