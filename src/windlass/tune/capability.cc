@@ -30,7 +30,7 @@ using job::FieldType;
 using table::OutputColumn;
 using table::OutputValues;
 
-constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
+constexpr double kMissing = std::numeric_limits<double>::quiet_NaN();
 
 const job::Schema& BenchSchema() {
   static const job::Schema schema(
@@ -119,7 +119,7 @@ void WriteMatches(const BenchPlan& plan, const std::vector<MatchResult>& results
     challenge.texts.push_back(match.challenge);
     tuner.texts.push_back(match.tuner);
     seed.integers.push_back(static_cast<std::int64_t>(match.seed));
-    score.doubles.push_back(results[i].best.value_or(kNone));
+    score.doubles.push_back(results[i].best.value_or(kMissing));
     iterations.integers.push_back(std::ssize(results[i].scores));
     values.texts.push_back(results[i].best ? CanonicalDump(results[i].best_values) : "");
     failure.texts.push_back(results[i].failure);

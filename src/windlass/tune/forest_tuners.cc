@@ -18,10 +18,10 @@
 namespace windlass::tune {
 namespace {
 
-enum class Acquisition { kExpectedImprovement, kConfidenceBound, kProbability };
+enum class ForestAcquisition { kExpectedImprovement, kConfidenceBound, kProbability };
 
 struct ForestTunerOptions {
-  Acquisition acquisition = Acquisition::kExpectedImprovement;
+  ForestAcquisition acquisition = ForestAcquisition::kExpectedImprovement;
   std::int64_t startup = 10;  // trials of a scrambled Sobol' sequence
   std::int64_t candidates = 1000;
   double random = 0.08;  // which part of the trials is at random
@@ -145,12 +145,13 @@ class ForestTuner final : public Tuner {
   double Value(const Point& point) const {
     const RegressionForest::Prediction at = forest_.Predict(Row(point).data());
     const double deviation = std::sqrt(at.variance);
-    if (options_.acquisition == Acquisition::kConfidenceBound) {
+    if (options_.acquisition == ForestAcquisition::kConfidenceBound) {
       return at.mean + options_.beta * deviation;
     }
     const double above = at.mean - best_ - options_.xi;
     const double z = above / std::max(deviation, 1e-12);
-    if (options_.acquisition == Acquisition::kProbability) return z;  // ordered as its probability
+    if (options_.acquisition == ForestAcquisition::kProbability)
+      return z;  // ordered as its probability
     return above * NormalCdf(z) + deviation * NormalDensity(z);
   }
 
@@ -230,12 +231,13 @@ class ForestTuner final : public Tuner {
 
 class ForestKind final : public TunerKind {
  public:
-  explicit ForestKind(Acquisition acquisition) : acquisition_(acquisition) {}
+  explicit ForestKind(ForestAcquisition acquisition) : acquisition_(acquisition) {}
 
   std::string help() const override {
-    const char* by = acquisition_ == Acquisition::kExpectedImprovement ? "expected improvement"
-                     : acquisition_ == Acquisition::kConfidenceBound   ? "an upper confidence bound"
-                                                                     : "probability of improvement";
+    const char* by =
+        acquisition_ == ForestAcquisition::kExpectedImprovement ? "expected improvement"
+        : acquisition_ == ForestAcquisition::kConfidenceBound   ? "an upper confidence bound"
+                                                                : "probability of improvement";
     return std::string("random regression forest, as SMAC, by ") + by;
   }
 
@@ -243,14 +245,14 @@ class ForestKind final : public TunerKind {
                               std::uint64_t seed) const override {
     ForestTunerOptions read;
     std::vector<std::string> keys = {"startup", "candidates", "random", "trees"};
-    keys.emplace_back(acquisition_ == Acquisition::kConfidenceBound ? "beta" : "xi");
+    keys.emplace_back(acquisition_ == ForestAcquisition::kConfidenceBound ? "beta" : "xi");
     options.AllowOnly(keys);
     read.acquisition = acquisition_;
     read.startup = IntegerWithin(options, "startup", read.startup, 1, 1'000'000);
     read.candidates = IntegerWithin(options, "candidates", read.candidates, 1, 1'000'000);
     read.random = NumberWithin(options, "random", read.random, 0, 1);
     // Without an improvement to ask for, the probability is highest next to the best trial.
-    if (acquisition_ == Acquisition::kProbability) read.xi = 0.2;
+    if (acquisition_ == ForestAcquisition::kProbability) read.xi = 0.2;
     read.xi = NumberWithin(options, "xi", read.xi, 0, 1e6);
     read.beta = NumberWithin(options, "beta", read.beta, 0, 1e6);
     read.forest.trees =
@@ -259,17 +261,18 @@ class ForestKind final : public TunerKind {
   }
 
  private:
-  Acquisition acquisition_;
+  ForestAcquisition acquisition_;
 };
 
 }  // namespace
 
 void RegisterForestTuners(Registry& registry) {
   registry.Add<TunerKind>("forest-ei",
-                          std::make_shared<ForestKind>(Acquisition::kExpectedImprovement));
+                          std::make_shared<ForestKind>(ForestAcquisition::kExpectedImprovement));
   registry.Add<TunerKind>("forest-lcb",
-                          std::make_shared<ForestKind>(Acquisition::kConfidenceBound));
-  registry.Add<TunerKind>("forest-pi", std::make_shared<ForestKind>(Acquisition::kProbability));
+                          std::make_shared<ForestKind>(ForestAcquisition::kConfidenceBound));
+  registry.Add<TunerKind>("forest-pi",
+                          std::make_shared<ForestKind>(ForestAcquisition::kProbability));
 }
 
 }  // namespace windlass::tune

@@ -22,7 +22,7 @@ namespace {
 
 constexpr int kFolds = 5;
 constexpr std::uint32_t kFoldSeed = 42;
-constexpr int kRounds = 100;
+constexpr int kBoostingRounds = 100;
 
 // Some of a data set's rows, in their order.
 struct Part {
@@ -46,7 +46,7 @@ struct Part {
 };
 
 // A fold as the library has it.
-struct Fold {
+struct FoldRows {
   std::unique_ptr<model::TrainingRows> train;
   std::unique_ptr<model::TrainingRows> test;
   std::vector<std::int64_t> labels;  // of the rows that are held out
@@ -78,9 +78,9 @@ class XgboostChallenge final : public Challenge {
     if (data_.classes > 2) parameters["num_class"] = std::to_string(data_.classes);
     const Folds folds(*this);
     double sum = 0;
-    for (const Fold& fold : *folds) {
+    for (const FoldRows& fold : *folds) {
       const std::vector<float> probabilities =
-          library_.TrainAndPredict(*fold.train, *fold.test, parameters, kRounds, check);
+          library_.TrainAndPredict(*fold.train, *fold.test, parameters, kBoostingRounds, check);
       sum += MacroF1(fold.labels, Classes(probabilities));
     }
     return sum / kFolds;
@@ -109,15 +109,15 @@ class XgboostChallenge final : public Challenge {
     Folds(const Folds&) = delete;
     Folds& operator=(const Folds&) = delete;
 
-    const std::vector<Fold>& operator*() const { return folds_; }
+    const std::vector<FoldRows>& operator*() const { return folds_; }
 
    private:
     const XgboostChallenge& of_;
-    std::vector<Fold> folds_;
+    std::vector<FoldRows> folds_;
   };
 
-  std::vector<Fold> MakeFolds() const {
-    std::vector<Fold> folds;
+  std::vector<FoldRows> MakeFolds() const {
+    std::vector<FoldRows> folds;
     for (int fold = 0; fold < kFolds; ++fold) {
       const Part train(data_, fold_of_, fold, /*held_out=*/false);
       const Part test(data_, fold_of_, fold, /*held_out=*/true);
@@ -145,7 +145,7 @@ class XgboostChallenge final : public Challenge {
   std::vector<int> fold_of_;
   Space space_;
   mutable std::mutex mutex_;
-  mutable std::vector<std::vector<Fold>> free_;
+  mutable std::vector<std::vector<FoldRows>> free_;
 };
 
 class XgboostKind final : public ChallengeKind {
