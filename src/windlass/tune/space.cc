@@ -86,9 +86,9 @@ class ParameterReader {
     if (known == Types().end()) {
       std::vector<std::string> names;
       for (const auto& [text, kind] : Types()) names.push_back(text);
-      Invalid(what_,
-              fmt::format("unknown type {}{}", type.dump(),
-                          Suggestion(type.is_string() ? type.get<std::string>() : "", names)));
+      Invalid(what_, fmt::format("unknown type {}{}", type.dump(),
+                                 windlass::Suggestion(
+                                     type.is_string() ? type.get<std::string>() : "", names)));
     }
     parameter.kind = known->second;
     std::vector<std::string> keys = {"type", "when"};
@@ -107,7 +107,7 @@ class ParameterReader {
     }
     for (const auto& [key, value] : document_.items()) {
       if (std::ranges::find(keys, key) == keys.end()) {
-        Invalid(what_, fmt::format("unknown key \"{}\"{}", key, Suggestion(key, keys)));
+        Invalid(what_, fmt::format("unknown key \"{}\"{}", key, windlass::Suggestion(key, keys)));
       }
     }
     if (const auto initial = document_.find("default"); initial != document_.end()) {
@@ -273,7 +273,7 @@ Space Space::Parse(const Json& document, std::string_view what) {
         if (std::ranges::find(names, condition.parent) == names.end()) {
           Invalid(fmt::format("{}, \"{}\"", what, name),
                   fmt::format("\"when\": there is no \"{}\"{}", condition.parent,
-                              Suggestion(condition.parent, names)));
+                              windlass::Suggestion(condition.parent, names)));
         }
       }
       Invalid(fmt::format("{}, \"{}\"", what, read.begin()->first),
@@ -412,7 +412,7 @@ Point Space::FromJson(const Json& values, std::string_view what) const {
     for (const Parameter& parameter : parameters_) names.push_back(parameter.name);
     for (const auto& [name, value] : values.items()) {
       if (Find(name) < 0) {
-        Invalid(what, fmt::format("there is no \"{}\"{}", name, Suggestion(name, names)));
+        Invalid(what, fmt::format("there is no \"{}\"{}", name, windlass::Suggestion(name, names)));
       }
     }
   }
