@@ -3,7 +3,10 @@
 #include <algorithm>
 #include <iostream>
 #include <memory>
+#include <numeric>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "windlass/cli/cli.h"
@@ -82,24 +85,67 @@ void AddTuneCommand(CLI::App& app, Outcome&) {
   sub->final_callback([list] { list->Run(); });
 }
 
-void PrintTuneBench(const job::RunResult& result, const std::string& out) {
-  const Json& summary = result.result;
-  std::vector<std::vector<std::string>> rows = {{"challenge"}};
+namespace {
+
+constexpr std::size_t kColumns = 80;
+
+std::string ScoreText(const Json& score) {
+  return score.is_null() ? "-" : fmt::format("{:.6g}", score.get<double>());
+}
+
+// A column a tuner.
+std::string ScoreTable(const Json& summary) {
+  std::vector<std::vector<std::string>> rows = {{"CHALLENGE"}};
   for (const std::string tuner : summary.at("tuners")) rows.front().push_back(tuner);
   for (std::size_t i = 0; i < summary.at("challenges").size(); ++i) {
-    std::vector<std::string>& row = rows.emplace_back();
-    row.push_back(Visible(summary["challenges"][i].get<std::string>()));
-    for (const Json& score : summary.at("scores")[i]) {
-      row.push_back(score.is_null() ? "-" : fmt::format("{:.6g}", score.get<double>()));
+    rows.push_back({Visible(summary["challenges"][i].get<std::string>())});
+    for (const Json& score : summary.at("scores")[i]) rows.back().push_back(ScoreText(score));
+  }
+  for (const auto& [key, name] : {std::pair("wins", "wins"), {"mean_ranks", "mean rank"}}) {
+    rows.push_back({name});
+    for (const Json& value : summary.at(key)) rows.back().push_back(ScoreText(value));
+  }
+  return FormatTable(rows);
+}
+
+// Tuners by their mean ranks, and who was best where: for more tuners than fit side by side.
+std::string RankTables(const Json& summary) {
+  const auto tuners = summary.at("tuners").get<std::vector<std::string>>();
+  const auto ranks = summary.at("mean_ranks").get<std::vector<double>>();
+  std::vector<std::size_t> order(tuners.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::ranges::stable_sort(order, {}, [&](std::size_t i) { return ranks[i]; });
+  std::vector<std::vector<std::string>> by_rank = {{"TUNER", "MEAN RANK", "WINS"}};
+  for (const std::size_t i : order) {
+    by_rank.push_back({tuners[i], fmt::format("{:.2f}", ranks[i]),
+                       fmt::format("{:.3g}", summary["wins"][i].get<double>())});
+  }
+  std::vector<std::vector<std::string>> winners = {{"CHALLENGE", "BEST", "BY"}};
+  for (std::size_t c = 0; c < summary.at("challenges").size(); ++c) {
+    const Json& scores = summary.at("scores")[c];
+    std::optional<double> best;
+    for (const Json& score : scores) {
+      if (!score.is_null()) best = std::max(score.get<double>(), best.value_or(score));
     }
+    std::vector<std::string> by;
+    for (std::size_t i = 0; i < tuners.size(); ++i) {
+      if (best && scores[i] == *best) by.push_back(tuners[i]);
+    }
+    std::string names = by.empty() ? "-" : by.front();
+    if (by.size() > 1) names += fmt::format(" and {} more", by.size() - 1);
+    winners.push_back({Visible(summary["challenges"][c].get<std::string>()),
+                       best ? ScoreText(*best) : "-", names});
   }
-  std::vector<std::string>& wins = rows.emplace_back();
-  wins.emplace_back("wins");
-  for (const Json& count : summary.at("wins")) {
-    wins.push_back(fmt::format("{:.3g}", count.get<double>()));
-  }
-  std::cout << FormatTable(rows);
-  std::cout << fmt::format("{} matches in {}; {} has scores.csv, matches.csv and summary.json\n",
+  return FormatTable(by_rank) + "\n" + FormatTable(winners);
+}
+
+}  // namespace
+
+void PrintTuneBench(const job::RunResult& result, const std::string& out) {
+  const std::string table = ScoreTable(result.result);
+  const bool fits = Width(table.substr(0, table.find('\n'))) <= kColumns;
+  std::cout << (fits ? table : RankTables(result.result));
+  std::cout << fmt::format("\n{} matches in {}; {} has scores.csv, matches.csv and summary.json\n",
                            Grouped(result.run.at("tasks").at("total")), Seconds(result.seconds),
                            out);
 }

@@ -164,4 +164,19 @@ std::vector<double> Wins(const std::vector<std::vector<double>>& best) {
   return wins;
 }
 
+std::vector<double> MeanRanks(const std::vector<std::vector<double>>& best) {
+  std::vector<double> ranks(best.empty() ? 0 : best.front().size());
+  for (const auto& row : best) {
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      double better = 0, equal = 0;
+      for (const double other : row) {
+        better += other > row[i] || (std::isnan(row[i]) && !std::isnan(other));
+        equal += other == row[i] || (std::isnan(row[i]) && std::isnan(other));
+      }
+      ranks[i] += (better + (1 + equal) / 2) / static_cast<double>(best.size());
+    }
+  }
+  return ranks;
+}
+
 }  // namespace windlass::tune

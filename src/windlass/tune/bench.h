@@ -31,4 +31,8 @@ std::vector<std::vector<double>> BestScores(const BenchPlan& plan,
 // For each tuner the number of challenges that it wins: a share 1/k where k are equally good.
 std::vector<double> Wins(const std::vector<std::vector<double>>& best);
 
+// For each tuner its mean rank over the challenges, 1 the best: equal ones share the mean of their
+// ranks, and those without a score the last ones.
+std::vector<double> MeanRanks(const std::vector<std::vector<double>>& best);
+
 }  // namespace windlass::tune

@@ -75,6 +75,7 @@ TEST(Bench, ScoresAreMediansAndWinsAreShared) {
   EXPECT_THAT(best[0], ElementsAre(2, 2));
   EXPECT_THAT(best[1], ElementsAre(IsNan(), 5.5));
   EXPECT_THAT(Wins(best), ElementsAre(0.5, 1.5));
+  EXPECT_THAT(MeanRanks(best), ElementsAre(1.75, 1.25));
 }
 
 // A tuner that gives up, and a challenge without a score, are results.

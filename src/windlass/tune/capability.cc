@@ -189,9 +189,13 @@ class TuneBench final : public job::Capability {
     const std::vector<std::vector<double>> best = BestScores(plan, results);
     WriteScores(plan, best, context.Output("scores.csv"));
     WriteMatches(plan, results, context.Output("matches.csv"));
-    Json summary = {{"challenges", plan.challenges}, {"tuners", plan.tuners},
-                    {"scores", Json::array()},       {"wins", Wins(best)},
-                    {"spec", context.given()},       {"versions", {{"windlass", Version()}}}};
+    Json summary = {{"challenges", plan.challenges},
+                    {"tuners", plan.tuners},
+                    {"scores", Json::array()},
+                    {"wins", Wins(best)},
+                    {"mean_ranks", MeanRanks(best)},
+                    {"spec", context.given()},
+                    {"versions", {{"windlass", Version()}}}};
     for (const auto& row : best) {
       Json& line = summary["scores"].emplace_back(Json::array());
       for (const double score : row) line.push_back(std::isnan(score) ? Json() : Json(score));

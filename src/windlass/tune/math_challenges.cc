@@ -190,7 +190,7 @@ class MathChallenge final : public Challenge {
   double Score(const Point& point, const std::function<void()>&) const override {
     std::vector<double> x(point);
     for (std::size_t i = 0; i < x.size(); ++i) x[i] -= shifts_[i];
-    return -function_.function(x);
+    return 0 - function_.function(x);  // of 0 not -0
   }
 
  private:
