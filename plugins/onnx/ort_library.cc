@@ -3,32 +3,25 @@
 #include <dlfcn.h>
 #include <fmt/format.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <mutex>
 #include <optional>
 
+#include "../foreign_library.h"
 #include "windlass/base/error.h"
 
 namespace windlass::ort {
 namespace {
 
-constexpr const char* kVariable = "WINDLASS_ONNXRUNTIME";
-constexpr const char* kName = "libonnxruntime.so.1";
-
-std::filesystem::path OwnFolder() {
-  Dl_info here{};
-  if (::dladdr(reinterpret_cast<void*>(&OwnFolder), &here) == 0 || here.dli_fname == nullptr) {
-    return {};
-  }
-  return std::filesystem::absolute(here.dli_fname).parent_path();
-}
+constexpr ForeignLibrary kLibrary = {"ONNX Runtime", "WINDLASS_ONNXRUNTIME", "libonnxruntime.so.1",
+                                     "`pip install onnxruntime`",
+                                     "libonnxruntime.so in its folder capi"};
 
 // The file beside this plug-in, where the build puts a link; else that of the Python package
 // onnxruntime, where this plug-in is part of the Python package windlass: they are neighbours.
 std::filesystem::path Installed() {
-  const std::filesystem::path own = OwnFolder();
-  std::filesystem::path beside = own / kName;
+  const std::filesystem::path own = PluginFolder();
+  std::filesystem::path beside = own / kLibrary.name;
   if (std::filesystem::exists(beside)) return beside;
   const auto package = (own / "../../../onnxruntime/capi").lexically_normal();
   std::error_code none;
@@ -38,32 +31,8 @@ std::filesystem::path Installed() {
   return beside;
 }
 
-void* Open() {
-  const char* chosen = std::getenv(kVariable);
-  if (chosen != nullptr && *chosen != 0) {  // dlopen("") would be the main program
-    if (void* module = ::dlopen(chosen, RTLD_NOW | RTLD_LOCAL); module != nullptr) return module;
-    throw Error(
-        ErrorCode::kUnsupported,
-        fmt::format("ONNX Runtime cannot be opened as ${} says: {}", kVariable, ::dlerror()));
-  }
-  const std::filesystem::path beside = Installed();
-  if (std::filesystem::exists(beside)) {
-    if (void* module = ::dlopen(beside.c_str(), RTLD_NOW | RTLD_LOCAL); module != nullptr) {
-      return module;
-    }
-    throw Error(ErrorCode::kUnsupported,
-                fmt::format("ONNX Runtime cannot be opened: {}", ::dlerror()));
-  }
-  if (void* module = ::dlopen(kName, RTLD_NOW | RTLD_LOCAL); module != nullptr) return module;
-  throw Error(ErrorCode::kUnsupported,
-              fmt::format("ONNX Runtime was not found: there is no {}, and the dynamic loader "
-                          "finds no {}; `pip install onnxruntime` and let ${} name the "
-                          "libonnxruntime.so in its folder capi",
-                          beside.string(), kName, kVariable));
-}
-
 Library Load() {
-  void* module = Open();
+  void* module = OpenForeignLibrary(kLibrary, Installed());
   const auto get_base = reinterpret_cast<const ApiBase* (*)()>(::dlsym(module, "OrtGetApiBase"));
   const ApiBase* base = get_base == nullptr ? nullptr : get_base();
   if (base == nullptr) {

@@ -3,48 +3,27 @@
 #include <dlfcn.h>
 #include <fmt/format.h>
 
-#include <cstdlib>
 #include <filesystem>
-#include <memory>
 #include <mutex>
 
+#include "../foreign_library.h"
 #include "windlass/base/error.h"
 
 namespace windlass::xgb {
 namespace {
 
-constexpr const char* kVariable = "WINDLASS_XGBOOST";
-constexpr const char* kName = "libxgboost.so";
+constexpr ForeignLibrary kLibrary = {"XGBoost", "WINDLASS_XGBOOST", "libxgboost.so",
+                                     "`pip install xgboost-cpu`",
+                                     "libxgboost.so in its folder xgboost/lib"};
 
-std::filesystem::path OwnFolder() {
-  Dl_info here{};
-  if (::dladdr(reinterpret_cast<void*>(&OwnFolder), &here) == 0 || here.dli_fname == nullptr) {
-    return {};
-  }
-  return std::filesystem::absolute(here.dli_fname).parent_path();
-}
-
-void* Open() {
-  const char* chosen = std::getenv(kVariable);
-  if (chosen != nullptr && *chosen != 0) {  // dlopen("") would be the main program
-    if (void* module = ::dlopen(chosen, RTLD_NOW | RTLD_LOCAL); module != nullptr) return module;
-    throw Error(ErrorCode::kUnsupported,
-                fmt::format("XGBoost cannot be opened as ${} says: {}", kVariable, ::dlerror()));
-  }
-  const std::filesystem::path own = OwnFolder();
-  for (const auto& place : {own / kName, own / "../../../xgboost/lib" / kName}) {
-    if (!std::filesystem::exists(place)) continue;
-    if (void* module = ::dlopen(place.c_str(), RTLD_NOW | RTLD_LOCAL); module != nullptr) {
-      return module;
-    }
-    throw Error(ErrorCode::kUnsupported, fmt::format("XGBoost cannot be opened: {}", ::dlerror()));
-  }
-  if (void* module = ::dlopen(kName, RTLD_NOW | RTLD_LOCAL); module != nullptr) return module;
-  throw Error(ErrorCode::kUnsupported,
-              fmt::format("XGBoost was not found: there is no {}, and the dynamic loader finds no "
-                          "{}; `pip install xgboost-cpu` and let ${} name the {} in its folder "
-                          "xgboost/lib",
-                          (own / kName).string(), kName, kVariable, kName));
+// The file beside this plug-in; else that of the Python package xgboost, where this plug-in is part
+// of the Python package windlass: they are neighbours.
+std::filesystem::path Installed() {
+  const std::filesystem::path own = PluginFolder();
+  std::filesystem::path beside = own / kLibrary.name;
+  if (std::filesystem::exists(beside)) return beside;
+  const auto package = (own / "../../../xgboost/lib" / kLibrary.name).lexically_normal();
+  return std::filesystem::exists(package) ? package : beside;
 }
 
 template <typename Function>
@@ -58,7 +37,7 @@ void Find(void* module, const char* name, Function& function) {
 }
 
 Library Load() {
-  void* module = Open();
+  void* module = OpenForeignLibrary(kLibrary, Installed());
   Library library;
   Find(module, "XGBoostVersion", library.version);
   Find(module, "XGBGetLastError", library.last_error);
