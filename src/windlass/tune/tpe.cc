@@ -74,12 +74,7 @@ class Tpe final : public Tuner {
         start_(static_cast<int>(space.varied().size()), seed) {}
 
   std::vector<Suggestion> Suggest(int count) override {
-    std::vector<Suggestion> suggested;
-    for (int i = 0; i < count; ++i) {
-      suggested.push_back({Next()});
-      trials_.Begin(suggested.back().point);
-    }
-    return suggested;
+    return trials_.Suggest(count, [this] { return Next(); });
   }
 
   void Observe(const Observation& seen) override {

@@ -9,6 +9,7 @@
 
 #include "windlass/base/random.h"
 #include "windlass/tune/space.h"
+#include "windlass/tune/tuner.h"
 
 namespace windlass::tune {
 
@@ -80,6 +81,17 @@ class Trials {
   const TriedPoints& tried() const { return tried_; }
   // By number, of those that were suggested and not seen yet.
   const std::map<std::int64_t, Point>& under_way() const { return under_way_; }
+
+  // The next trials, each of the point that `next` gives once those before it are under way.
+  template <typename Next>
+  std::vector<Suggestion> Suggest(int count, const Next& next) {
+    std::vector<Suggestion> suggested;
+    for (int i = 0; i < count; ++i) {
+      suggested.push_back({next()});
+      Begin(suggested.back().point);
+    }
+    return suggested;
+  }
 
   void Begin(const Point& point) {
     tried_.Add(point);
