@@ -24,7 +24,7 @@ std::vector<job::JobInfo> All(std::string_view id = "") {
   std::vector<job::JobInfo> all;
   std::error_code unreadable;
   for (const auto& entry : std::filesystem::directory_iterator(Folder(), unreadable)) {
-    if (!entry.path().filename().string().starts_with(id)) continue;
+    if (!entry.path().stem().string().starts_with(id)) continue;
     try {
       const std::string file = entry.path().string();
       all.push_back(job::JobInfo::FromJson(ParseJson(ReadFile(entry.path()), file), file));
